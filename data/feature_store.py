@@ -1,0 +1,58 @@
+"""features/PHASE.h5: what one phase's backbone makes of every clip.
+
+Datasets, one row a clip, in the order of skeletons.h5 (n clips, D = 256 features, k actions the backbone knows):
+
+    name      (n,) string    SsssCcccPpppRrrrAaaa
+    action    (n,) int64     1-based
+    train     (n,) bool      in the protocol's training part
+    held_out  (n,) bool      a training clip that the backbone did not train on (part of `train`)
+    features  (n, D) float32
+    logits    (n, k) float32, attribute logit_actions (k,) int64: the action of each column
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data import h5
+from data.errors import DataError
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """The contents of one features file; fields and shapes as in the module's docstring."""
+
+    name: NDArray[np.str_]
+    action: NDArray[np.int64]
+    train: NDArray[np.bool_]
+    held_out: NDArray[np.bool_]
+    features: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    logit_actions: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.action)
+
+
+def write_features(path: Path, features: FeatureSet, record: Mapping[str, str]) -> None:
+    """Write `features` to `path`, whole or not at all."""
+    with h5.writing(path, record) as file:
+        h5.write_strings(file, "name", features.name)
+        for name in ("action", "train", "held_out", "features", "logits"):
+            file.create_dataset(name, data=getattr(features, name), fletcher32=True)
+        file["logits"].attrs["logit_actions"] = features.logit_actions
+
+
+def read_features(path: Path) -> FeatureSet:
+    """Read a features file. Raises DataError when it is missing, not whole, or its parts do not fit each other."""
+    with h5.reading(path) as file:
+        columns = {name: h5.read_array(file, name) for name in ("action", "train", "held_out", "features", "logits")}
+        logit_actions = np.asarray(file["logits"].attrs.get("logit_actions", ()), dtype=np.int64)
+        features = FeatureSet(name=h5.read_strings(file, "name"), logit_actions=logit_actions, **columns)
+    lengths = {len(column) for column in (features.name, *columns.values())}
+    if len(lengths) > 1 or features.logits.shape[1:] != logit_actions.shape:
+        raise DataError(f"{path}: its datasets differ in length; delete it and run `fsvae-pipe extract` again")
+    return features

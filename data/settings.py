@@ -1,0 +1,27 @@
+"""Settings of the data stages: the tables [dataset] and [preprocess] of config.toml."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class DatasetSettings(BaseModel, extra="forbid", frozen=True):
+    """Which clips there are, which of them train, and which actions are unseen."""
+
+    name: str = Field("ntu60", description="ntu60, ntu120, or any name of your own")
+    raw: tuple[str, ...] = Field((), description="folders, zip archives or single files, relative to config.toml")
+    protocol: Literal["xsub", "xview", "xset", "custom"] = Field("xsub", description="which clips train")
+    train_subjects: tuple[int, ...] = Field((), description="custom protocol: these subjects train")
+    train_cameras: tuple[int, ...] = Field((), description="custom protocol: these cameras train")
+    train_setups: tuple[int, ...] = Field((), description="custom protocol: these setups train")
+    descriptions: str = Field("", description='a CSV of your own (action,label,local,global); "" = the built-in texts')
+    split: str = Field("ntu60-synse-55-5", description='a named split, or "custom" with unseen and val_unseen')
+    unseen: tuple[str, ...] = Field((), description='custom split: the unseen actions, as "A011"')
+    val_unseen: tuple[str, ...] = Field((), description="custom split: the pseudo-unseen actions; none = drawn by seed")
+
+
+class PreprocessSettings(BaseModel, extra="forbid", frozen=True):
+    """How raw skeletons become clean ones."""
+
+    recipe: Literal["shift-gcn", "denoised"] = Field("shift-gcn", description="which bodies are kept, and how")
+    workers: int = Field(0, ge=0, description="worker processes; 0 = all cores")

@@ -1,0 +1,110 @@
+"""config.toml: reading, `--set` overrides, and errors that name the key.
+
+The tables are pydantic models that stand beside the code they steer (data/settings.py, models/*_settings.py); this
+module puts them together. Unknown keys are errors, and every key has a default.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel, Field, ValidationError
+
+from data.settings import DatasetSettings, PreprocessSettings
+from models.backbone_settings import BackboneSettings
+from models.fsvae_settings import EvaluateSettings, ModelSettings, TrainSettings
+from models.text_settings import TextSettings
+from pipeline.errors import ConfigError
+
+
+class Config(BaseModel, extra="forbid", frozen=True):
+    """All settings of a workspace."""
+
+    seed: int = Field(5, ge=0, description="of the backbone, and of pseudo-unseen actions that a split does not name")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps")
+    dataset: DatasetSettings = DatasetSettings()
+    preprocess: PreprocessSettings = PreprocessSettings()
+    backbone: BackboneSettings = BackboneSettings()
+    text: TextSettings = TextSettings()
+    model: ModelSettings = ModelSettings()
+    train: TrainSettings = TrainSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+    def plain(self) -> dict[str, Any]:
+        """Nested dictionaries and lists, with the keys as they stand in config.toml."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def flat(self) -> dict[str, Any]:
+        """Dotted keys to values: {"train.alpha": 0.5, ...}."""
+        return dict(_flatten(self.plain()))
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """The settings in the file at `path`, with `overrides` ("train.alpha=0.1") laid over them.
+
+    Raises ConfigError when the file is missing or no TOML, or a key or a value is not allowed.
+    """
+    try:
+        tree = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: no such file; `fsvae-pipe -w {path.parent} init SPLIT` writes one (see `fsvae-pipe init --help`)"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    for override in overrides:
+        _lay_over(tree, override)
+    return build_config(tree, str(path))
+
+
+def build_config(tree: Mapping[str, Any], source: str) -> Config:
+    """`tree` as settings. Raises ConfigError that lists every fault, by dotted key; `source` is what it names first."""
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        faults = [_fault(detail["type"], detail["loc"], detail["msg"], detail["input"]) for detail in error.errors()]
+        raise ConfigError(f"{source}: " + "; ".join(faults)) from None
+
+
+def dump_config(config: Config) -> str:
+    """`config` as TOML, every key spelled out."""
+    return tomli_w.dumps(config.plain())
+
+
+def _fault(kind: str, location: tuple[str | int, ...], message: str, value: object) -> str:
+    key = ".".join(str(part) for part in location)
+    if kind != "extra_forbidden":
+        return f"{key} = {value!r}: {message[0].lower()}{message[1:]}"
+    close = difflib.get_close_matches(key, Config().flat(), n=1) or [
+        name for name in Config().flat() if name.rpartition(".")[2] == str(location[-1])
+    ]
+    return f"unknown key {key}" + (f" (did you mean {close[0]}?)" if close else "")
+
+
+def _lay_over(tree: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise ConfigError(f"--set {override}: write key=value, as in --set train.steps_per_cycle=200")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()  # so that a plain word needs no quotes
+    for part in parts[:-1]:
+        tree = tree.setdefault(part, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(f"--set {override}: {part} is a value, not a table")
+    tree[parts[-1]] = value
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

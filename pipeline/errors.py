@@ -1,0 +1,9 @@
+"""The errors that end a command: one paragraph for the user, exit code 1."""
+
+
+class PipelineError(Exception):
+    """A command can't go on. The message says what was found, what was wanted and which command comes next."""
+
+
+class ConfigError(PipelineError):
+    """A key or value in config.toml or --set is not what it must be."""

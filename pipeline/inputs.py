@@ -1,0 +1,70 @@
+"""What each stage reads, as names and fingerprints, so that `status` can say which of them changed."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.context import Context
+from pipeline.errors import PipelineError
+from pipeline.provenance import read_record
+from pipeline.workspace import PHASES
+
+
+def raw_clips(context: Context) -> Mapping[str, str]:
+    """One fingerprint for each of `dataset.raw`, from names, sizes and times of change; the contents are not read."""
+    from data.sources import fingerprint_source
+
+    raw = context.config.dataset.raw
+    if not raw:
+        raise PipelineError(
+            f"dataset.raw is empty in {context.config_path}: name the folders or zip archives that hold the raw "
+            ".skeleton files there, or run `fsvae-pipe preprocess --raw PATH`"
+        )
+    return {path: fingerprint_source(context.user_path(path)) for path in raw}
+
+
+def skeletons_and_weights(context: Context) -> Mapping[str, str]:
+    """skeletons.h5, and the checkpoint that `backbone.weights` names."""
+    found = {"skeletons.h5": _made_by(context.workspace.skeletons, "preprocess")}
+    weights = context.config.backbone.weights
+    if weights:
+        path = context.user_path(weights)
+        if not path.is_file():
+            raise PipelineError(f'backbone.weights = "{weights}": {path} is no file')
+        with path.open("rb") as file:
+            found[weights] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def descriptions(context: Context) -> Mapping[str, str]:
+    """One fingerprint for each action's texts, at the levels in use."""
+    from data.splits import action_label
+    from pipeline.texts_in_use import texts_in_use
+
+    levels = context.config.text.levels
+    return {
+        f"text of {action_label(action)}": _digest("\n".join(texts[level] for level in levels))
+        for action, texts in texts_in_use(context).items()
+    }
+
+
+def features_and_text(context: Context) -> Mapping[str, str]:
+    """Both features files and text.h5."""
+    features = {f"features/{phase}.h5": _made_by(context.workspace.features(phase), "extract") for phase in PHASES}
+    return {**features, "text.h5": _made_by(context.workspace.text, "embed-text")}
+
+
+def model_features_and_text(context: Context) -> Mapping[str, str]:
+    """The trained weights, and what they were trained on."""
+    return {"model.safetensors": _made_by(context.run.model, "train"), **features_and_text(context)}
+
+
+def _made_by(path: Path, stage: str) -> str:
+    """The fingerprint that the output at `path` carries; if it is not there, say which stage makes it."""
+    if not path.is_file():
+        raise PipelineError(f"{path} does not exist yet; `fsvae-pipe {stage}` makes it")
+    return read_record(path)["fingerprint"]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
