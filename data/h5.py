@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
-from data.files import replacing
+from data.files import FORMAT_VERSION, check_format_version, replacing
 
-FORMAT_VERSION = 1
 FINGERPRINT_BLOCK_BYTES = 1 << 24
 
 
@@ -38,7 +37,8 @@ def writing(path: Path, record: Mapping[str, str]) -> Iterator[h5py.File]:
 def reading(path: Path) -> Iterator[h5py.File]:
     """Yield `path` opened for reading.
 
-    Raises DataError when the file is missing, is no HDF5 file (or was cut short), or has a newer format version.
+    Raises DataError when the file is missing, is no HDF5 file (or was cut short), NewerFormatError when it has a newer
+    format version.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
@@ -47,14 +47,7 @@ def reading(path: Path) -> Iterator[h5py.File]:
     except OSError as error:
         raise DataError(f"{path}: not a whole HDF5 file ({error}); delete it and make it again") from error
     with file:
-        version = file.attrs.get("format_version")
-        if version is None:
-            raise DataError(f"{path}: an HDF5 file, but not one of fsvae-pipe's (it has no format_version)")
-        if int(version) > FORMAT_VERSION:
-            raise DataError(
-                f"{path}: written in format version {int(version)}, this fsvae-pipe reads up to {FORMAT_VERSION}; "
-                "upgrade fsvae-pipe, or use another workspace"
-            )
+        check_format_version(path, file.attrs.get("format_version"))
         yield file
 
 

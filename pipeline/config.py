@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import tomli_w
+import tomlkit
 from pydantic import BaseModel, Field, ValidationError
 
 from data.settings import DatasetSettings, PreprocessSettings
 from models.backbone_settings import BackboneSettings
 from models.fsvae_settings import EvaluateSettings, ModelSettings, TrainSettings
 from models.text_settings import TextSettings
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, OverrideError
 
 
 class Config(BaseModel, extra="forbid", frozen=True):
@@ -45,7 +45,8 @@ class Config(BaseModel, extra="forbid", frozen=True):
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """The settings in the file at `path`, with `overrides` ("train.alpha=0.1") laid over them.
 
-    Raises ConfigError when the file is missing or no TOML, or a key or a value is not allowed.
+    Raises ConfigError when the file is missing or no TOML, or a key or a value in it is not allowed; OverrideError when
+    that holds of an override.
     """
     try:
         tree = tomllib.loads(path.read_text("utf-8"))
@@ -57,9 +58,14 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    config = build_config(tree, str(path))
     for override in overrides:
         _lay_over(tree, override)
-    return build_config(tree, str(path))
+        try:
+            config = build_config(tree, f"--set {override}")
+        except ConfigError as error:
+            raise OverrideError(str(error)) from None
+    return config
 
 
 def build_config(tree: Mapping[str, Any], source: str) -> Config:
@@ -73,7 +79,7 @@ def build_config(tree: Mapping[str, Any], source: str) -> Config:
 
 def dump_config(config: Config) -> str:
     """`config` as TOML, every key spelled out."""
-    return tomli_w.dumps(config.plain())
+    return tomlkit.dumps(config.plain())
 
 
 def _fault(kind: str, location: tuple[str | int, ...], message: str, value: object) -> str:
@@ -90,7 +96,7 @@ def _lay_over(tree: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
     if not equals or not all(parts):
-        raise ConfigError(f"--set {override}: write key=value, as in --set train.steps_per_cycle=200")
+        raise OverrideError(f"--set {override}: write key=value, as in --set train.steps_per_cycle=200")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -98,7 +104,7 @@ def _lay_over(tree: dict[str, Any], override: str) -> None:
     for part in parts[:-1]:
         tree = tree.setdefault(part, {})
         if not isinstance(tree, dict):
-            raise ConfigError(f"--set {override}: {part} is a value, not a table")
+            raise OverrideError(f"--set {override}: {part} is a value, not a table")
     tree[parts[-1]] = value
 
 

@@ -7,3 +7,7 @@ class PipelineError(Exception):
 
 class ConfigError(PipelineError):
     """A key or value in config.toml or --set is not what it must be."""
+
+
+class OverrideError(ConfigError):
+    """A `--set` on the command line is not what it must be: wrong usage."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from data.errors import DataError
+from data.files import FORMAT_VERSION, check_format_version
 from pipeline.errors import PipelineError
 
 VERSIONED_PACKAGES = (
@@ -43,6 +44,7 @@ class Provenance:
     def record(self) -> dict[str, str]:
         """The record to write into an output, with versions, time and command beside what counts."""
         return {
+            "format_version": str(FORMAT_VERSION),
             "stage": self.stage,
             "stage_version": str(self.stage_version),
             "settings": json.dumps(dict(self.settings), sort_keys=True),
@@ -97,7 +99,8 @@ def package_versions() -> dict[str, str]:
 def read_record(path: Path) -> dict[str, str]:
     """The record that the output at `path` carries: .h5, .safetensors or .json, by its ending.
 
-    Raises DataError or PipelineError when the file is missing, cut short or carries none.
+    Raises DataError or PipelineError when the file is missing, cut short or carries none, NewerFormatError when a newer
+    program wrote it.
     """
     if not path.is_file():
         raise PipelineError(f"{path}: no such file")
@@ -105,9 +108,14 @@ def read_record(path: Path) -> dict[str, str]:
         from data import h5
 
         return h5.read_record(path)
+    record = _safetensors_metadata(path) if path.suffix == ".safetensors" else _json_record(path)
+    check_format_version(path, record.get("format_version"))
+    return record
+
+
+def _json_record(path: Path) -> dict[str, str]:
+    """What a JSON file holds under "provenance"."""
     try:
-        if path.suffix == ".safetensors":
-            return _safetensors_metadata(path)
         record: dict[str, str] = json.loads(path.read_text("utf-8"))["provenance"]
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: does not say how it was made ({error!r}); delete it and make it again") from error

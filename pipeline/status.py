@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from data.errors import DataError
+from data.errors import DataError, NewerFormatError
 from descriptions.errors import DescriptionError
 from pipeline.context import Context
 from pipeline.errors import PipelineError
@@ -49,12 +49,16 @@ def _changes(stage: Stage, context: Context) -> list[str]:
     """Why the outputs are not what the stage would write now; an input that can't be read is a reason too."""
     try:
         now = stage.provenance(context)
+    except NewerFormatError:
+        raise
     except (DataError, DescriptionError, PipelineError) as error:
         return [str(error)]
     changes: dict[str, None] = {}  # in order, each once: the outputs of a stage were made together
     for path in stage.outputs(context):
         try:
             changes.update(dict.fromkeys(now.changes_from(Provenance.from_record(read_record(path)))))
+        except NewerFormatError:
+            raise  # it must not be written over
         except (DataError, PipelineError) as error:
             changes[str(error)] = None
     return list(changes)

@@ -1,0 +1,285 @@
+"""The command line: thin commands over functions, nothing heavy imported before a command needs it.
+
+fsvae-pipe -w DIR COMMAND
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from data.errors import DataError
+from descriptions.errors import DescriptionError
+from models.errors import ModelError
+from pipeline.config import load_config
+from pipeline.context import Context
+from pipeline.errors import OverrideError, PipelineError
+from pipeline.stages import STAGES, Stage
+from pipeline.workspace import Workspace
+
+RUN_STAGES = ("train", "evaluate")  # they work on one run
+STAGE_CHOICE = click.Choice([stage.name for stage in STAGES])
+
+
+class Program(click.Group):
+    """The group of commands: turns the errors that a user can cause into one paragraph and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order in which a user meets them, which is the order of this file."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the chosen command. Exit codes: 1 failed with a message, 2 wrong usage."""
+        try:
+            return super().invoke(ctx)
+        except OverrideError as error:
+            raise click.UsageError(printable(str(error))) from error
+        except (DataError, DescriptionError, ModelError, PipelineError) as error:
+            raise click.ClickException(printable(str(error))) from error
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(printable(f"{where}{error.strerror or error}")) from error
+
+
+def printable(text: str) -> str:
+    """`text` with control characters shown escaped, so that a file's name can't steer the terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "-w",
+    "--workspace",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="FSVAE_WORKSPACE",
+    default=Path("fsvae-work"),
+    show_default=True,
+    show_envvar=True,
+    help="Folder that holds config.toml and everything made from it.",
+)
+@click.version_option(package_name="fsvae-pipe", prog_name="fsvae-pipe")
+@click.pass_context
+def main(ctx: click.Context, workspace: Path) -> None:
+    """Zero-shot skeleton-based action recognition: from raw NTU skeleton files to results.
+
+    \b
+    Start here:  fsvae-pipe demo
+    Your data:   fsvae-pipe -w DIR init SPLIT --raw PATH, then fsvae-pipe -w DIR run
+    """
+    ctx.obj = workspace
+
+
+Command = Callable[..., None]
+
+
+def settings_options(command: Command) -> Command:
+    """--set and --config, which every command takes."""
+    command = click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Use this setting instead of config.toml's, as in --set train.steps_per_cycle=200. Repeatable.",
+    )(command)
+    return click.option(
+        "--config",
+        "config_path",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Settings file to use instead of the workspace's config.toml.",
+    )(command)
+
+
+def run_option(command: Command) -> Command:
+    """--run, for what works on one run."""
+    return click.option(
+        "--run", "run_name", default="default", show_default=True, metavar="NAME", help="Folder in runs/ to work on."
+    )(command)
+
+
+def make_context(
+    workspace: Path, overrides: Sequence[str], config_path: Path | None, run_name: str = "default"
+) -> Context:
+    """The context of one invocation. Raises ConfigError when the settings can't be used, UsageError for a bad --run."""
+    if run_name != Path(run_name).name or run_name.startswith("."):
+        raise click.UsageError(f'--run "{run_name}": a plain name is wanted, it becomes the folder runs/NAME')
+    place = Workspace(workspace)
+    path = config_path or place.config
+    return Context(place, load_config(path, overrides), path, Console(stderr=True), run_name)
+
+
+@contextmanager
+def locked(workspace: Path) -> Iterator[None]:
+    """Hold the workspace while a command writes in it. Raises PipelineError when another command holds it."""
+    from filelock import FileLock, Timeout
+
+    place = Workspace(workspace)
+    if not place.root.is_dir():
+        raise PipelineError(f"{place.root} is no folder yet; `fsvae-pipe -w {place.root} init SPLIT` makes it")
+    try:
+        with FileLock(place.lock, timeout=0):
+            yield
+    except Timeout as error:
+        raise PipelineError(f"another fsvae-pipe command works in {place.root}; wait until it has ended") from error
+
+
+def raw_option(command: Command) -> Command:
+    """--raw, for what reads raw clips."""
+    return click.option(
+        "--raw",
+        multiple=True,
+        type=click.Path(exists=True, path_type=Path),
+        help="Folder, zip archive or file of raw clips; written to config.toml as dataset.raw. Repeatable.",
+    )(command)
+
+
+@main.command()
+@click.argument("split")
+@raw_option
+@click.option("--name", default="custom", show_default=True, help="Name of your own data set, with SPLIT custom.")
+@click.option("--force", is_flag=True, help="Replace a config.toml that is there.")
+@click.pass_obj
+def init(workspace: Path, split: str, raw: tuple[Path, ...], name: str, force: bool) -> None:
+    """Write config.toml for SPLIT: a named split, or "custom" for your own actions.
+
+    \b
+    Example: fsvae-pipe -w work init ntu60-synse-55-5 --raw nturgbd_skeletons_s001_to_s017.zip
+    """
+    from pipeline.init import init as write
+    from pipeline.workspace import Workspace
+
+    path = write(Workspace(workspace), split, raw, name, force)
+    click.echo(f"wrote {path}")
+    if split == "custom":
+        click.echo("next: fill in [dataset] there (raw, train_subjects, unseen), write the descriptions it names,")
+    elif not raw:
+        click.echo("next: name your raw files in it as dataset.raw,")
+    click.echo(f"then: fsvae-pipe -w {workspace} run")
+
+
+def announce(context: Context, stages: Sequence[Stage], force: Sequence[str]) -> int:
+    """Run the stale ones of `stages`, saying before each why, and after each how long it took; return their number."""
+    from pipeline.run import run_stages
+
+    count, running, started = 0, "", 0.0
+    for state in run_stages(context, stages, force):
+        if running:
+            context.console.print(f"[bold]{running}[/bold]: done in {time.perf_counter() - started:.1f} s")
+        context.console.print(f"[bold]{state.stage}[/bold]: {state.state}", style="cyan", end="")
+        context.console.print(f" ({printable('; '.join(state.reasons))})", markup=False)
+        count, running, started = count + 1, state.stage, time.perf_counter()
+    if running:
+        context.console.print(f"[bold]{running}[/bold]: done in {time.perf_counter() - started:.1f} s")
+    return count
+
+
+def add_stage_command(stage: Stage) -> None:
+    """Give `stage` its command: up to date says so, --force does it again."""
+
+    def run_stage(workspace: Path, force: bool, raw: tuple[Path, ...] = (), **options: Any) -> None:
+        from pipeline.status import stage_states
+
+        with locked(workspace):
+            context = make_context(workspace, **options)
+            if raw:
+                from pipeline.init import set_raw
+
+                set_raw(context.config_path, raw)
+                context = make_context(workspace, **options)
+            for state in stage_states(context):
+                if state.stage in stage.needs and state.state == "stale":
+                    reasons = printable("; ".join(state.reasons))
+                    context.console.print(f"warning: {state.stage} is stale ({reasons})", style="yellow", markup=False)
+            if not announce(context, [stage], [stage.name] if force else []):
+                click.echo(f"{stage.name}: up to date (--force does it again)")
+
+    command = settings_options(click.pass_obj(run_stage))
+    command = click.option("--force", is_flag=True, help="Do it again even when it is up to date.")(command)
+    if stage.name in RUN_STAGES:
+        command = run_option(command)
+    if stage.name == "preprocess":
+        command = raw_option(command)
+    main.command(name=stage.name, help=stage.help)(command)
+
+
+for _stage in STAGES:
+    add_stage_command(_stage)
+
+
+@main.command()
+@run_option
+@click.option("--from", "first", type=STAGE_CHOICE, help="Leave the stages before this one as they are.")
+@click.option("--until", "last", type=STAGE_CHOICE, help="Stop after this stage.")
+@click.option(
+    "--force", multiple=True, type=STAGE_CHOICE, help="Run this stage even when it is up to date. Repeatable."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would run, and run nothing.")
+@settings_options
+@click.pass_obj
+def run(
+    workspace: Path, first: str | None, last: str | None, force: tuple[str, ...], dry_run: bool, **options: Any
+) -> None:
+    """Run every stale stage, in order.
+
+    \b
+    Example: fsvae-pipe -w work run --until extract
+    """
+    from pipeline.run import chosen_stages, plan
+
+    if dry_run:
+        states = plan(make_context(workspace, **options), chosen_stages(first, last), force)
+        for state in states:
+            click.echo(f"{state.stage}: {state.state} ({printable('; '.join(state.reasons))})")
+        if not states:
+            click.echo("nothing to do: every stage is up to date")
+        return
+    with locked(workspace):
+        context = make_context(workspace, **options)
+        if not announce(context, chosen_stages(first, last), force):
+            click.echo("nothing to do: every stage is up to date")
+
+
+@main.command()
+@run_option
+@click.option("--json", "as_json", is_flag=True, help="Print the states as JSON.")
+@click.option("--quiet", is_flag=True, help="Print nothing; exit 1 when anything is stale or missing.")
+@settings_options
+@click.pass_context
+def status(ctx: click.Context, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Show each stage as done, stale (and why) or missing."""
+    from pipeline.status import stage_states
+
+    states = stage_states(make_context(ctx.obj, **options))
+    up_to_date = all(state.state == "done" for state in states)
+    if quiet:
+        ctx.exit(0 if up_to_date else 1)
+    if as_json:
+        click.echo(json.dumps([asdict(state) for state in states], indent=2))
+        return
+    for state in states:
+        click.echo(f"{state.stage:<12}{state.state:<9}{printable('; '.join(state.reasons))}".rstrip())
+    if up_to_date:
+        click.echo("every stage is up to date")
+
+
+@main.command()
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("fsvae-demo"),
+    show_default=True,
+    help="Workspace to make.",
+)
+@click.option("--seed", default=5, show_default=True, help="Of the made clips and of everything trained on them.")
+def demo(folder: Path, seed: int) -> None:
+    """All of it on made clips: raw files to results, offline, in minutes."""
+    from pipeline.demo import demo as run_demo
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
+        run_demo(folder, seed=seed, console=Console(stderr=True))

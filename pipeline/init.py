@@ -1,0 +1,89 @@
+"""`fsvae-pipe init`: write a config.toml that shows every key.
+
+Keys that a user must see are set; all others stand as comments with their default and what they mean, taken from the
+settings themselves, so that the file can't say anything else than the program.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from pydantic import BaseModel
+
+from data.files import replacing
+from data.splits import CUSTOM, split_dataset, split_names
+from pipeline.config import Config, build_config
+from pipeline.errors import PipelineError
+from pipeline.workspace import Workspace
+
+# What the paper uses for NTU-120 where it differs from NTU-60 (algorithms: paper, appendix and released code).
+PUBLISHED_NTU120 = {"model.latent": 200, "train.steps_per_cycle": 1900, "train.alpha": 0.1}
+
+
+def init(workspace: Workspace, split: str, raw: Sequence[Path] = (), name: str = "custom", force: bool = False) -> Path:
+    """Write `workspace`/config.toml for a named split, or "custom" for a data set called `name`; return its path.
+
+    Raises PipelineError when the split is not known, or when the file is there and not `force`.
+    """
+    if split != CUSTOM and split not in split_names():
+        raise PipelineError(f'"{split}" is no split; use one of {", ".join(split_names())}, or "{CUSTOM}"')
+    if workspace.config.exists() and not force:
+        raise PipelineError(f"{workspace.config} is there already; edit it, or write it anew with --force")
+    chosen: dict[str, Any] = {"dataset.raw": [str(path) for path in stored_paths(raw, workspace.config)]}
+    if split == CUSTOM:
+        chosen |= {"dataset.name": name, "dataset.protocol": "custom", "dataset.train_subjects": []}
+        chosen |= {"dataset.descriptions": "descriptions.csv", "dataset.split": split}
+        chosen |= {"dataset.unseen": [], "dataset.val_unseen": []}
+    else:
+        chosen |= {"dataset.name": split_dataset(split), "dataset.protocol": "xsub", "dataset.split": split}
+        chosen |= PUBLISHED_NTU120 if split_dataset(split) == "ntu120" else {}
+    write_config(workspace.config, chosen)
+    return workspace.config
+
+
+def write_config(path: Path, chosen: Mapping[str, Any]) -> None:
+    """Write a config.toml in which the dotted keys `chosen` are set, and all others shown as comments."""
+    text = "\n".join(_lines(Config, Config(), "", chosen)) + "\n"
+    build_config(tomlkit.parse(text).unwrap(), str(path))
+    with replacing(path) as partial:
+        partial.write_text(text, "utf-8")
+
+
+def set_raw(path: Path, raw: Sequence[Path]) -> None:
+    """Set dataset.raw in the config.toml at `path`, leaving everything else as it stands, comments too."""
+    document = tomlkit.parse(path.read_text("utf-8"))
+    document.setdefault("dataset", tomlkit.table())["raw"] = [str(item) for item in stored_paths(raw, path)]
+    with replacing(path) as partial:
+        partial.write_text(tomlkit.dumps(document), "utf-8")
+
+
+def stored_paths(raw: Sequence[Path], config: Path) -> list[Path]:
+    """`raw`, given relative to the current folder, as config.toml holds them: relative to it where they lie below."""
+    folder = config.parent.resolve()
+    whole = [path.expanduser().resolve() for path in raw]
+    return [path.relative_to(folder) if path.is_relative_to(folder) else path for path in whole]
+
+
+def _lines(model: type[BaseModel], defaults: BaseModel, table: str, chosen: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of one table: its keys, then the tables in it."""
+    inner: list[tuple[str, BaseModel]] = []
+    for field, info in model.model_fields.items():
+        value = getattr(defaults, field)
+        key = f"{table}{info.alias or field}"
+        if isinstance(value, BaseModel):
+            inner.append((key, value))
+            continue
+        shown = defaults.model_dump(mode="json", include={field})[field]
+        line = f"{key.rpartition('.')[2]} = {_toml(chosen.get(key, shown))}"
+        yield f"{line if key in chosen else f'# {line}':<50} # {info.description}"
+    for key, value in inner:
+        yield f"\n[{key}]"
+        if value.__doc__:
+            yield f"# {value.__doc__.splitlines()[0]}"
+        yield from _lines(type(value), value, f"{key}.", chosen)
+
+
+def _toml(value: Any) -> str:
+    item = tomlkit.item(value)
+    return item.as_string()
