@@ -4,10 +4,12 @@ fsvae-pipe -w DIR COMMAND
 """
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -78,56 +80,6 @@ def main(ctx: click.Context, workspace: Path) -> None:
 Command = Callable[..., None]
 
 
-def settings_options(command: Command) -> Command:
-    """--set and --config, which every command takes."""
-    command = click.option(
-        "--set",
-        "overrides",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Use this setting instead of config.toml's, as in --set train.steps_per_cycle=200. Repeatable.",
-    )(command)
-    return click.option(
-        "--config",
-        "config_path",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="Settings file to use instead of the workspace's config.toml.",
-    )(command)
-
-
-def run_option(command: Command) -> Command:
-    """--run, for what works on one run."""
-    return click.option(
-        "--run", "run_name", default="default", show_default=True, metavar="NAME", help="Folder in runs/ to work on."
-    )(command)
-
-
-def make_context(
-    workspace: Path, overrides: Sequence[str], config_path: Path | None, run_name: str = "default"
-) -> Context:
-    """The context of one invocation. Raises ConfigError when the settings can't be used, UsageError for a bad --run."""
-    if run_name != Path(run_name).name or run_name.startswith("."):
-        raise click.UsageError(f'--run "{run_name}": a plain name is wanted, it becomes the folder runs/NAME')
-    place = Workspace(workspace)
-    path = config_path or place.config
-    return Context(place, load_config(path, overrides), path, Console(stderr=True), run_name)
-
-
-@contextmanager
-def locked(workspace: Path) -> Iterator[None]:
-    """Hold the workspace while a command writes in it. Raises PipelineError when another command holds it."""
-    from filelock import FileLock, Timeout
-
-    place = Workspace(workspace)
-    if not place.root.is_dir():
-        raise PipelineError(f"{place.root} is no folder yet; `fsvae-pipe -w {place.root} init SPLIT` makes it")
-    try:
-        with FileLock(place.lock, timeout=0):
-            yield
-    except Timeout as error:
-        raise PipelineError(f"another fsvae-pipe command works in {place.root}; wait until it has ended") from error
-
-
 def raw_option(command: Command) -> Command:
     """--raw, for what reads raw clips."""
     return click.option(
@@ -138,13 +90,64 @@ def raw_option(command: Command) -> Command:
     )(command)
 
 
+def run_option(command: Command) -> Command:
+    """--run, for what works on one run."""
+    return click.option(
+        "--run", "run_name", default="default", show_default=True, metavar="NAME", help="Folder in runs/ to work on."
+    )(command)
+
+
+def with_context(command: Command) -> Command:
+    """--set and --config, which every command takes, made into the `Context` that `command` is called with."""
+
+    @click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Use this setting instead of config.toml's, as in --set train.steps_per_cycle=200. Repeatable.",
+    )
+    @click.option(
+        "--config",
+        "config_path",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Settings file to use instead of the workspace's config.toml.",
+    )
+    @click.pass_obj
+    @wraps(command)
+    def with_options(
+        folder: Path, /, *, overrides: tuple[str, ...], config_path: Path | None, run_name: str = "default", **rest: Any
+    ) -> None:
+        if run_name != Path(run_name).name or run_name.startswith("."):
+            raise click.UsageError(f'--run "{run_name}": a plain name is wanted, it becomes the folder runs/NAME')
+        workspace = Workspace(folder)
+        path = config_path or workspace.config
+        context = Context(workspace, load_config(path, overrides), path, Console(stderr=True), run_name)
+        command(context, **rest)
+
+    return with_options
+
+
+@contextmanager
+def locked(workspace: Workspace) -> Iterator[None]:
+    """Hold the workspace while a command writes in it. Raises PipelineError when another command holds it."""
+    from filelock import FileLock, Timeout
+
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(workspace.lock, timeout=0):
+            yield
+    except Timeout as error:
+        raise PipelineError(f"another fsvae-pipe command works in {workspace.root}; wait until it has ended") from error
+
+
 @main.command()
 @click.argument("split")
 @raw_option
 @click.option("--name", default="custom", show_default=True, help="Name of your own data set, with SPLIT custom.")
 @click.option("--force", is_flag=True, help="Replace a config.toml that is there.")
 @click.pass_obj
-def init(workspace: Path, split: str, raw: tuple[Path, ...], name: str, force: bool) -> None:
+def init(folder: Path, /, split: str, raw: tuple[Path, ...], name: str, force: bool) -> None:
     """Write config.toml for SPLIT: a named split, or "custom" for your own actions.
 
     \b
@@ -153,13 +156,13 @@ def init(workspace: Path, split: str, raw: tuple[Path, ...], name: str, force: b
     from pipeline.init import init as write
     from pipeline.workspace import Workspace
 
-    path = write(Workspace(workspace), split, raw, name, force)
+    path = write(Workspace(folder), split, raw, name, force)
     click.echo(f"wrote {path}")
     if split == "custom":
         click.echo("next: fill in [dataset] there (raw, train_subjects, unseen), write the descriptions it names,")
     elif not raw:
         click.echo("next: name your raw files in it as dataset.raw,")
-    click.echo(f"then: fsvae-pipe -w {workspace} run")
+    click.echo(f"then: fsvae-pipe -w {folder} run")
 
 
 def announce(context: Context, stages: Sequence[Stage], force: Sequence[str]) -> int:
@@ -178,27 +181,30 @@ def announce(context: Context, stages: Sequence[Stage], force: Sequence[str]) ->
     return count
 
 
+def warn_of_stale_needs(context: Context, stage: Stage) -> None:
+    """Say which stages before `stage` are stale: a command of its own runs one stage only."""
+    from pipeline.status import stage_states
+
+    for state in stage_states(context):
+        if state.stage in stage.needs and state.state == "stale":
+            reasons = printable("; ".join(state.reasons))
+            context.console.print(f"warning: {state.stage} is stale ({reasons})", style="yellow", markup=False)
+
+
 def add_stage_command(stage: Stage) -> None:
-    """Give `stage` its command: up to date says so, --force does it again."""
+    """Give `stage` its command: when it is up to date it says so, --force does it again."""
 
-    def run_stage(workspace: Path, force: bool, raw: tuple[Path, ...] = (), **options: Any) -> None:
-        from pipeline.status import stage_states
-
-        with locked(workspace):
-            context = make_context(workspace, **options)
+    def run_stage(context: Context, force: bool, raw: tuple[Path, ...] = ()) -> None:
+        with locked(context.workspace):
             if raw:
                 from pipeline.init import set_raw
 
-                set_raw(context.config_path, raw)
-                context = make_context(workspace, **options)
-            for state in stage_states(context):
-                if state.stage in stage.needs and state.state == "stale":
-                    reasons = printable("; ".join(state.reasons))
-                    context.console.print(f"warning: {state.stage} is stale ({reasons})", style="yellow", markup=False)
+                context = replace(context, config=set_raw(context, raw))
+            warn_of_stale_needs(context, stage)
             if not announce(context, [stage], [stage.name] if force else []):
                 click.echo(f"{stage.name}: up to date (--force does it again)")
 
-    command = settings_options(click.pass_obj(run_stage))
+    command = with_context(run_stage)
     command = click.option("--force", is_flag=True, help="Do it again even when it is up to date.")(command)
     if stage.name in RUN_STAGES:
         command = run_option(command)
@@ -219,11 +225,8 @@ for _stage in STAGES:
     "--force", multiple=True, type=STAGE_CHOICE, help="Run this stage even when it is up to date. Repeatable."
 )
 @click.option("--dry-run", is_flag=True, help="Say what would run, and run nothing.")
-@settings_options
-@click.pass_obj
-def run(
-    workspace: Path, first: str | None, last: str | None, force: tuple[str, ...], dry_run: bool, **options: Any
-) -> None:
+@with_context
+def run(context: Context, first: str | None, last: str | None, force: tuple[str, ...], dry_run: bool) -> None:
     """Run every stale stage, in order.
 
     \b
@@ -232,14 +235,13 @@ def run(
     from pipeline.run import chosen_stages, plan
 
     if dry_run:
-        states = plan(make_context(workspace, **options), chosen_stages(first, last), force)
+        states = plan(context, chosen_stages(first, last), force)
         for state in states:
             click.echo(f"{state.stage}: {state.state} ({printable('; '.join(state.reasons))})")
         if not states:
             click.echo("nothing to do: every stage is up to date")
         return
-    with locked(workspace):
-        context = make_context(workspace, **options)
+    with locked(context.workspace):
         if not announce(context, chosen_stages(first, last), force):
             click.echo("nothing to do: every stage is up to date")
 
@@ -248,16 +250,15 @@ def run(
 @run_option
 @click.option("--json", "as_json", is_flag=True, help="Print the states as JSON.")
 @click.option("--quiet", is_flag=True, help="Print nothing; exit 1 when anything is stale or missing.")
-@settings_options
-@click.pass_context
-def status(ctx: click.Context, as_json: bool, quiet: bool, **options: Any) -> None:
+@with_context
+def status(context: Context, as_json: bool, quiet: bool) -> None:
     """Show each stage as done, stale (and why) or missing."""
     from pipeline.status import stage_states
 
-    states = stage_states(make_context(ctx.obj, **options))
+    states = stage_states(context)
     up_to_date = all(state.state == "done" for state in states)
     if quiet:
-        ctx.exit(0 if up_to_date else 1)
+        sys.exit(0 if up_to_date else 1)
     if as_json:
         click.echo(json.dumps([asdict(state) for state in states], indent=2))
         return
@@ -280,6 +281,5 @@ def demo(folder: Path, seed: int) -> None:
     """All of it on made clips: raw files to results, offline, in minutes."""
     from pipeline.demo import demo as run_demo
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
+    with locked(Workspace(folder)):
         run_demo(folder, seed=seed, console=Console(stderr=True))

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from data.files import replacing
 from data.splits import CUSTOM, split_dataset, split_names
 from pipeline.config import Config, build_config
+from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.workspace import Workspace
 
@@ -50,12 +51,18 @@ def write_config(path: Path, chosen: Mapping[str, Any]) -> None:
         partial.write_text(text, "utf-8")
 
 
-def set_raw(path: Path, raw: Sequence[Path]) -> None:
-    """Set dataset.raw in the config.toml at `path`, leaving everything else as it stands, comments too."""
-    document = tomlkit.parse(path.read_text("utf-8"))
-    document.setdefault("dataset", tomlkit.table())["raw"] = [str(item) for item in stored_paths(raw, path)]
-    with replacing(path) as partial:
+def set_raw(context: Context, raw: Sequence[Path]) -> Config:
+    """Set dataset.raw in the config.toml of `context`, leaving the rest and its comments alone; return the settings.
+
+    `raw` is relative to the current folder.
+    """
+    paths = [str(path) for path in stored_paths(raw, context.config_path)]
+    document = tomlkit.parse(context.config_path.read_text("utf-8"))
+    document.setdefault("dataset", tomlkit.table())["raw"] = paths
+    with replacing(context.config_path) as partial:
         partial.write_text(tomlkit.dumps(document), "utf-8")
+    dataset = context.config.dataset.model_copy(update={"raw": tuple(paths)})
+    return context.config.model_copy(update={"dataset": dataset})
 
 
 def stored_paths(raw: Sequence[Path], config: Path) -> list[Path]:
@@ -85,5 +92,4 @@ def _lines(model: type[BaseModel], defaults: BaseModel, table: str, chosen: Mapp
 
 
 def _toml(value: Any) -> str:
-    item = tomlkit.item(value)
-    return item.as_string()
+    return str(tomlkit.item(value).as_string())

@@ -63,7 +63,10 @@ def _made_by(path: Path, stage: str) -> str:
     """The fingerprint that the output at `path` carries; if it is not there, say which stage makes it."""
     if not path.is_file():
         raise PipelineError(f"{path} does not exist yet; `fsvae-pipe {stage}` makes it")
-    return read_record(path)["fingerprint"]
+    fingerprint = read_record(path).get("fingerprint")
+    if fingerprint is None:
+        raise PipelineError(f"{path} carries no fingerprint; make it again with `fsvae-pipe {stage} --force`")
+    return fingerprint
 
 
 def _digest(text: str) -> str:

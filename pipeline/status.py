@@ -1,6 +1,6 @@
 """Which stages are done, stale (and why) or missing. Loads no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,10 +21,10 @@ class StageState:
     reasons: tuple[str, ...] = ()
 
 
-def stage_states(context: Context) -> list[StageState]:
+def stage_states(context: Context, stages: Sequence[Stage] = STAGES) -> list[StageState]:
     """The state of every stage, in order; a stage is stale also when one before it is not done."""
     states: dict[str, StageState] = {}
-    for stage in STAGES:
+    for stage in stages:
         states[stage.name] = stage_state(stage, context, states)
     return list(states.values())
 
