@@ -1,0 +1,157 @@
+"""Description files: one row an action, its texts at three levels.
+
+A file is a CSV, UTF-8, with the columns action (A001), label, local and global, in any order:
+
+    action,label,local,global
+    A001,drink water,"One hand rises from the waist to the mouth, ...","A person stands still and ..."
+
+README.md in this folder says how to write the texts. This module reads them with the standard library alone.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from descriptions.errors import DescriptionError
+
+LEVELS = ("label", "local", "global")
+COLUMNS = ("action", *LEVELS)
+BUILTIN = ("ntu120", "demo")
+UNDECODED = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as "surrogateescape" leaves them
+
+Texts = dict[int, dict[str, str]]  # action, from 1 -> level -> text
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a line of a description file; lines count from 1."""
+
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.message}"
+
+
+@dataclass(frozen=True)
+class DescriptionFile:
+    """The usable rows of a file, the line that each begins on, and everything that is wrong with the rest."""
+
+    texts: Texts
+    lines: Mapping[int, int]  # action -> line
+    problems: Sequence[Problem]
+
+
+def read_descriptions(path: Path) -> Texts:
+    """Action -> level -> text, sorted by action; spaces around a text are dropped.
+
+    Raises DescriptionError that lists every problem of the file with its line.
+    """
+    file = inspect_descriptions(path)
+    if file.problems:
+        raise DescriptionError(
+            f"{path}: " + "; ".join(str(problem) for problem in file.problems) + f"; {wanted()}, then run "
+            "`fsvae-pipe texts` to check the file"
+        )
+    return file.texts
+
+
+def builtin_descriptions(name: str) -> Texts:
+    """The texts of the project: "ntu120" (its first 60 actions are NTU RGB+D 60) or "demo".
+
+    Raises DescriptionError when there are none of that name.
+    """
+    if name not in BUILTIN:
+        raise DescriptionError(f'there are no built-in texts called "{name}"; there are {" and ".join(BUILTIN)}')
+    with resources.as_file(resources.files("descriptions").joinpath(f"{name}.csv")) as path:
+        return read_descriptions(path)
+
+
+def inspect_descriptions(path: Path) -> DescriptionFile:
+    """Read what can be read of `path` and list every problem. Raises DescriptionError when it can't be opened."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DescriptionError(
+            f"{path}: cannot be read ({error.strerror}); dataset.descriptions names a CSV with the columns "
+            f"{','.join(COLUMNS)}, and `fsvae-pipe texts --init` writes one to begin with"
+        ) from error
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return DescriptionFile({}, {}, [Problem(1, "the file is UTF-16; save it as UTF-8")])
+    return _parse(raw.decode("utf-8-sig", errors="surrogateescape"))
+
+
+def wanted() -> str:
+    """What a description file must be, for the end of a message."""
+    return f"write one row an action with the columns {','.join(COLUMNS)}, the action as A001, in UTF-8"
+
+
+def _parse(content: str) -> DescriptionFile:
+    rows, problems = _rows(content)
+    if not rows:
+        return DescriptionFile({}, {}, problems or [Problem(1, "the file is empty")])
+    header = [name.strip() for name in rows[0][1]]
+    problems += [Problem(rows[0][0], message) for message in _header_faults(header)]
+    if not set(COLUMNS) <= set(header):
+        return DescriptionFile({}, {}, problems)
+    texts: Texts = {}
+    lines: dict[int, int] = {}
+    for line, cells in rows[1:]:
+        faults, action, row = _row(header, cells)
+        if action in lines:
+            faults.append(f"A{action:03d} is already described in line {lines[action]}")
+        elif action:
+            lines[action] = line
+        if not faults:
+            texts[action] = row
+        problems += [Problem(line, fault) for fault in faults]
+    if len(rows) == 1:
+        problems.append(Problem(rows[0][0], "no action follows the header"))
+    return DescriptionFile(dict(sorted(texts.items())), lines, sorted(problems, key=lambda problem: problem.line))
+
+
+def _rows(content: str) -> tuple[list[tuple[int, list[str]]], list[Problem]]:
+    """The rows that are not blank, each with the line that it begins on, up to the first one that is no CSV."""
+    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+    rows, line = [], 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                rows.append((line, cells))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        return rows, [Problem(line, f"not valid CSV ({error}); nothing after it was read")]
+    return rows, []
+
+
+def _header_faults(header: Sequence[str]) -> Iterator[str]:
+    for name in dict.fromkeys(header):
+        if name not in COLUMNS:
+            yield f'unknown column "{UNDECODED.sub("?", name)}"'
+        elif header.count(name) > 1:
+            yield f"column {name} stands there {header.count(name)} times"
+    for name in COLUMNS:
+        if name not in header:
+            yield f"no column {name}"
+
+
+def _row(header: Sequence[str], cells: Sequence[str]) -> tuple[list[str], int, dict[str, str]]:
+    """What is wrong with a row, its action (0 when it has none), and its texts."""
+    faults = []
+    if len(cells) != len(header):
+        faults.append(f"{len(cells)} fields, the header has {len(header)} (a text with a comma needs quotes)")
+    row = {name: cell.strip() for name, cell in zip(header, cells, strict=False)}
+    name = row.get("action", "")
+    action = int(name[1:]) if re.fullmatch(r"A[0-9]{3}", name) else 0
+    if action == 0:
+        faults.append(f'action "{UNDECODED.sub("?", name)}" is not written as A001')
+    for level in LEVELS:
+        if level in row and not row[level]:
+            faults.append(f"{level} is empty")
+        if UNDECODED.search(row.get(level, "")):
+            faults.append(f"{level} is not UTF-8")
+    return faults, action, {level: row.get(level, "") for level in LEVELS}
