@@ -6,10 +6,8 @@ fsvae-pipe -w DIR COMMAND
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +17,9 @@ from rich.console import Console
 from data.errors import DataError
 from descriptions.errors import DescriptionError
 from models.errors import ModelError
-from pipeline.config import load_config
 from pipeline.context import Context
 from pipeline.errors import OverrideError, PipelineError
+from pipeline.options import locked, printable, raw_option, run_option, with_context
 from pipeline.stages import STAGES, Stage
 from pipeline.workspace import Workspace
 
@@ -44,14 +42,11 @@ class Program(click.Group):
             raise click.UsageError(printable(str(error))) from error
         except (DataError, DescriptionError, ModelError, PipelineError) as error:
             raise click.ClickException(printable(str(error))) from error
+        except BrokenPipeError:
+            raise  # click ends quietly when the reader of a pipe has gone
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(printable(f"{where}{error.strerror or error}")) from error
-
-
-def printable(text: str) -> str:
-    """`text` with control characters shown escaped, so that a file's name can't steer the terminal."""
-    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -75,70 +70,6 @@ def main(ctx: click.Context, workspace: Path) -> None:
     Your data:   fsvae-pipe -w DIR init SPLIT --raw PATH, then fsvae-pipe -w DIR run
     """
     ctx.obj = workspace
-
-
-Command = Callable[..., None]
-
-
-def raw_option(command: Command) -> Command:
-    """--raw, for what reads raw clips."""
-    return click.option(
-        "--raw",
-        multiple=True,
-        type=click.Path(exists=True, path_type=Path),
-        help="Folder, zip archive or file of raw clips; written to config.toml as dataset.raw. Repeatable.",
-    )(command)
-
-
-def run_option(command: Command) -> Command:
-    """--run, for what works on one run."""
-    return click.option(
-        "--run", "run_name", default="default", show_default=True, metavar="NAME", help="Folder in runs/ to work on."
-    )(command)
-
-
-def with_context(command: Command) -> Command:
-    """--set and --config, which every command takes, made into the `Context` that `command` is called with."""
-
-    @click.option(
-        "--set",
-        "overrides",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Use this setting instead of config.toml's, as in --set train.steps_per_cycle=200. Repeatable.",
-    )
-    @click.option(
-        "--config",
-        "config_path",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="Settings file to use instead of the workspace's config.toml.",
-    )
-    @click.pass_obj
-    @wraps(command)
-    def with_options(
-        folder: Path, /, *, overrides: tuple[str, ...], config_path: Path | None, run_name: str = "default", **rest: Any
-    ) -> None:
-        if run_name != Path(run_name).name or run_name.startswith("."):
-            raise click.UsageError(f'--run "{run_name}": a plain name is wanted, it becomes the folder runs/NAME')
-        workspace = Workspace(folder)
-        path = config_path or workspace.config
-        context = Context(workspace, load_config(path, overrides), path, Console(stderr=True), run_name)
-        command(context, **rest)
-
-    return with_options
-
-
-@contextmanager
-def locked(workspace: Workspace) -> Iterator[None]:
-    """Hold the workspace while a command writes in it. Raises PipelineError when another command holds it."""
-    from filelock import FileLock, Timeout
-
-    workspace.root.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(workspace.lock, timeout=0):
-            yield
-    except Timeout as error:
-        raise PipelineError(f"another fsvae-pipe command works in {workspace.root}; wait until it has ended") from error
 
 
 @main.command()

@@ -1,0 +1,83 @@
+"""What the commands share: options, the context made from them, the lock on the workspace, printable messages."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from pipeline.config import load_config
+from pipeline.context import Context
+from pipeline.errors import PipelineError
+from pipeline.workspace import Workspace
+
+Command = Callable[..., None]
+
+
+def raw_option(command: Command) -> Command:
+    """--raw, for what reads raw clips."""
+    return click.option(
+        "--raw",
+        multiple=True,
+        type=click.Path(exists=True, path_type=Path),
+        help="Folder, zip archive or file of raw clips; written to config.toml as dataset.raw. Repeatable.",
+    )(command)
+
+
+def run_option(command: Command) -> Command:
+    """--run, for what works on one run."""
+    return click.option(
+        "--run", "run_name", default="default", show_default=True, metavar="NAME", help="Folder in runs/ to work on."
+    )(command)
+
+
+def with_context(command: Command) -> Command:
+    """--set and --config, which every command takes, made into the `Context` that `command` is called with."""
+
+    @click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Use this setting instead of config.toml's, as in --set train.steps_per_cycle=200. Repeatable.",
+    )
+    @click.option(
+        "--config",
+        "config_path",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Settings file to use instead of the workspace's config.toml.",
+    )
+    @click.pass_obj
+    @wraps(command)
+    def with_options(
+        folder: Path, /, *, overrides: tuple[str, ...], config_path: Path | None, run_name: str = "default", **rest: Any
+    ) -> None:
+        if run_name != Path(run_name).name or run_name.startswith("."):
+            raise click.UsageError(f'--run "{run_name}": a plain name is wanted, it becomes the folder runs/NAME')
+        workspace = Workspace(folder)
+        path = config_path or workspace.config
+        context = Context(workspace, load_config(path, overrides), path, Console(stderr=True), run_name)
+        command(context, **rest)
+
+    return with_options
+
+
+@contextmanager
+def locked(workspace: Workspace) -> Iterator[None]:
+    """Hold the workspace while a command writes in it. Raises PipelineError when another command holds it."""
+    from filelock import FileLock, Timeout
+
+    workspace.root.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(workspace.lock, timeout=0):
+            yield
+    except Timeout as error:
+        raise PipelineError(f"another fsvae-pipe command works in {workspace.root}; wait until it has ended") from error
+
+
+def printable(text: str) -> str:
+    """`text` with control characters shown escaped, so that a file's name can't steer the terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
