@@ -1,7 +1,8 @@
 """Which stages are done, stale (and why) or missing. Loads no torch."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from data.errors import DataError, NewerFormatError
@@ -10,6 +11,8 @@ from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.provenance import Provenance, read_record
 from pipeline.stages import STAGES, Stage
+
+IMPORT = "import"  # the stage that a record names when `fsvae-pipe import` wrote the file
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,24 @@ def stage_states(context: Context, stages: Sequence[Stage] = STAGES) -> list[Sta
     """The state of every stage, in order; a stage is stale also when one before it is not done."""
     states: dict[str, StageState] = {}
     for stage in stages:
-        states[stage.name] = stage_state(stage, context, states)
+        states[stage.name] = stage_state(stage, context, states, stages)
     return list(states.values())
 
 
-def stage_state(stage: Stage, context: Context, earlier: Mapping[str, StageState]) -> StageState:
-    """The state of `stage`; `earlier` holds the states of the stages before it that count."""
+def stage_state(
+    stage: Stage, context: Context, earlier: Mapping[str, StageState], stages: Sequence[Stage] = STAGES
+) -> StageState:
+    """The state of `stage`; `earlier` holds the states of the stages before it that count.
+
+    A stage whose outputs were imported needs none of the stages before it, and those that no other stage needs are
+    done. Raises NewerFormatError when a newer program made an output: it must not be written over.
+    """
+    users = [user for user in stages if stage.name in user.needs]
+    if users and all(_imported(user, context) for user in users):
+        return StageState(stage.name, "done", (f"not needed: {' and '.join(user.name for user in users)} imported",))
+    if _imported(stage, context):
+        reasons = _import_changes(stage, context)
+        return StageState(stage.name, "stale" if reasons else "done", tuple(reasons) or ("imported",))
     absent = [path for path in stage.outputs(context) if not path.exists()]
     if absent:
         names = ", ".join(str(path.relative_to(context.workspace.root)) for path in absent)
@@ -45,20 +60,38 @@ def _not_done(stage: Stage, earlier: Mapping[str, StageState]) -> list[str]:
     ]
 
 
+def _imported(stage: Stage, context: Context) -> bool:
+    """Whether `fsvae-pipe import` wrote all outputs of `stage`."""
+    try:
+        return all(_made(path).stage == IMPORT for path in stage.outputs(context))
+    except (DataError, PipelineError):
+        return False
+
+
+def _import_changes(stage: Stage, context: Context) -> list[str]:
+    """Which settings that the import was checked against have another value now."""
+    now = context.config.flat()
+    changes: dict[str, None] = {}
+    for path in stage.outputs(context):
+        made = _made(path)
+        current = replace(made, settings={key: now.get(key) for key in made.settings})
+        changes.update(dict.fromkeys(f"{change} since the import" for change in current.changes_from(made)))
+    return list(changes)
+
+
+def _made(path: Path) -> Provenance:
+    return Provenance.from_record(read_record(path))
+
+
 def _changes(stage: Stage, context: Context) -> list[str]:
     """Why the outputs are not what the stage would write now; an input that can't be read is a reason too."""
+    changes: dict[str, None] = {}  # in order, each once: the outputs of a stage were made together
     try:
         now = stage.provenance(context)
+        for path in stage.outputs(context):
+            changes.update(dict.fromkeys(now.changes_from(_made(path))))
     except NewerFormatError:
         raise
     except (DataError, DescriptionError, PipelineError) as error:
-        return [str(error)]
-    changes: dict[str, None] = {}  # in order, each once: the outputs of a stage were made together
-    for path in stage.outputs(context):
-        try:
-            changes.update(dict.fromkeys(now.changes_from(Provenance.from_record(read_record(path)))))
-        except NewerFormatError:
-            raise  # it must not be written over
-        except (DataError, PipelineError) as error:
-            changes[str(error)] = None
+        changes[str(error)] = None
     return list(changes)

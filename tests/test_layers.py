@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from keyword import iskeyword
 from pathlib import Path
 
 import pytest
@@ -52,5 +53,5 @@ def test_every_stage_and_command_has_a_module_of_its_name() -> None:
     from pipeline.cli import main
 
     for name in main.commands:
-        module = {"import": "import_features"}.get(name, name.replace("-", "_"))
+        module = name.replace("-", "_") + ("_" if iskeyword(name) else "")
         assert (ROOT / "pipeline" / f"{module}.py").is_file(), name

@@ -160,3 +160,14 @@ def test_from_and_until_choose_a_stretch() -> None:
         chosen_stages("train", "extract")
     with pytest.raises(PipelineError, match="preprocess"):
         stage_named("pre-process")
+
+
+def test_imported_outputs_need_no_stage_before_them(folder: Path) -> None:
+    record = Provenance("import", 1, {"train.cycles": 10}, {"published.npy": "aa"}).record()
+    (folder / "second.json").write_text(json.dumps({"fingerprint": "x", "provenance": record}))
+    (folder / "first.json").write_text(json.dumps({"fingerprint": "y"}))
+    found = {state.stage: state for state in stage_states(context(folder), CHAIN[:2])}
+    assert found["first"].reasons == ("not needed: second imported",)
+    assert (found["second"].state, found["second"].reasons) == ("done", ("imported",))
+    (stale,) = stage_states(context(folder, train={"cycles": 3}), CHAIN[1:2])
+    assert (stale.state, stale.reasons) == ("stale", ("train.cycles changed from 10 to 3 since the import",))
