@@ -1,0 +1,105 @@
+"""`fsvae-pipe demo`: make a workspace with made clips, then run the very same stages as for recorded ones.
+
+The clips show 30 actions, every pair of six limbs and five manners of moving. Five pairs are unseen: their limbs and
+their manners occur in other actions, so a model that reads the descriptions can tell them apart. Nothing is downloaded.
+"""
+
+from collections.abc import Collection
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from data.files import replacing
+from data.splits import action_label
+from pipeline.config import load_config
+from pipeline.context import Context
+from pipeline.errors import PipelineError
+from pipeline.init import write_config
+from pipeline.made_actions import ACTIONS
+from pipeline.made_clips import MadeDataset, write_raw_clips
+from pipeline.workspace import Workspace
+
+NAME = "demo"
+SUBJECTS = 8
+TRAIN_SUBJECTS = (1, 2, 3, 5, 6)
+UNSEEN = {("right arm", "raise"), ("left arm", "circle"), ("both arms", "push"), ("right leg", "swing"), ("trunk", "shake")}
+VAL_UNSEEN = {("left arm", "swing"), ("right leg", "circle"), ("both arms", "shake"), ("left leg", "raise")}
+NUM_SEEDS = 3
+
+
+def demo(folder: Path, *, seed: int, console: Console) -> None:
+    """Make the demo's workspace in `folder` unless it is there, and run its stale stages.
+
+    Progress goes to `console`, the table of results to standard output. Raises PipelineError when `folder` holds
+    something else, or a demo that was made from another seed.
+    """
+    from pipeline.cli import announce
+    from pipeline.stages import STAGES
+
+    workspace = Workspace(folder)
+    if not workspace.config.exists():
+        make_workspace(workspace, seed, console)
+    config = load_config(workspace.config)
+    if config.dataset.name != NAME or config.seed != seed:
+        raise PipelineError(
+            f'{workspace.config} has dataset.name = "{config.dataset.name}" and seed = {config.seed}, which is not the '
+            f"demo of seed {seed}; name another place with `fsvae-pipe demo --folder DIR`, or delete {folder}"
+        )
+    context = Context(workspace, config, workspace.config, console)
+    announce(context, STAGES)
+
+
+def make_workspace(workspace: Workspace, seed: int, console: Console) -> None:
+    """Write raw/, descriptions.csv and, last, config.toml. Raises PipelineError when the folder holds anything else."""
+    others = sorted(path.name for path in workspace.root.glob("*") if path.name not in ("raw", "descriptions.csv"))
+    others = [name for name in others if not name.startswith(".")]
+    if others:
+        raise PipelineError(
+            f"{workspace.root} is not empty (it holds {others[0]}) and is no demo; "
+            "name another place with `fsvae-pipe demo --folder DIR`"
+        )
+    dataset = demo_dataset(seed)
+    console.print(
+        f"Making {sum(1 for _ in dataset.clips())} clips of {len(dataset.actions)} actions by {SUBJECTS} made people "
+        f"in {workspace.root}/raw: procedural motion, not recorded data."
+    )
+    raw = write_raw_clips(workspace.root / "raw", dataset)
+    with replacing(workspace.root / "descriptions.csv") as path:
+        path.write_bytes(resources.files("descriptions").joinpath("demo.csv").read_bytes())
+    write_config(workspace.config, demo_settings(seed, [str(path.relative_to(workspace.root)) for path in raw]))
+
+
+def demo_dataset(seed: int) -> MadeDataset:
+    """Which clips the demo makes."""
+    actions = tuple(range(1, len(ACTIONS) + 1))
+    return MadeDataset(actions, subjects=SUBJECTS, replications=2, frames=(36, 84), seed=seed)
+
+
+def demo_settings(seed: int, raw: list[str]) -> dict[str, Any]:
+    """The dotted keys of config.toml that the demo sets; all others keep their defaults."""
+    return {
+        "seed": seed,
+        "device": "cpu",
+        "dataset.name": NAME,
+        "dataset.raw": raw,
+        "dataset.protocol": "custom",
+        "dataset.train_subjects": list(TRAIN_SUBJECTS),
+        "dataset.descriptions": "descriptions.csv",
+        "dataset.split": "custom",
+        "dataset.unseen": _labels(UNSEEN),
+        "dataset.val_unseen": _labels(VAL_UNSEEN),
+        "backbone.frames": 48,
+        "backbone.epochs": 8,
+        "backbone.batch_size": 16,
+        "text.encoder": "minilm",
+        "train.seeds": [seed + number for number in range(NUM_SEEDS)],
+        "train.cycles": 4,
+        "train.steps_per_cycle": 500,
+        "train.learning_rate": 1e-3,
+    }
+
+
+def _labels(pairs: Collection[tuple[str, str]]) -> list[str]:
+    return [action_label(1 + number) for number, pair in enumerate(ACTIONS) if pair in pairs]
