@@ -87,9 +87,10 @@ def _changes(stage: Stage, context: Context) -> list[str]:
     """Why the outputs are not what the stage would write now; an input that can't be read is a reason too."""
     changes: dict[str, None] = {}  # in order, each once: the outputs of a stage were made together
     try:
+        made = [_made(path) for path in stage.outputs(context)]
         now = stage.provenance(context)
-        for path in stage.outputs(context):
-            changes.update(dict.fromkeys(now.changes_from(_made(path))))
+        for earlier in made:
+            changes.update(dict.fromkeys(now.changes_from(earlier)))
     except NewerFormatError:
         raise
     except (DataError, DescriptionError, PipelineError) as error:

@@ -1,0 +1,156 @@
+"""The commands as a user calls them: exit codes, messages, and what is left on disk."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import pytest
+from click.testing import CliRunner, Result
+
+from data.files import FORMAT_VERSION
+from pipeline.cli import main
+from pipeline.options import printable
+
+
+def call(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    assert call("-w", folder, "init", "ntu60-synse-55-5").exit_code == 0
+    return folder
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+@pytest.mark.parametrize("command", ["--help", "status"])
+def test_help_and_status_load_no_torch(work: Path, command: str) -> None:
+    code = f"""
+import sys
+from pipeline.cli import main
+try:
+    main(["-w", {str(work)!r}, {command!r}])
+except SystemExit as stop:
+    assert not stop.code, stop.code
+heavy = {{"torch", "transformers", "sentence_transformers", "sklearn", "pandas"}} & set(sys.modules)
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "preprocess" in done.stdout
+
+
+def test_every_command_has_help_that_ends_in_a_full_stop() -> None:
+    for name, command in main.commands.items():
+        shown = call(name, "--help")
+        assert shown.exit_code == 0, name
+        first = (command.help or "").strip().splitlines()[0]
+        assert first.endswith((".", ":")), f"{name}: {first}"
+
+
+def test_init_does_not_write_over_a_config(work: Path) -> None:
+    result = call("-w", work, "init", "custom")
+    assert result.exit_code == 1
+    assert "--force" in result.stderr
+
+
+def test_a_command_without_a_workspace_points_to_init(tmp_path: Path) -> None:
+    for command in ("run", "status", "preprocess", "evaluate"):
+        result = call("-w", tmp_path / "none", command)
+        assert result.exit_code == 1
+        assert "init SPLIT" in result.stderr
+    assert files(tmp_path) == set()
+
+
+def test_no_raw_files_says_where_to_name_them(work: Path) -> None:
+    result = call("-w", work, "run")
+    assert result.exit_code == 1
+    assert "dataset.raw is empty" in result.stderr
+    assert files(work) == {"config.toml"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--set", "train.alhpa=1"], 2),
+        (["--set", "train.alpha"], 2),
+        (["--run", "../elsewhere"], 2),
+        (["--run", ".hidden"], 2),
+        (["--config", "missing.toml"], 1),
+        (["--nonsense"], 2),
+    ],
+)
+def test_wrong_usage_and_wrong_settings(work: Path, arguments: list[str], code: int) -> None:
+    assert call("-w", work, "status", *arguments).exit_code == code
+
+
+def test_an_unknown_key_in_the_file_is_named(work: Path) -> None:
+    config = work / "config.toml"
+    config.write_text("colour = 1\n" + config.read_text())
+    result = call("-w", work, "status")
+    assert result.exit_code == 1
+    assert "unknown key colour" in result.stderr
+
+
+def test_a_stage_before_its_inputs_names_the_command_that_makes_them(work: Path) -> None:
+    for command, earlier in (("extract", "preprocess"), ("train", "extract"), ("evaluate", "train")):
+        result = call("-w", work, command)
+        assert result.exit_code == 1
+        assert f"`fsvae-pipe {earlier}` makes it" in result.stderr
+    assert files(work) == {"config.toml"}
+
+
+def test_status_speaks_to_people_machines_and_scripts(work: Path) -> None:
+    assert "preprocess  missing  no skeletons.h5" in call("-w", work, "status").stdout
+    states = json.loads(call("-w", work, "status", "--json").stdout)
+    assert [state["stage"] for state in states] == ["preprocess", "extract", "embed-text", "train", "evaluate"]
+    assert states[1]["state"] == "missing"
+    quiet = call("-w", work, "status", "--quiet")
+    assert (quiet.exit_code, quiet.stdout) == (1, "")
+
+
+def test_a_workspace_of_a_newer_program_is_left_alone(work: Path) -> None:
+    with h5py.File(work / "skeletons.h5", "w") as file:
+        file.attrs["format_version"] = FORMAT_VERSION + 1
+    before = (work / "skeletons.h5").read_bytes()
+    for command in ("status", "run", "preprocess", "extract"):
+        result = call("-w", work, command)
+        assert result.exit_code == 1
+        assert "upgrade fsvae-pipe" in result.stderr
+    assert (work / "skeletons.h5").read_bytes() == before
+
+
+def test_two_commands_do_not_write_in_one_workspace(work: Path) -> None:
+    code = f"""
+from filelock import FileLock
+with FileLock({str(work / ".lock")!r}):
+    print("held", flush=True)
+    input()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        result = call("-w", work, "run")
+        status = call("-w", work, "status")
+        holder.kill()
+    assert result.exit_code == 1
+    assert "another fsvae-pipe command" in result.stderr
+    assert status.exit_code == 0
+    assert "dataset.raw is empty" in call("-w", work, "run").stderr  # a lock whose owner died is free
+
+
+def test_a_dry_run_runs_nothing(work: Path) -> None:
+    result = call("-w", work, "run", "--dry-run", "--until", "extract")
+    assert result.exit_code == 0
+    assert [line.partition(":")[0] for line in result.stdout.splitlines()] == ["preprocess", "extract"]
+    assert files(work) == {"config.toml"}
+
+
+def test_messages_show_control_characters_escaped() -> None:
+    assert printable("a\x1b[31mé\nb\r") == "a\\x1b[31mé\nb\\r"
