@@ -1,0 +1,113 @@
+"""Raw files to normalised clips, a batch at a time: the work of one worker process.
+
+Imports nothing heavy, because every worker imports it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.bodies import CleanClip, Recipe, clean
+from data.clip_name import ClipName
+from data.errors import DataError
+from data.joints import NUM_JOINTS
+from data.skeleton_file import parse_clip
+from data.sources import ClipSource
+
+
+@dataclass(frozen=True)
+class CleanClips:
+    """Clips as they go into skeletons.h5, (n,) each: rows one clip after another, and a column for each of COLUMNS."""
+
+    COLUMNS: ClassVar = (
+        "name", "action", "setup", "camera", "subject", "replication",
+        "frames", "bodies", "dropped", "period", "centres",
+    )  # fmt: skip
+
+    joints: NDArray[np.float32]  # (rows, V, 3)
+    centre: NDArray[np.float32]  # (rows of centre, 3)
+    name: NDArray[np.str_]
+    action: NDArray[np.int64]
+    setup: NDArray[np.int64]
+    camera: NDArray[np.int64]
+    subject: NDArray[np.int64]
+    replication: NDArray[np.int64]
+    frames: NDArray[np.int64]
+    bodies: NDArray[np.int64]
+    dropped: NDArray[np.int64]
+    period: NDArray[np.int64]  # (n, 2)
+    centres: NDArray[np.int64]  # rows of `centre`
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+    def without_rows(self) -> "CleanClips":
+        """The columns alone."""
+        return replace(self, joints=self.joints[:0].copy(), centre=self.centre[:0].copy())
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A raw file that was refused."""
+
+    file: str
+    line: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class CleanBatch:
+    """What became of a batch of raw files."""
+
+    clips: CleanClips
+    rejects: list[Reject]
+    dropped: dict[str, int]  # bodies, by reason
+
+
+def collect(clips: Sequence[tuple[ClipName, CleanClip]]) -> CleanClips:
+    """Put clips together."""
+    joints = [clip.joints.reshape(-1, NUM_JOINTS, 3) for _, clip in clips]
+    fields = {
+        field: np.array([getattr(name, field) for name, _ in clips], dtype=np.int64)
+        for field in ("action", "setup", "camera", "subject", "replication")
+    }
+    numbers = {
+        "frames": [clip.joints.shape[1] for _, clip in clips],
+        "bodies": [clip.joints.shape[0] for _, clip in clips],
+        "dropped": [sum(clip.dropped.values()) for _, clip in clips],
+        "centres": [len(clip.centre) for _, clip in clips],
+    }
+    return CleanClips(
+        joints=np.concatenate([np.zeros((0, NUM_JOINTS, 3), np.float32), *joints]),
+        centre=np.concatenate([np.zeros((0, 3), np.float32), *(clip.centre for _, clip in clips)]),
+        name=np.array([str(name) for name, _ in clips], dtype=np.str_),
+        period=np.array([clip.period for _, clip in clips], dtype=np.int64).reshape(-1, 2),
+        **fields,
+        **{name: np.array(values, dtype=np.int64) for name, values in numbers.items()},
+    )
+
+
+def clean_batch(sources: Sequence[tuple[ClipName, ClipSource]], recipe: Recipe) -> CleanBatch:
+    """Read, parse and normalise the files of a batch; a file that can't be used becomes a reject."""
+    clips: list[tuple[ClipName, CleanClip]] = []
+    rejects: list[Reject] = []
+    dropped: dict[str, int] = {}
+    for name, source in sources:
+        try:
+            clip = clean(parse_clip(source.read(), str(source)), recipe)
+        except DataError as error:
+            rejects.append(_reject(source, error))
+            continue
+        clips.append((name, clip))
+        for reason, number in clip.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + number
+    return CleanBatch(collect(clips), rejects, dropped)
+
+
+def _reject(source: ClipSource, error: DataError) -> Reject:
+    where, _, reason = str(error).removeprefix(str(source)).partition(": ")
+    line = where.removeprefix(", line ")
+    return Reject(str(source), int(line) if line.isdigit() else None, reason)

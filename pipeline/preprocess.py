@@ -1,0 +1,133 @@
+"""The stage `preprocess`: raw clips -> skeletons.h5 and rejects.csv.
+
+Clips are read in the order of their names, a batch a task, by worker processes; the result is the same for any number
+of them. Memory is bounded: at most a window of batches is under way, and what comes back is written at once.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import joblib
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from data import h5
+from data.cleaning import CleanBatch, Reject, clean_batch
+from data.clip_name import ClipName
+from data.files import replacing
+from data.skeleton_store import SkeletonWriter
+from data.sources import ClipSource, find_clips, missing_clips
+from data.splits import NUM_ACTIONS, action_label
+from pipeline.context import Context
+from pipeline.errors import PipelineError
+from pipeline.provenance import Provenance
+
+BATCH_CLIPS = 32
+WINDOW_BATCHES = 32
+IDLE_SECONDS = 10
+
+Clip = tuple[ClipName, ClipSource]
+
+
+@dataclass
+class Tally:
+    """What became of the raw files."""
+
+    missing: int = 0
+    foreign: int = 0
+    kept: int = 0
+    frames: int = 0
+    two_bodies: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def add(self, batch: CleanBatch) -> None:
+        """Count one batch."""
+        self.kept += len(batch.clips)
+        self.frames += int(batch.clips.frames.sum())
+        self.two_bodies += int((batch.clips.bodies == 2).sum())
+        self.rejects += batch.rejects
+        self.dropped.update(batch.dropped)
+
+
+def preprocess(context: Context, provenance: Provenance) -> None:
+    """Make skeletons.h5 from the raw clips.
+
+    Raises DataError for unusable sources, PipelineError when no clip is left.
+    """
+    tally = Tally()
+    clips = _choose(context, tally)
+    workspace = context.workspace
+    with h5.writing(workspace.skeletons, provenance.record()) as file:
+        writer = SkeletonWriter(file)
+        for batch in _batches(context, clips):
+            writer.append(batch.clips)
+            tally.add(batch)
+        _write_rejects(workspace.rejects, tally.rejects)
+        if not tally.kept:
+            raise PipelineError(_nothing_left(context, tally))
+        writer.finish()
+    _report(context, tally)
+
+
+def _choose(context: Context, tally: Tally) -> list[Clip]:
+    """The clips to read, by name: without the officially missing ones, and those of actions outside the data set."""
+    dataset = context.config.dataset
+    found, misnamed = find_clips([context.user_path(path) for path in dataset.raw])
+    tally.rejects += [Reject(str(source), None, reason) for source, reason in misnamed]
+    inside = [clip for clip in found if clip[0].action <= NUM_ACTIONS.get(dataset.name, 999)]
+    missing = missing_clips(dataset.name)
+    left = [clip for clip in inside if str(clip[0]) not in missing]
+    tally.foreign, tally.missing = len(found) - len(inside), len(inside) - len(left)
+    return left
+
+
+def _batches(context: Context, clips: Sequence[Clip]) -> Iterator[CleanBatch]:
+    """What became of each batch of clips, in order, while a progress bar runs."""
+    settings = context.config.preprocess
+    batches = [clips[start : start + BATCH_CLIPS] for start in range(0, len(clips), BATCH_CLIPS)]
+    workers = max(1, min(settings.workers or joblib.cpu_count(), len(batches)))
+    options = {"idle_worker_timeout": IDLE_SECONDS} if workers > 1 else {}
+    columns = (TextColumn("preprocess"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=context.console, transient=True) as progress:
+        task = progress.add_task("clips", total=len(clips))
+        with joblib.Parallel(workers, batch_size=1, return_as="generator", **options) as parallel:
+            for start in range(0, len(batches), WINDOW_BATCHES):
+                window = batches[start : start + WINDOW_BATCHES]
+                results = parallel(joblib.delayed(clean_batch)(batch, settings.recipe) for batch in window)
+                for batch, result in zip(window, results, strict=True):
+                    yield result
+                    progress.advance(task, len(batch))
+
+
+def _write_rejects(path: Path, rejects: Sequence[Reject]) -> None:
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("file", "line", "reason"))
+        rows.writerows((reject.file, reject.line or "", reject.reason) for reject in rejects)
+
+
+def _nothing_left(context: Context, tally: Tally) -> str:
+    reasons = [f"{len(tally.rejects)} were refused (see {context.workspace.rejects})"] if tally.rejects else []
+    reasons += [f"{tally.missing} are on the official list of missing skeletons"] if tally.missing else []
+    reasons += [f"{tally.foreign} show actions outside {context.config.dataset.name}"] if tally.foreign else []
+    return (
+        f"no clip is left of those in {', '.join(context.config.dataset.raw)}: {', '.join(reasons)}; "
+        "check dataset.raw and dataset.name, then run `fsvae-pipe preprocess` again"
+    )
+
+
+def _report(context: Context, tally: Tally) -> None:
+    say = context.console.print
+    name = context.config.dataset.name
+    say(f"{tally.kept} clips kept, {tally.frames} frames, {tally.two_bodies} clips with two bodies")
+    if tally.missing:
+        say(f"{tally.missing} clips left out: on the official list of missing skeletons of {name}")
+    if tally.foreign:
+        say(f"{tally.foreign} clips left out: actions above {action_label(NUM_ACTIONS[name])} are not in {name}")
+    if tally.rejects:
+        say(f"{len(tally.rejects)} files refused; each with its reason in {context.workspace.rejects}")
+    for reason, number in sorted(tally.dropped.items()):
+        say(f"{number} bodies dropped: {reason}")
