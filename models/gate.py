@@ -1,0 +1,98 @@
+"""The gate: is a clip's action seen or unseen? And the ways to combine both classifiers with or without it.
+
+A clip's gate features are its u largest unseen probabilities beside its u largest seen probabilities, each sorted,
+the latter from the backbone's softmax at a temperature; a logistic regression on them gives the probability that the
+action is unseen. It is fitted on the val phase, where pseudo-unseen actions play the unseen ones. u is the smaller of
+the two phases' numbers of unseen actions, so that one gate fits both (ours; the published splits have equal numbers).
+Letters: N clips, S seen actions, U unseen actions.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from models.errors import ModelError
+from models.metrics import harmonic_mean
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+def softmax(scores: NDArray[np.floating], temperature: float = 1.0) -> Floats:
+    """Row-wise softmax of scores / temperature, (N, S) -> (N, S)."""
+    scaled = scores.astype(np.float64) / temperature
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def gate_features(unseen_probabilities: Floats, seen_probabilities: Floats, top: int) -> Floats:
+    """The `top` largest unseen beside the `top` largest seen probabilities, falling. (N, U), (N, S) -> (N, 2 top).
+
+    Where there are fewer than `top` seen actions, their part is narrower.
+    """
+    parts = (-np.sort(-part, axis=1)[:, :top] for part in (unseen_probabilities, seen_probabilities))
+    return np.concatenate(tuple(parts), axis=1)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A fitted logistic regression."""
+
+    weights: Floats
+    bias: float
+
+    @classmethod
+    def fit(cls, features: Floats, unseen: Bools, c: float) -> Self:
+        """Fit to (N, F) gate features; `unseen` (N,) says which clips are. Raises ModelError with one kind only."""
+        if unseen.all() or not unseen.any():
+            raise ModelError("the gate needs seen and unseen clips of the val phase; there is only one kind")
+        regression = LogisticRegression(C=c, max_iter=1000).fit(features, unseen)
+        return cls(regression.coef_[0].astype(np.float64), float(regression.intercept_[0]))
+
+    def probability(self, features: Floats) -> Floats:
+        """The probability that each clip's action is unseen, (N, F) -> (N,)."""
+        return np.asarray(1 / (1 + np.exp(-(features @ self.weights + self.bias))))
+
+
+def best_threshold(scores: Floats, unseen: Bools, right_if_seen: Bools, right_if_unseen: Bools) -> float:
+    """The threshold on (N,) `scores` with the best H when clips at or above it are taken for unseen.
+
+    `right_if_seen` and `right_if_unseen` (N,) say whether the clip would be right if taken for either. Halfway between
+    two neighbouring scores; of equals, the lowest.
+    """
+    order = np.argsort(scores, kind="stable")
+    hits_seen = np.concatenate(([0], np.cumsum((~unseen & right_if_seen)[order])))  # below the cut
+    hits_unseen = (unseen & right_if_unseen).sum() - np.concatenate(([0], np.cumsum((unseen & right_if_unseen)[order])))
+    seen, hit = hits_seen / max(1, (~unseen).sum()), hits_unseen / max(1, unseen.sum())
+    ordered = scores[order]
+    cuts = np.concatenate(([ordered[0] - 1e-6], (ordered[:-1] + ordered[1:]) / 2, [ordered[-1] + 1e-6]))
+    distinct = np.concatenate(([True], ordered[1:] > ordered[:-1], [True]))  # a cut can't part equal scores
+    h = np.where(distinct, [harmonic_mean(s, u) for s, u in zip(seen, hit, strict=True)], -1)
+    return float(cuts[int(np.argmax(h))])
+
+
+def route(
+    kind: Literal["hard", "soft", "stacking"],
+    unseen_probabilities: Floats,
+    seen_probabilities: Floats,
+    gate: Floats,
+    level: float,
+) -> tuple[NDArray[np.int64], Bools]:
+    """The column that each clip is given, and whether it is one of the unseen (N, U) or of the seen (N, S) columns.
+
+    hard      unseen where the gate's probability (N,) reaches `level`
+    soft      the largest of gate * unseen probability and (1 - gate) * seen probability; `level` is not used
+    stacking  no gate: the largest of unseen probability and seen probability - `level` (calibrated stacking)
+    """
+    best_unseen, best_seen = unseen_probabilities.max(axis=1), seen_probabilities.max(axis=1)
+    if kind == "hard":
+        unseen = gate >= level
+    elif kind == "soft":
+        unseen = gate * best_unseen > (1 - gate) * best_seen
+    else:
+        unseen = best_unseen >= best_seen - level
+    column = np.where(unseen, unseen_probabilities.argmax(axis=1), seen_probabilities.argmax(axis=1))
+    return column, unseen

@@ -1,0 +1,38 @@
+"""Accuracies in percent, the harmonic mean, and the confusion matrix.
+
+Letters: N clips, C actions.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Actions = NDArray[np.int64]
+
+
+def top1(actual: Actions, predicted: Actions) -> float:
+    """Micro accuracy: the share of N clips that are right, in percent. NaN when N = 0."""
+    return float(100 * np.mean(actual == predicted)) if len(actual) else float("nan")
+
+
+def per_class(actual: Actions, predicted: Actions) -> float:
+    """The mean over the actions that occur of the share of each one's clips that are right, in percent."""
+    actions, inverse = np.unique(actual, return_inverse=True)
+    if not len(actions):
+        return float("nan")
+    right = np.bincount(inverse, weights=actual == predicted)
+    return float(100 * np.mean(right / np.bincount(inverse)))
+
+
+def harmonic_mean(seen: float, unseen: float) -> float:
+    """H = 2 S U / (S + U); 0 when both are 0."""
+    return 2 * seen * unseen / (seen + unseen) if seen + unseen else 0.0
+
+
+def confusion_matrix(actual: Actions, predicted: Actions, actions: Sequence[int]) -> NDArray[np.int64]:
+    """(C, C) counts: row = the clip's action, column = the predicted one, both in the order of sorted `actions`."""
+    order = np.asarray(sorted(actions))
+    counts = np.zeros((len(order), len(order)), dtype=np.int64)
+    np.add.at(counts, (np.searchsorted(order, actual), np.searchsorted(order, predicted)), 1)
+    return counts

@@ -1,0 +1,55 @@
+"""The unseen classifier: softmax regression on latents that texts alone have drawn.
+
+For each of U unseen actions, `samples` latents are drawn from the text encoder's N(mu, sigma^2); a linear layer is
+fitted to them with cross-entropy, by full-batch Adam. It is then applied to the skeleton encoder's mu. The released
+code puts a ReLU between the linear layer and the softmax.
+Letters: N clips, U unseen actions, Z latent.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from models.fsvae_settings import ClassifierSettings
+from models.vae import draw_latents
+
+
+class UnseenClassifier(nn.Module):
+    """A linear layer from latents to unseen actions."""
+
+    def __init__(self, latent: int, actions: int, relu: bool, generator: torch.Generator) -> None:
+        super().__init__()
+        self.layer = nn.Linear(latent, actions)
+        bound = latent**-0.5  # as torch.nn.Linear starts
+        for parameter in (self.layer.weight, self.layer.bias):
+            nn.init.uniform_(parameter, -bound, bound, generator)
+        self.relu = relu
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """(N, Z) -> scores before the softmax, (N, U)."""
+        scores: Tensor = self.layer(latents)
+        return scores.relu() if self.relu else scores
+
+    @torch.no_grad()
+    def probabilities(self, latents: Tensor) -> Tensor:
+        """(N, Z) -> probabilities (N, U)."""
+        return self(latents).softmax(dim=1)
+
+
+def fit_unseen_classifier(
+    mu: Tensor, logvar: Tensor, noise_width: int, settings: ClassifierSettings, generator: torch.Generator
+) -> UnseenClassifier:
+    """Fit a classifier to the unseen actions' text latents, mu and log-variance (U, Z) each, on the CPU.
+
+    `noise_width` is 1 or Z, as in training.
+    """
+    actions, latent = mu.shape
+    target = torch.arange(actions).repeat_interleave(settings.samples)  # (U * samples,)
+    noise = torch.randn((len(target), noise_width), generator=generator)
+    latents = draw_latents(mu[target], logvar[target], noise).detach()
+    classifier = UnseenClassifier(latent, actions, settings.relu, generator)
+    optimiser = torch.optim.Adam(classifier.parameters(), lr=settings.learning_rate, fused=True)
+    for _ in range(settings.steps):
+        optimiser.zero_grad(set_to_none=True)
+        nn.functional.cross_entropy(classifier(latents), target).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    return classifier

@@ -1,0 +1,158 @@
+"""The stage `evaluate`: runs/NAME/model.safetensors -> results.json, predictions.h5, and a table on the screen.
+
+What was trained is read from the record in model.safetensors; only the table [evaluate] comes from the settings of
+now. Every cycle of both phases is scored; pipeline/scoring.py has the rules.
+"""
+
+import json
+from typing import Any
+
+from rich.console import Console
+
+from data import h5
+from data.errors import DataError
+from data.feature_store import FeatureSet
+from data.splits import Split
+from pipeline.config import Config, build_config
+from pipeline.context import Context
+from pipeline.fsvae_inputs import phase_and_clips, read_phases, split_in_use, text_matrix
+from pipeline.phases import missing
+from pipeline.provenance import Provenance, package_versions, read_record
+from pipeline.results import over_seeds, results_table, write_predictions, write_results
+from pipeline.scoring import RULES, PhaseScoring, Prediction, Rule, chosen_cycles, score, tune, unseen_probabilities
+from pipeline.weights import read_state
+from pipeline.workspace import PHASES, PhaseName
+
+
+def evaluate(context: Context, provenance: Provenance) -> None:
+    """Score the run under every selection rule. Raises DataError, PipelineError or ModelError."""
+    trained = trained_config(context)
+    features = read_phases(context)
+    split = split_in_use(trained, features)
+    phases = {name: _phase_scoring(context, trained, name, split, features[name]) for name in PHASES}
+    seeds: dict[str, Any] = {}
+    predictions: dict[int, dict[Rule, Prediction]] = {}
+    for seed in trained.train.seeds:
+        seeds[str(seed)], predictions[seed] = _score_seed(context, trained, phases, seed)
+        chosen = seeds[str(seed)][context.config.evaluate.selection]
+        context.console.print(
+            f"evaluate: seed {seed}: ZSL {chosen['zsl']['top1']:.2f} %, GZSL H {chosen['gzsl']['h']:.2f} % "
+            f"({context.config.evaluate.selection}, cycle {chosen['cycle']})",
+            highlight=False,
+        )
+    results = {
+        "mean": over_seeds(list(seeds.values()), "mean"),
+        "std": over_seeds(list(seeds.values()), "std"),
+        "seeds": seeds,
+        "selection": context.config.evaluate.selection,
+        "split": _split_record(split),
+        "protocol": trained.dataset.protocol,
+        "counts": _counts(split, features),
+        "transfer": _is_transfer(context),
+        "config": {**trained.plain(), "evaluate": context.config.evaluate.model_dump(mode="json")},
+        "versions": package_versions(),
+        "provenance": provenance.record(),
+    }
+    write_predictions(context.run.predictions, phases["test"], predictions, provenance.record())
+    write_results(context.run.results, results)
+    title = f"{context.run_name}: {trained.dataset.name}, split {split.name}, {trained.dataset.protocol}"
+    Console().print(results_table(results, context.config.evaluate.selection, title))
+
+
+def trained_config(context: Context) -> Config:
+    """The settings that the run was trained with, from the record in its weights; the others have their defaults."""
+    path = context.run.model
+    settings = Provenance.from_record(read_record(path)).settings
+    tree: dict[str, Any] = {}
+    for key, value in settings.items():
+        *tables, name = key.split(".")
+        table = tree
+        for part in tables:
+            table = table.setdefault(part, {})
+        table[name] = value
+    return build_config(tree, str(path))
+
+
+def _phase_scoring(
+    context: Context, trained: Config, name: PhaseName, split: Split, features: FeatureSet
+) -> PhaseScoring:
+    phase, clips = phase_and_clips(name, split, features)
+    without = missing(phase.seen, features.logit_actions.tolist())
+    if without:
+        raise DataError(
+            f"{context.workspace.features(name)}: the backbone has no logit for {without}, which the {name} phase has "
+            "seen; run `fsvae-pipe extract` again"
+        )
+    column = {int(action): index for index, action in enumerate(features.logit_actions)}
+    scored = clips.seen | clips.unseen
+    return PhaseScoring(
+        name=name,
+        seen=phase.seen,
+        unseen=phase.unseen,
+        clip_name=features.name[scored],
+        action=features.action[scored],
+        features=features.features[scored],
+        seen_logits=features.logits[scored][:, [column[action] for action in phase.seen]],
+        unseen_texts=text_matrix(context, trained.text.levels, phase.unseen),
+    )
+
+
+def _score_seed(
+    context: Context, trained: Config, phases: dict[PhaseName, PhaseScoring], seed: int
+) -> tuple[dict[str, Any], dict[Rule, Prediction]]:
+    settings = context.config.evaluate
+    cycles = range(1, trained.train.cycles + 1)
+    unseen = {
+        name: [
+            unseen_probabilities(
+                phases[name],
+                read_state(context.run.model, seed, name, cycle),
+                trained.model,
+                settings,
+                (seed, PHASES.index(name), cycle),
+            )
+            for cycle in cycles
+        ]
+        for name in PHASES
+    }
+    zsl = {name: [phases[name].zsl_top1(scores) for scores in unseen[name]] for name in PHASES}
+    top = min(len(phase.unseen) for phase in phases.values())
+    results: dict[str, Any] = {}
+    predictions: dict[Rule, Prediction] = {}
+    for rule in RULES:
+        cycle = chosen_cycles(rule, zsl)
+        tuned = tune(phases["val"], unseen["val"][cycle["val"] - 1], top, settings)
+        results[rule], predictions[rule] = score(
+            phases["test"], unseen["test"][cycle["test"] - 1], tuned, settings, cycle["test"]
+        )
+    return results, predictions
+
+
+def _split_record(split: Split) -> dict[str, Any]:
+    return {
+        "name": split.name,
+        "seen": list(split.seen),
+        "unseen": list(split.unseen),
+        "val_unseen": list(split.val_unseen),
+        "val_unseen_drawn": split.val_unseen_drawn,
+    }
+
+
+def _counts(split: Split, features: dict[PhaseName, FeatureSet]) -> dict[str, Any]:
+    """Clips and actions of each part of each phase."""
+    counts: dict[str, Any] = {}
+    for name in PHASES:
+        phase, clips = phase_and_clips(name, split, features[name])
+        counts[name] = {
+            "training_clips": int(clips.fit.sum()),
+            "seen_clips": int(clips.seen.sum()),
+            "unseen_clips": int(clips.unseen.sum()),
+            "seen_actions": len(phase.seen),
+            "unseen_actions": len(phase.unseen),
+        }
+    return counts
+
+
+def _is_transfer(context: Context) -> bool:
+    """Whether the test phase's backbone was trained on unseen actions, which makes the result no zero-shot result."""
+    return json.loads(h5.read_record(context.workspace.features("test")).get("transfer", "false").lower()) is True

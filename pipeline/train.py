@@ -1,0 +1,141 @@
+"""The stage `train`: FS-VAE for every seed in both phases -> runs/NAME/.
+
+Reads training clips only. Writes model.safetensors (last, so that a run is whole when it is there), config.toml (the
+settings in full), environment.json and history.csv.
+"""
+
+import csv
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed
+
+from data.files import replacing
+from models.fsvae_settings import ModelSettings, TrainSettings
+from models.fsvae_training import LossRow, State, TrainingData, train_member
+from pipeline.config import dump_config
+from pipeline.context import Context
+from pipeline.errors import PipelineError
+from pipeline.fsvae_inputs import phase_and_clips, read_phases, split_in_use, text_matrix
+from pipeline.provenance import Provenance, package_versions
+from pipeline.weights import tensor_name, write_weights
+from pipeline.workspace import PHASES, PhaseName
+
+
+@dataclass(frozen=True)
+class Member:
+    """One seed in one phase, and what training it gave."""
+
+    seed: int
+    phase: PhaseName
+    states: list[State]
+    history: list[LossRow]
+    seconds: float
+
+
+def train(context: Context, provenance: Provenance) -> None:
+    """Train every member and write the run's folder. Raises DataError, PipelineError or ModelError."""
+    settings = context.config.train
+    if len(set(settings.seeds)) < len(settings.seeds):
+        raise PipelineError(f"train.seeds = {list(settings.seeds)} lists a seed twice; each seed is one model")
+    data = training_data(context)
+    device = torch_device(context.config.device)
+    members: list[Member] = []
+    for member in _train_members(context, data, device):
+        members.append(member)
+        context.console.print(
+            f"train: seed {member.seed}, {member.phase} phase: {settings.cycles} cycles of {settings.steps_per_cycle} "
+            f"steps in {member.seconds:.1f} s, loss {member.history[-1].total:.4f} "
+            f"({len(members)} of {len(settings.seeds) * len(PHASES)})",
+            highlight=False,
+        )
+    members.sort(key=lambda member: (settings.seeds.index(member.seed), PHASES.index(member.phase)))
+    _write_run(context, provenance, members, device)
+
+
+def training_data(context: Context) -> dict[PhaseName, TrainingData]:
+    """What each phase trains on: its seen actions' training clips and those actions' texts."""
+    features = read_phases(context)
+    split = split_in_use(context.config, features)
+    data: dict[PhaseName, TrainingData] = {}
+    for name in PHASES:
+        phase, clips = phase_and_clips(name, split, features[name])
+        data[name] = TrainingData(
+            skeletons=features[name].features[clips.fit],
+            text_row=np.searchsorted(np.asarray(phase.seen), features[name].action[clips.fit]),
+            texts=text_matrix(context, context.config.text.levels, phase.seen),
+        )
+    return data
+
+
+def torch_device(name: str) -> torch.device:
+    """The device that `device` in config.toml names; auto = a GPU when there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.mps.is_available() else "cpu")
+    device = torch.device(name)
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}.get(device.type, True)
+    if not present:
+        raise PipelineError(f'device = "{name}", but torch finds no such device here; use device = "auto" or "cpu"')
+    return device
+
+
+def _train_members(context: Context, data: dict[PhaseName, TrainingData], device: torch.device) -> Iterator[Member]:
+    """Members as they are done: in processes of one thread each on a CPU, one after another on a GPU."""
+    model, settings = context.config.model, context.config.train
+    tasks = [(seed, phase) for seed in settings.seeds for phase in PHASES]
+    workers = min(len(tasks), settings.workers or os.cpu_count() or 1) if device.type == "cpu" else 1
+    yield from Parallel(n_jobs=workers, return_as="generator_unordered")(
+        delayed(_train_one)(data[phase], model, settings, seed, phase, device) for seed, phase in tasks
+    )
+
+
+def _train_one(
+    data: TrainingData,
+    model: ModelSettings,
+    settings: TrainSettings,
+    seed: int,
+    phase: PhaseName,
+    device: torch.device,
+) -> Member:
+    start = time.perf_counter()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so that the sums have one order, whatever the machine
+    try:
+        states, history = train_member(data, model, settings, (seed, PHASES.index(phase)), device)
+    finally:
+        torch.set_num_threads(threads)
+    return Member(seed, phase, states, history, time.perf_counter() - start)
+
+
+def _write_run(context: Context, provenance: Provenance, members: list[Member], device: torch.device) -> None:
+    run = context.run
+    with replacing(run.config) as partial:
+        partial.write_text(dump_config(context.config), "utf-8")
+    environment = {
+        "versions": package_versions(),
+        "device": str(device),
+        "threads_a_member": 1,
+        "cores": os.cpu_count(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+    }
+    with replacing(run.environment) as partial:
+        partial.write_text(json.dumps(environment, indent=2) + "\n", "utf-8")
+    with replacing(run.history) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["seed", "phase", *(field.name for field in fields(LossRow))])
+        for member in members:
+            writer.writerows([member.seed, member.phase, *asdict(row).values()] for row in member.history)
+    tensors = {
+        tensor_name(member.seed, member.phase, cycle, name): tensor
+        for member in members
+        for cycle, state in enumerate(member.states, start=1)
+        for name, tensor in state.items()
+    }
+    write_weights(run.model, tensors, provenance.record())
