@@ -5,8 +5,6 @@ fsvae-pipe -w DIR COMMAND
 
 import json
 import sys
-import time
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,9 @@ from data.errors import DataError
 from descriptions.errors import DescriptionError
 from models.errors import ModelError
 from pipeline.context import Context
-from pipeline.errors import OverrideError, PipelineError
-from pipeline.options import locked, printable, raw_option, run_option, with_context
+from pipeline.errors import OverrideError, PipelineError, printable
+from pipeline.options import locked, raw_option, run_option, with_context
+from pipeline.run import announce, chosen_stages, plan
 from pipeline.stages import STAGES, Stage
 from pipeline.workspace import Workspace
 
@@ -96,22 +95,6 @@ def init(folder: Path, /, split: str, raw: tuple[Path, ...], name: str, force: b
     click.echo(f"then: fsvae-pipe -w {folder} run")
 
 
-def announce(context: Context, stages: Sequence[Stage], force: Sequence[str]) -> int:
-    """Run the stale ones of `stages`, saying before each why, and after each how long it took; return their number."""
-    from pipeline.run import run_stages
-
-    count, running, started = 0, "", 0.0
-    for state in run_stages(context, stages, force):
-        if running:
-            context.console.print(f"[bold]{running}[/bold]: done in {time.perf_counter() - started:.1f} s")
-        context.console.print(f"[bold]{state.stage}[/bold]: {state.state}", style="cyan", end="")
-        context.console.print(f" ({printable('; '.join(state.reasons))})", markup=False)
-        count, running, started = count + 1, state.stage, time.perf_counter()
-    if running:
-        context.console.print(f"[bold]{running}[/bold]: done in {time.perf_counter() - started:.1f} s")
-    return count
-
-
 def warn_of_stale_needs(context: Context, stage: Stage) -> None:
     """Say which stages before `stage` are stale: a command of its own runs one stage only."""
     from pipeline.status import stage_states
@@ -163,8 +146,6 @@ def run(context: Context, first: str | None, last: str | None, force: tuple[str,
     \b
     Example: fsvae-pipe -w work run --until extract
     """
-    from pipeline.run import chosen_stages, plan
-
     if dry_run:
         states = plan(context, chosen_stages(first, last), force)
         for state in states:
@@ -213,4 +194,4 @@ def demo(folder: Path, seed: int) -> None:
     from pipeline.demo import demo as run_demo
 
     with locked(Workspace(folder)):
-        run_demo(folder, seed=seed, console=Console(stderr=True))
+        run_demo(folder, seed=seed, console=Console(stderr=True, soft_wrap=True))

@@ -19,12 +19,20 @@ from pipeline.errors import PipelineError
 from pipeline.init import write_config
 from pipeline.made_actions import ACTIONS
 from pipeline.made_clips import MadeDataset, write_raw_clips
+from pipeline.run import announce
+from pipeline.stages import STAGES
 from pipeline.workspace import Workspace
 
 NAME = "demo"
 SUBJECTS = 8
 TRAIN_SUBJECTS = (1, 2, 3, 5, 6)
-UNSEEN = {("right arm", "raise"), ("left arm", "circle"), ("both arms", "push"), ("right leg", "swing"), ("trunk", "shake")}
+UNSEEN = {
+    ("right arm", "raise"),
+    ("left arm", "circle"),
+    ("both arms", "push"),
+    ("right leg", "swing"),
+    ("trunk", "shake"),
+}
 VAL_UNSEEN = {("left arm", "swing"), ("right leg", "circle"), ("both arms", "shake"), ("left leg", "raise")}
 NUM_SEEDS = 3
 
@@ -35,9 +43,6 @@ def demo(folder: Path, *, seed: int, console: Console) -> None:
     Progress goes to `console`, the table of results to standard output. Raises PipelineError when `folder` holds
     something else, or a demo that was made from another seed.
     """
-    from pipeline.cli import announce
-    from pipeline.stages import STAGES
-
     workspace = Workspace(folder)
     if not workspace.config.exists():
         make_workspace(workspace, seed, console)

@@ -11,3 +11,8 @@ class ConfigError(PipelineError):
 
 class OverrideError(ConfigError):
     """A `--set` on the command line is not what it must be: wrong usage."""
+
+
+def printable(text: str) -> str:
+    """`text` with control characters shown escaped, so that a file's name can't steer the terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)

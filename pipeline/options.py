@@ -59,7 +59,7 @@ def with_context(command: Command) -> Command:
             raise click.UsageError(f'--run "{run_name}": a plain name is wanted, it becomes the folder runs/NAME')
         workspace = Workspace(folder)
         path = config_path or workspace.config
-        context = Context(workspace, load_config(path, overrides), path, Console(stderr=True), run_name)
+        context = Context(workspace, load_config(path, overrides), path, Console(stderr=True, soft_wrap=True), run_name)
         command(context, **rest)
 
     return with_options
@@ -76,8 +76,3 @@ def locked(workspace: Workspace) -> Iterator[None]:
             yield
     except Timeout as error:
         raise PipelineError(f"another fsvae-pipe command works in {workspace.root}; wait until it has ended") from error
-
-
-def printable(text: str) -> str:
-    """`text` with control characters shown escaped, so that a file's name can't steer the terminal."""
-    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)

@@ -1,9 +1,10 @@
 """Run every stale stage, in order, and nothing else."""
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 
 from pipeline.context import Context
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, printable
 from pipeline.stages import STAGES, Stage, stage_named
 from pipeline.status import StageState, stage_state
 
@@ -38,6 +39,20 @@ def run_stages(context: Context, stages: Sequence[Stage], force: Collection[str]
         if state.state != "done":
             yield state
             stage.run(context)
+
+
+def announce(context: Context, stages: Sequence[Stage], force: Collection[str] = ()) -> int:
+    """Run the stale ones of `stages`, saying before each why, and after each how long it took; return their number."""
+    count, running, started = 0, "", 0.0
+    for state in run_stages(context, stages, force):
+        if running:
+            context.console.print(f"[bold]{running}[/bold]: done in {time.perf_counter() - started:.1f} s")
+        context.console.print(f"[bold]{state.stage}[/bold]: {state.state}", style="cyan", end="")
+        context.console.print(f" ({printable('; '.join(state.reasons))})", markup=False)
+        count, running, started = count + 1, state.stage, time.perf_counter()
+    if running:
+        context.console.print(f"[bold]{running}[/bold]: done in {time.perf_counter() - started:.1f} s")
+    return count
 
 
 def _with_force(state: StageState, force: Collection[str]) -> StageState:

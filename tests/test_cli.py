@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from data.files import FORMAT_VERSION
 from pipeline.cli import main
-from pipeline.options import printable
+from pipeline.errors import printable
 
 
 def call(*arguments: str | Path) -> Result:
