@@ -18,7 +18,7 @@ from models.errors import ModelError
 from pipeline.context import Context
 from pipeline.errors import OverrideError, PipelineError, printable
 from pipeline.options import locked, raw_option, run_option, with_context
-from pipeline.run import announce, chosen_stages, plan
+from pipeline.run import chosen_stages, plan, run_stages
 from pipeline.stages import STAGES, Stage
 from pipeline.workspace import Workspace
 
@@ -115,7 +115,7 @@ def add_stage_command(stage: Stage) -> None:
 
                 context = replace(context, config=set_raw(context, raw))
             warn_of_stale_needs(context, stage)
-            if not announce(context, [stage], [stage.name] if force else []):
+            if not run_stages(context, [stage], [stage.name] if force else []):
                 click.echo(f"{stage.name}: up to date (--force does it again)")
 
     command = with_context(run_stage)
@@ -154,7 +154,7 @@ def run(context: Context, first: str | None, last: str | None, force: tuple[str,
             click.echo("nothing to do: every stage is up to date")
         return
     with locked(context.workspace):
-        if not announce(context, chosen_stages(first, last), force):
+        if not run_stages(context, chosen_stages(first, last), force):
             click.echo("nothing to do: every stage is up to date")
 
 

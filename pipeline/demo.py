@@ -19,7 +19,7 @@ from pipeline.errors import PipelineError
 from pipeline.init import write_config
 from pipeline.made_actions import ACTIONS
 from pipeline.made_clips import MadeDataset, write_raw_clips
-from pipeline.run import announce
+from pipeline.run import run_stages
 from pipeline.stages import STAGES
 from pipeline.workspace import Workspace
 
@@ -53,7 +53,7 @@ def demo(folder: Path, *, seed: int, console: Console) -> None:
             f"demo of seed {seed}; name another place with `fsvae-pipe demo --folder DIR`, or delete {folder}"
         )
     context = Context(workspace, config, workspace.config, console)
-    announce(context, STAGES)
+    run_stages(context, STAGES)
 
 
 def make_workspace(workspace: Workspace, seed: int, console: Console) -> None:

@@ -1,7 +1,7 @@
 """Run every stale stage, in order, and nothing else."""
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from pipeline.context import Context
 from pipeline.errors import PipelineError, printable
@@ -29,30 +29,24 @@ def plan(context: Context, stages: Sequence[Stage], force: Collection[str] = ())
     return list(planned.values())
 
 
-def run_stages(context: Context, stages: Sequence[Stage], force: Collection[str] = ()) -> Iterator[StageState]:
-    """Run those of `stages` that are not up to date, yielding each one's state just before it runs.
+def run_stages(context: Context, stages: Sequence[Stage], force: Collection[str] = ()) -> list[StageState]:
+    """Run those of `stages` that are not up to date; return the states in which they were found.
 
-    A stage that wrote the same contents again leaves the stages behind it up to date.
+    Says before each stage why it runs, and after it how long it took. A stage that wrote the same contents again
+    leaves the stages behind it up to date.
     """
+    ran: list[StageState] = []
     for stage in stages:
         state = _with_force(stage_state(stage, context, {}), force)
-        if state.state != "done":
-            yield state
-            stage.run(context)
-
-
-def announce(context: Context, stages: Sequence[Stage], force: Collection[str] = ()) -> int:
-    """Run the stale ones of `stages`, saying before each why, and after each how long it took; return their number."""
-    count, running, started = 0, "", 0.0
-    for state in run_stages(context, stages, force):
-        if running:
-            context.console.print(f"[bold]{running}[/bold]: done in {time.perf_counter() - started:.1f} s")
-        context.console.print(f"[bold]{state.stage}[/bold]: {state.state}", style="cyan", end="")
-        context.console.print(f" ({printable('; '.join(state.reasons))})", markup=False)
-        count, running, started = count + 1, state.stage, time.perf_counter()
-    if running:
-        context.console.print(f"[bold]{running}[/bold]: done in {time.perf_counter() - started:.1f} s")
-    return count
+        if state.state == "done":
+            continue
+        context.console.print(f"[bold]{stage.name}[/bold]: {state.state}", style="cyan", end="")
+        context.console.print(f" ({printable('; '.join(state.reasons))})", markup=False, highlight=False)
+        started = time.perf_counter()
+        stage.run(context)
+        context.console.print(f"[bold]{stage.name}[/bold]: done in {time.perf_counter() - started:.1f} s")
+        ran.append(state)
+    return ran
 
 
 def _with_force(state: StageState, force: Collection[str]) -> StageState:
