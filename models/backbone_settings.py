@@ -1,4 +1,4 @@
-"""Settings of the Shift-GCN: the table [backbone] of config.toml."""
+"""Settings of the Shift-GCN: the table [backbone] of config.toml. The defaults are the published recipe."""
 
 from typing import Literal
 
@@ -9,8 +9,24 @@ class BackboneSettings(BaseModel, extra="forbid", frozen=True):
     """The network that turns a clip into a 256-d feature, and how it is trained."""
 
     weights: str = Field("", description='a Shift-GCN checkpoint, used frozen for both phases; "" = train one a phase')
-    frames: int = Field(300, ge=1, description="clips are looped, or sampled down, to this length")
+    frames: int = Field(300, ge=4, description="clips are looped, or sampled down, to this length")
     epochs: int = Field(140, ge=1, description="passes over the training clips")
-    batch_size: int = Field(64, ge=1, description="clips a step")
-    learning_rate: float = Field(0.1, gt=0, description="of SGD with Nesterov momentum 0.9")
+    batch_size: int = Field(64, ge=2, description="clips a step, over all processes")
+    learning_rate: float = Field(0.1, gt=0, description="the highest one, of SGD with Nesterov momentum 0.9")
+    schedule: Literal["steps", "one-cycle"] = Field(
+        "steps",
+        description="steps: x0.1 after 60, 80 and 100 of 140 epochs; one-cycle: warm-up and cosine, for few epochs",
+    )
+    offset_gradient: Literal["normalised", "plain"] = Field(
+        "normalised", description="of the temporal offsets: its sign times 0.01 as released, or as it is"
+    )
+    clip_gradient: float = Field(0.0, ge=0, description="largest norm of the gradient; 0 = any")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
+    rotation_degrees: float = Field(0.0, ge=0, le=180, description="augmentation: turn by up to this about each axis")
+    scaling: float = Field(0.0, ge=0, lt=1, description="augmentation: scale each axis by up to 1 +- this")
+    time_crop: float = Field(1.0, gt=0, le=1, description="augmentation: the shortest stretch of the clip, as a share")
+    held_out: float = Field(
+        0.1, gt=0, lt=1, description="share of the training part that is kept from training, to measure it"
+    )
+    keep: Literal["best", "last"] = Field("best", description="weights of the epoch that does best on held-out clips")
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="of training; bf16 and fp16 need a GPU")

@@ -84,6 +84,10 @@ class Workspace:
         """Weights of one phase's Shift-GCN."""
         return self.root / "backbones" / f"{phase}.safetensors"
 
+    def backbone_training(self, phase: PhaseName) -> Path:
+        """The state of one phase's training after its last epoch; gone when the backbone is done."""
+        return self.root / "backbones" / f"{phase}.training.safetensors"
+
     def run(self, name: str) -> RunFolder:
         """The folder of the run `name`."""
         return RunFolder(self.root / "runs" / name)

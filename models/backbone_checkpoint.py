@@ -1,0 +1,112 @@
+"""Shift-GCN weights on disk: our safetensors, and the published PyTorch files (read only, without pickle).
+
+Both hold one tensor a parameter under the same names. The published files also hold index tables and x offsets,
+which are fixed in this implementation and are checked and left out.
+"""
+
+import hashlib
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from zipfile import BadZipFile
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from models.errors import ModelError
+from models.shift_gcn import ShiftGCN, shift_rows
+
+LARGEST_X_OFFSET = 1e-6
+_X_OFFSET = re.compile(r"l\d+\.tcn1\.shift_(in|out)\.xpos")
+_ROWS = re.compile(r"l\d+\.gcn1\.shift_(in|out)")
+
+
+def save_network(path: Path, network: ShiftGCN, metadata: Mapping[str, str]) -> None:
+    """Write the weights and `metadata`, with the fingerprint of the weights, to `path`."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    save_file(tensors, path, {**metadata, "fingerprint": tensors_fingerprint(tensors)})
+
+
+def tensors_fingerprint(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of every tensor's name, dtype, shape and contents, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def load_network(path: Path) -> ShiftGCN:
+    """The network in `path`: one of our .safetensors or a published checkpoint, with any number of classes.
+
+    Raises ModelError when the file is no checkpoint, or tensors are missing, unknown, or of another shape.
+    """
+    tensors = read_tensors(path)
+    classifier = tensors.get("fc.weight")
+    if classifier is None or classifier.ndim != 2:
+        raise ModelError(f"{path}: has no classifier fc.weight (classes, 256), so it is no Shift-GCN checkpoint")
+    network = ShiftGCN(len(classifier))
+    expected = network.state_dict()
+    tensors = _without_constants(path, tensors)
+    _check(path, tensors, expected)
+    network.load_state_dict({name: tensors.get(name, tensor) for name, tensor in expected.items()})
+    return network.eval()
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors or PyTorch file by name, a `module.` in front taken off. Raises ModelError."""
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; backbone.weights names a Shift-GCN checkpoint (.pt or .safetensors)")
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as file:
+                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, BadZipFile, RuntimeError, EOFError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(
+            f"{path}: can't be read as a checkpoint of weights ({reason}); backbone.weights takes a published "
+            "Shift-GCN .pt or a .safetensors of fsvae-pipe"
+        ) from error
+    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
+        found = found["state_dict"]
+    if not isinstance(found, Mapping) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
+        raise ModelError(f"{path}: holds a {type(found).__name__}, not tensors by name, so it is no checkpoint")
+    return {str(name).removeprefix("module."): tensor for name, tensor in found.items()}
+
+
+def _without_constants(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`tensors` without those that this network has no parameter for, after checking that they say what it does."""
+    kept = {}
+    for name, tensor in tensors.items():
+        if _X_OFFSET.fullmatch(name):
+            if tensor.abs().max() > LARGEST_X_OFFSET:
+                raise ModelError(f"{path}: {name} reaches {tensor.abs().max():.3g}; only x offsets of 0 are supported")
+        elif _ROWS.fullmatch(name):
+            rows = shift_rows(len(tensor) // 25)
+            if not torch.equal(tensor.cpu().long(), rows if name.endswith("in") else rows.argsort()):
+                raise ModelError(f"{path}: {name} is another spatial shift than Shift-GCN's non-local one")
+        else:
+            kept[name] = tensor
+    return kept
+
+
+def _check(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    missing = [name for name in expected if name not in tensors and not name.endswith("num_batches_tracked")]
+    extra = [name for name in tensors if name not in expected]
+    shapes = [
+        f"{name} is {tuple(tensors[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in tensors and tensors[name].shape != tensor.shape
+    ]
+    faults = [
+        f"{kind} {', '.join(names[:4])}{f' and {len(names) - 4} more' if len(names) > 4 else ''}"
+        for kind, names in (("missing:", missing), ("unknown:", extra), ("shapes:", shapes))
+        if names
+    ]
+    if faults:
+        raise ModelError(f"{path}: is no joint-stream Shift-GCN of 25 joints and 2 bodies; {'; '.join(faults)}")

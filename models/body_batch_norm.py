@@ -1,0 +1,89 @@
+"""Batch normalisation over bodies that may stand for several equal ones.
+
+In a batch of clips with one body each, all the empty second bodies are equal at every layer. One of them is computed,
+and counts as many times as it stands for: statistics and gradients are those of the full batch. With weights w_n
+
+    mean = sum_n w_n sum_t x / W,  var = sum_n w_n sum_t (x - mean)^2 / W,  W = T sum_n w_n
+
+A gradient that arrives for a body is already the sum over all that it stands for.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+MOMENTUM = 0.1
+EPSILON = 1e-5
+
+
+class BodyBatchNorm(nn.Module):
+    """Normalise (V, C, N, T) per channel, or per joint and channel; state as in torch's BatchNorm, (C,) or (V * C,)."""
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(self, channels: int, joints: int = 0) -> None:
+        """`joints` = 0 normalises per channel, otherwise each joint has its own statistics."""
+        super().__init__()
+        self.shape = (joints or 1, channels, 1, 1)
+        size = channels * (joints or 1)
+        self.weight = nn.Parameter(torch.ones(size))
+        self.bias = nn.Parameter(torch.zeros(size))
+        self.register_buffer("running_mean", torch.zeros(size))
+        self.register_buffer("running_var", torch.ones(size))
+        self.register_buffer("num_batches_tracked", torch.tensor(0))
+
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        """(V, C, N, T) -> same shape; `weights` (N,) says how many bodies each one stands for."""
+        if not self.training:
+            scale, shift = self.scale_and_shift()
+            return torch.addcmul(shift.view(self.shape), x, scale.view(self.shape))
+        gamma, beta = self.weight.view(self.shape), self.bias.view(self.shape)
+        y, mean, var, count = _BatchNorm.apply(x, gamma, beta, weights)  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            self.running_mean.lerp_(mean.flatten(), MOMENTUM)
+            self.running_var.lerp_(var.flatten() * count / (count - 1).clamp(min=1), MOMENTUM)
+            self.num_batches_tracked += 1
+        return y  # type: ignore[no-any-return]
+
+    def scale_and_shift(self) -> tuple[Tensor, Tensor]:
+        """The normalisation in evaluation, as y = scale x + shift; both of the size of the state."""
+        scale = self.weight * (self.running_var + EPSILON).rsqrt()
+        return scale, self.bias - self.running_mean * scale
+
+
+class _BatchNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, gamma: Tensor, beta: Tensor, weights: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        count = weights.sum() * (x.shape[3] * x.shape[0] // gamma.shape[0])
+        mean = _total(x.sum(3), gamma, weights) / count
+        centred = x - mean
+        var = _total(torch.linalg.vector_norm(centred, dim=3).square_(), gamma, weights) / count
+        scale = (var + EPSILON).rsqrt()
+        ctx.save_for_backward(centred, scale, gamma, weights, count)
+        ctx.mark_non_differentiable(mean, var, count)
+        return torch.addcmul(beta, centred, scale * gamma), mean, var, count
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        centred, scale, gamma, weights, count = ctx.saved_tensors
+        gradient = gradients[0]
+        ones = torch.ones_like(weights)
+        total = _total(gradient.sum(3), gamma, ones)
+        along = _total((gradient * centred).sum(3), gamma, ones) * scale
+        share = weights.view(1, 1, -1, 1) / count
+        x_gradient = gradient - share * total
+        x_gradient.addcmul_(centred, share * (-along * scale)).mul_(scale * gamma)
+        return x_gradient, along, total, None
+
+
+def _total(rows: Tensor, like: Tensor, weights: Tensor) -> Tensor:
+    """The weighted sum of (V, C, N) over what `like` (1 or V, C, 1, 1) has no axis for."""
+    summed = (rows * weights).sum(2)
+    if like.shape[0] == 1:
+        summed = summed.sum(0, keepdim=True)
+    return summed[..., None, None]
