@@ -4,10 +4,12 @@ fsvae-pipe -w DIR COMMAND
 """
 
 import json
+import signal
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, Literal
 
 import click
 from rich.console import Console
@@ -34,9 +36,15 @@ class Program(click.Group):
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the chosen command. Exit codes: 1 failed with a message, 2 wrong usage."""
+        """Run the chosen command. Exit codes: 1 failed with a message, 2 wrong usage, 130 or 143 stopped."""
+        signal.signal(signal.SIGTERM, _stop)
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            number = stop.args[0] if stop.args else signal.SIGINT
+            folder = ctx.params["workspace"]
+            click.echo(f"\nstopped: every file is whole; `fsvae-pipe -w {folder} run` goes on from there", err=True)
+            sys.exit(128 + number)
         except OverrideError as error:
             raise click.UsageError(printable(str(error))) from error
         except (DataError, DescriptionError, ModelError, PipelineError) as error:
@@ -46,6 +54,11 @@ class Program(click.Group):
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(printable(f"{where}{error.strerror or error}")) from error
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Make SIGTERM end a command as Ctrl-C does, so that half-written files are taken away."""
+    raise KeyboardInterrupt(number)
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -178,6 +191,28 @@ def status(context: Context, as_json: bool, quiet: bool) -> None:
         click.echo(f"{state.stage:<12}{state.state:<9}{printable('; '.join(state.reasons))}".rstrip())
     if up_to_date:
         click.echo("every stage is up to date")
+
+
+@main.command("import")
+@click.argument("kind", type=click.Choice(["features", "text"]))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@with_context
+def import_files(context: Context, kind: Literal["features", "text"], files: tuple[str, ...]) -> None:
+    """Take published files in place of what a stage would make (see docs/importing.md).
+
+    \b
+    features   folders of Shift-GCN features, one a phase -> features/test.h5, features/val.h5
+    text       text features, a file a level -> text.h5
+
+    \b
+    Example: fsvae-pipe -w work import features shift_5_r shift_val_5_r
+             fsvae-pipe -w work import text lb_60.npy md_60.npy ad_60.npy
+    """
+    from pipeline.import_ import import_
+
+    with locked(context.workspace):
+        for line in import_(context, kind, files):
+            click.echo(printable(line))
 
 
 @main.command()
