@@ -9,22 +9,25 @@
 Letters: T frames, M bodies, V = 25 joints, K bodies counted in every frame anew.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
 from data.joints import NUM_JOINTS
+from data.skeleton_lines import COORDINATES, Rows, read_lines
+from data.skeleton_scan import BODY_LINES, scan
 
-BODY_FIELDS = 10
-JOINT_FIELDS = 12
-BODY_LINES = 2 + NUM_JOINTS
+COLOUR = (5, 6)
+TRACKING = 11
+TRACKING_STATES = (0, 1, 2)  # not tracked, inferred, tracked
 MAX_BYTES = 1 << 26
-MAX_BODY_FRAMES = 1 << 17  # an hour of one body at 30 frames a second
+MAX_BODY_FRAMES = 1 << 17  # frames times bodies; more than an hour of one body at 30 frames a second
+FIRST_BODY_ID = 72057594037927936  # as large as a Kinect's
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class RawClip:
     row_body: NDArray[np.int64]  # (K,) its body, as an index into body_ids
     row_place: NDArray[np.int64]  # (K,) its place in the frame's list of bodies
     body_ids: NDArray[np.int64]  # (M,) in order of first appearance
+    row_colour: NDArray[np.float32] | None = None  # (K, V, 2) pixels, may be NaN; None unless asked for
+    row_tracking: NDArray[np.int8] | None = None  # (K, V) 0 not tracked, 1 inferred, 2 tracked; None unless asked for
 
     @cached_property
     def joints(self) -> NDArray[np.float32]:
@@ -55,100 +60,87 @@ class RawClip:
         return joints
 
 
-_NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_INTEGER = re.compile(rb"[+-]?\d{1,20}")
+def parse_clip(content: bytes, source: str, *, details: bool = False) -> RawClip:
+    """Read one raw file; with `details`, colour coordinates and tracking states too.
+
+    Raises DataError naming file (`source`), line and reason when the file is not exactly what the format says, when a
+    coordinate is no finite float32, when no frame holds a body, or when it is too large to be one clip.
+    """
+    if len(content) > MAX_BYTES:
+        raise DataError(f"{source}: {len(content)} bytes; a clip has at most {MAX_BYTES}")
+    columns = (*COORDINATES, *COLOUR, TRACKING) if details else COORDINATES
+    rows = scan(content, columns) or read_lines(content, source, columns)
+    if not len(rows.frame):
+        raise DataError(f"{source}: no frame holds a body ({rows.frames} frames)")
+    with np.errstate(over="ignore"):
+        joints = rows.values[..., :3].astype(np.float32)  # (K, V, 3)
+    _require(np.isfinite(joints).all(axis=(1, 2)), rows, source, "a coordinate is too large for a float32")
+    ids, row_body = _bodies(rows, source)
+    if rows.frames * len(ids) > MAX_BODY_FRAMES:
+        raise DataError(
+            f"{source}: {rows.frames} frames times {len(ids)} bodies; a clip has at most {MAX_BODY_FRAMES} together"
+        )
+    colour, tracking = _details(rows, source) if details else (None, None)
+    return RawClip(source, rows.frames, joints, rows.frame, row_body, rows.place, ids, colour, tracking)
 
 
-def parse_clip(content: bytes, source: str) -> RawClip:
-    """Read one raw file. Raises DataError naming file (`source`), line and reason when anything in it is wrong."""
-    return _parse_lines(content, source)
+def _bodies(rows: Rows, source: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The ids in order of first appearance (M,), and the index of each row's body (K,)."""
+    sorted_ids, first, inverse = np.unique(rows.body_id, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    index = np.empty_like(order)
+    index[order] = np.arange(len(order))
+    row_body = index[inverse]
+    if len(order) > 1:
+        key = rows.frame * len(order) + row_body
+        once = np.zeros(len(key), dtype=bool)
+        once[np.unique(key, return_index=True)[1]] = True
+        _require(once, rows, source, "a body's id stands in this frame twice")
+    return sorted_ids[order], row_body
 
 
-class _Lines:
-    """The lines of a file, one after another; `wrong` names the last one."""
-
-    def __init__(self, content: bytes, source: str) -> None:
-        self._lines = iter(content.split(b"\n"))
-        self._source = source
-        self.number = 0
-
-    def fields(self, wanted: str, number: int) -> list[bytes]:
-        line = next(self._lines, None)
-        if line is None:
-            raise self.wrong(f"the file ends where {wanted} is wanted")
-        self.number += 1
-        fields = line.split()
-        if len(fields) != number:
-            raise self.wrong(f"{len(fields)} fields where {wanted} is wanted ({number})")
-        return fields
-
-    def count(self, wanted: str) -> int:
-        (field,) = self.fields(wanted, 1)
-        if not field.isdigit() or len(field) > 18:
-            raise self.wrong(f"{_shown(field)} where {wanted} is wanted")
-        return int(field)
-
-    def end(self) -> None:
-        for line in self._lines:
-            self.number += 1
-            if line.strip():
-                raise self.wrong("more text after the last frame")
-
-    def wrong(self, reason: str) -> DataError:
-        return DataError(f"{self._source}, line {self.number}: {reason}")
+def _details(rows: Rows, source: str) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+    states = rows.values[..., 5]
+    _require(np.isin(states, TRACKING_STATES).all(axis=1), rows, source, "a tracking state is not 0, 1 or 2")
+    with np.errstate(over="ignore"):
+        return rows.values[..., 3:5].astype(np.float32), states.astype(np.int8)
 
 
-def _parse_lines(content: bytes, source: str) -> RawClip:
-    lines = _Lines(content, source)
-    frames = lines.count("the number of frames")
-    rows: list[list[list[float]]] = []
-    index: list[tuple[int, int, int]] = []
-    bodies: dict[int, int] = {}
-    for frame in range(frames):
-        for place in range(lines.count("the number of bodies")):
-            fields = lines.fields("a body", BODY_FIELDS)
-            body = int(fields[0])
-            index.append((frame, bodies.setdefault(body, len(bodies)), place))
-            joints = lines.count("the number of joints")
-            if joints != NUM_JOINTS:
-                raise lines.wrong(f"{joints} joints where {NUM_JOINTS} are wanted")
-            rows.append([[float(f) for f in lines.fields("a joint", JOINT_FIELDS)[:3]] for _ in range(NUM_JOINTS)])
-    lines.end()
-    row_frame, row_body, row_place = np.array(index, dtype=np.int64).reshape(-1, 3).T
-    return RawClip(
-        source,
-        frames,
-        np.array(rows, dtype=np.float32).reshape(-1, NUM_JOINTS, 3),
-        row_frame,
-        row_body,
-        row_place,
-        np.array(list(bodies), dtype=np.int64),
-    )
-
-
-def _shown(field: bytes) -> str:
-    return ascii(field[:40].decode("latin-1"))
+def _require(good: NDArray[np.bool_] | np.bool, rows: Rows, source: str, reason: str) -> None:
+    """Raise DataError naming the first line of the first row (K,) that is not good."""
+    if not np.all(good):
+        row = int(np.argmin(good))
+        line = int(rows.frame[row]) + 3 + BODY_LINES * row
+        raise DataError(f"{source}, line {line}: {reason} (in the body that starts here)")
 
 
 def format_clip(
-    joints: NDArray[np.floating],
-    body_ids: Sequence[int] | None = None,
+    joints: NDArray[np.floating[Any]],
+    body_ids: Sequence[int] | NDArray[np.int64] | None = None,
     *,
+    colour: NDArray[np.floating[Any]] | None = None,
+    tracking: NDArray[np.integer[Any]] | None = None,
     newline: str = "\r\n",
 ) -> bytes:
-    """Write (T, M, V, 3) metres in the raw format; the opposite of `parse_clip`.
+    """Write (T, M, V, 3) metres in the raw format; what `parse_clip` reads back as the same float32.
 
-    A body whose coordinates are all zero in a frame is absent there: the frame does not list it. Coordinates are
-    written so that they come back as the same float32. `body_ids` default to numbers as large as a Kinect's.
+    A body whose coordinates are all zero in a frame is absent there: the frame does not list it. So a body that the
+    camera saw at zero can't be written. `body_ids` (M,) default to numbers as large as a Kinect's, `colour`
+    (T, M, V, 2) pixels to zero, `tracking` (T, M, V) to 2. Raises DataError when a coordinate is not finite.
     """
     coordinates = np.asarray(joints, np.float32)
-    ids = [72057594037927936 + body for body in range(coordinates.shape[1])] if body_ids is None else list(body_ids)
-    present = np.asarray(coordinates.any(axis=(2, 3)))  # (T, M)
-    texts = coordinates.astype(np.str_)
-    lines = [str(len(coordinates))]
-    for frame, there in zip(texts, present, strict=True):
+    num_frames, num_bodies = coordinates.shape[:2]
+    if not np.isfinite(coordinates).all():
+        raise DataError("a clip to be written has a coordinate that is not finite")
+    ids = range(FIRST_BODY_ID, FIRST_BODY_ID + num_bodies) if body_ids is None else [int(body) for body in body_ids]
+    pixels = np.zeros((num_frames, num_bodies, NUM_JOINTS, 2)) if colour is None else colour
+    states = np.full((num_frames, num_bodies, NUM_JOINTS), 2) if tracking is None else tracking
+    texts = np.concatenate([coordinates.astype(np.str_), pixels.astype(np.float32).astype(np.str_)], axis=-1)
+    lines = [str(num_frames)]
+    for frame, there in enumerate(np.asarray(coordinates.any(axis=(2, 3)))):
         lines.append(str(int(there.sum())))
-        for body in np.flatnonzero(there):
+        for body in np.flatnonzero(there).tolist():
             lines += [f"{ids[body]} 0 1 1 1 1 0 0 0 2", str(NUM_JOINTS)]
-            lines += [f"{x} {y} {z} 0 0 0 0 0 0 0 0 2" for x, y, z in frame[body].tolist()]
-    return (newline.join(lines) + newline).encode()
+            numbers = zip(texts[frame, body].tolist(), states[frame, body].tolist(), strict=True)
+            lines += [f"{x} {y} {z} 0 0 {u} {v} 0 0 0 0 {state}" for (x, y, z, u, v), state in numbers]
+    return (newline.join(lines) + newline).encode("ascii")

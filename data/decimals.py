@@ -1,0 +1,69 @@
+"""Decimal numbers in text to float64, many at a time, exact.
+
+Eight characters are one 64-bit word, so a number is a few words, and a few operations on arrays of words read all of
+the numbers (digits are joined in pairs, fours and eights inside each word).
+
+A number with at most 15 digits is a whole number below 2^53 divided by a power of ten that a float64 holds exactly,
+so one division rounds it correctly: the result is what `float` makes of the same text. Other numbers, and those with
+an exponent, are left to `float`.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+MARGIN_BYTES = 16  # readable bytes wanted before the first and behind the last number
+
+_EXACT_DIGITS = 15
+_POWERS = 10.0 ** np.arange(_EXACT_DIGITS + 1)
+_LAST_BYTES = np.array([0] + [((1 << 8 * n) - 1) << (64 - 8 * n) for n in range(1, 9)], dtype=np.uint64)
+_EACH_BYTE = np.uint64(0x0101010101010101)
+_DOTS = np.uint64(ord(".")) * _EACH_BYTE
+_HIGH_BITS = np.uint64(0x80) * _EACH_BYTE
+_LETTER_BITS = np.uint64(0x40) * _EACH_BYTE  # set in e and E, clear in digits, signs and dots
+_DIGIT_BITS = np.uint64(0x0F) * _EACH_BYTE
+
+
+def parse_decimals(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The numbers text[starts:ends], in the shape of `starts`.
+
+    Each must be [+-] digits [. digits] [e [+-] digits], which is not checked here, with MARGIN_BYTES around it.
+    """
+    words = np.ndarray((len(text) - 7,), "<u8", text, strides=(1,))
+    signs = np.frombuffer(text, np.uint8)[starts]
+    starts = starts + (signs < ord("."))  # + and - come before the dot and the digits
+    length = ends - starts
+    dot = _first_dot(words[starts])
+    odd = (length > _EXACT_DIGITS + 1) | ((dot == 8) & (length > 8))
+    fraction = np.clip(length - dot - 1, 0, _EXACT_DIGITS)  # digits behind the dot
+    dot = np.minimum(dot, length)
+    whole = words[starts + dot - 8] & _LAST_BYTES[dot]
+    first = words[ends - 16] & _LAST_BYTES[np.maximum(fraction - 8, 0)]
+    last = words[ends - 8] & _LAST_BYTES[np.minimum(fraction, 8)]
+    odd |= ((whole | first | last) & _LETTER_BITS) != 0
+    power = _POWERS[fraction]
+    values = _eight_digits(whole) * power + (_eight_digits(first) * 1e8 + _eight_digits(last))
+    values /= power
+    np.negative(values, out=values, where=signs == ord("-"))
+    for index in np.flatnonzero(odd).tolist():
+        value = float(text[starts.flat[index] : ends.flat[index]])
+        values.flat[index] = -value if signs.flat[index] == ord("-") else value
+    return values
+
+
+def _first_dot(words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The place of the first dot in each word, 8 where there is none."""
+    zero_at_dot = words ^ _DOTS
+    marks = (
+        (zero_at_dot - _EACH_BYTE) & ~zero_at_dot & _HIGH_BITS
+    )  # the lowest bit set is exact, those above may not be
+    below = (marks & (~marks + np.uint64(1))) - np.uint64(1)
+    return (np.bitwise_count(below) >> 3).astype(np.int64)
+
+
+def _eight_digits(words: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """The number that the eight digits of each word spell; zero bytes count as the digit 0."""
+    words = words & _DIGIT_BITS
+    words = (words * np.uint64(10) + (words >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
+    words = (words * np.uint64(100) + (words >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
+    words = (words * np.uint64(10000) + (words >> np.uint64(32))) & np.uint64(0xFFFFFFFF)
+    return words.astype(np.float64)

@@ -1,0 +1,131 @@
+"""The careful reader of raw files: line by line, and the first fault is told with its line and reason.
+
+It defines what is accepted. Counts and ids are integers; the coordinates are finite; every other field is a number, and
+may be NaN or infinite, because official files hold such values where a joint has no place in an image.
+"""
+
+import re
+from array import array
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import DataError
+from data.joints import NUM_JOINTS
+
+BODY_FIELDS = 10
+JOINT_FIELDS = 12
+COORDINATES = (0, 1, 2)
+MAX_LINE_BYTES = 4096
+SHOWN_CHARACTERS = 40
+
+_INTEGER = re.compile(rb"[+-]?[0-9]+")
+_NUMBER = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NOT_FINITE = re.compile(rb"[+-]?(nan|inf|infinity)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The bodies of a clip, K rows: each body of each frame in the order of the file."""
+
+    frames: int
+    frame: NDArray[np.int64]  # (K,)
+    place: NDArray[np.int64]  # (K,) in the frame's list of bodies
+    body_id: NDArray[np.int64]  # (K,)
+    values: NDArray[np.float64]  # (K, V, F) the columns of a joint that were asked for
+
+
+class _Lines:
+    """The lines of a file, one after another; `wrong` names the last one that was read."""
+
+    def __init__(self, content: bytes, source: str) -> None:
+        self._content, self._source = content.rstrip(), source
+        self._next = 0
+        self.number = 0
+        if not self._content:
+            raise DataError(f"{source}: the file is empty")
+
+    def fields(self, wanted: str, number: int) -> list[bytes]:
+        """The fields of the next line, which must be `number`."""
+        if self._next > len(self._content):
+            raise self.wrong(f"the file ends here, but {wanted} is wanted next")
+        end = self._content.find(b"\n", self._next)
+        end = len(self._content) if end < 0 else end
+        self.number += 1
+        if end - self._next > MAX_LINE_BYTES:
+            raise self.wrong(f"{end - self._next} bytes in one line where {wanted} is wanted")
+        fields = self._content[self._next : end].split()
+        self._next = end + 1
+        if len(fields) != number:
+            raise self.wrong(f"{_fields(len(fields))} where {wanted} is wanted ({_fields(number)})")
+        return fields
+
+    def count(self, wanted: str) -> int:
+        """The number that stands alone in the next line."""
+        (field,) = self.fields(wanted, 1)
+        if not _INTEGER.fullmatch(field) or int(field) < 0:
+            raise self.wrong(f"{_shown(field)} where {wanted} is wanted")
+        if int(field) > len(self._content):
+            raise self.wrong(f"{_shown(field)} as {wanted}, in a file of {len(self._content)} bytes")
+        return int(field)
+
+    def end(self) -> None:
+        """There must be no further line."""
+        if self._next <= len(self._content):
+            self.number += 1
+            raise self.wrong("more text behind the last frame")
+
+    def wrong(self, reason: str) -> DataError:
+        """The error to raise about the last line."""
+        return DataError(f"{self._source}, line {self.number}: {reason}")
+
+
+def read_lines(content: bytes, source: str, columns: tuple[int, ...]) -> Rows:
+    """The bodies of a raw file with these of the 12 numbers of a joint. Raises DataError for the first fault."""
+    lines = _Lines(content, source)
+    frames = lines.count("the number of frames")
+    frame_of, place_of, ids, values = array("q"), array("q"), array("q"), array("d")
+    for frame in range(frames):
+        for place in range(lines.count(f"the number of bodies in frame {frame + 1} of {frames}")):
+            frame_of.append(frame)
+            place_of.append(place)
+            ids.append(_body_id(lines))
+            joints = lines.count("the number of joints")
+            if joints != NUM_JOINTS:
+                raise lines.wrong(f"{joints} joints; a body has {NUM_JOINTS}")
+            for joint in range(NUM_JOINTS):
+                values.extend(_joint(lines, joint, columns))
+    lines.end()
+    shaped = np.array(values).reshape(-1, NUM_JOINTS, len(columns))
+    return Rows(frames, np.array(frame_of), np.array(place_of), np.array(ids), shaped)
+
+
+def _body_id(lines: _Lines) -> int:
+    fields = lines.fields("a body", BODY_FIELDS)
+    if not _INTEGER.fullmatch(fields[0]) or abs(int(fields[0])) > np.iinfo(np.int64).max:
+        raise lines.wrong(f"{_shown(fields[0])} where a body's id is wanted")
+    for field in fields[1:]:
+        _check_number(lines, field)
+    return int(fields[0])
+
+
+def _joint(lines: _Lines, joint: int, columns: tuple[int, ...]) -> list[float]:
+    fields = lines.fields(f"joint {joint + 1} of {NUM_JOINTS}", JOINT_FIELDS)
+    for column, field in enumerate(fields):
+        _check_number(lines, field, finite=column in COORDINATES)
+    return [float(fields[column]) for column in columns]
+
+
+def _check_number(lines: _Lines, field: bytes, finite: bool = False) -> None:
+    if not _NUMBER.fullmatch(field) and (finite or not _NOT_FINITE.fullmatch(field)):
+        raise lines.wrong(f"{_shown(field)} where {'a finite' if finite else 'a'} number is wanted")
+
+
+def _fields(number: int) -> str:
+    return "1 field" if number == 1 else f"{number} fields"
+
+
+def _shown(field: bytes) -> str:
+    text = field[:SHOWN_CHARACTERS].decode("ascii", "backslashreplace")
+    return f'"{text}{"…" if len(field) > SHOWN_CHARACTERS else ""}"'
