@@ -62,7 +62,8 @@ def model_features_and_text(context: Context) -> Mapping[str, str]:
 def _made_by(path: Path, stage: str) -> str:
     """The fingerprint that the output at `path` carries; if it is not there, say which stage makes it."""
     if not path.is_file():
-        raise PipelineError(f"{path} does not exist yet; `fsvae-pipe {stage}` makes it")
+        bring = "" if stage == "train" else " (or `fsvae-pipe import` brings it)"
+        raise PipelineError(f"{path} does not exist yet; `fsvae-pipe {stage}` makes it{bring}")
     fingerprint = read_record(path).get("fingerprint")
     if fingerprint is None:
         raise PipelineError(f"{path} carries no fingerprint; make it again with `fsvae-pipe {stage} --force`")

@@ -1,0 +1,86 @@
+"""Feature folders and text features in the published layout, made: every action a point, its clips around it.
+
+The texts of an action are a random linear picture of that point, so that unseen actions can be told by them.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNSEEN = (11, 12, 20, 27, 57)  # ntu60-synse-55-5
+VAL_UNSEEN = (17, 22, 26, 32, 49)
+ACTIONS = range(1, 61)
+
+
+@dataclass(frozen=True)
+class Published:
+    """How much is made."""
+
+    train_clips: int = 8  # an action
+    test_clips: int = 4
+    val_clips: int = 2
+    features: int = 48
+    text: int = 24  # a level
+    attributes: int = 4
+    noise: float = 0.05
+
+    def points(self) -> NDArray[np.float64]:
+        generator = np.random.default_rng(0)
+        attributes = generator.uniform(size=(len(ACTIONS), self.attributes))
+        picture: NDArray[np.float64] = attributes @ np.abs(generator.normal(size=(self.attributes, self.features)))
+        return picture
+
+    def clips(self, actions: Collection[int], each: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Features and labels (from 0), in a mixed order."""
+        generator = np.random.default_rng(seed)
+        label = generator.permutation(np.repeat(sorted(actions), each)) - 1
+        noise = self.noise * generator.normal(size=(len(label), self.features))
+        return (self.points()[label] + noise).astype(np.float32), label
+
+    def logits(self, features: NDArray[np.float32], known: Collection[int]) -> NDArray[np.float32]:
+        """One column an action; those that the backbone did not learn never win."""
+        squares = np.square(features[:, None].astype(np.float64) - self.points()).sum(axis=2)
+        logits: NDArray[np.float64] = -squares / (2 * self.noise**2)
+        logits[:, [action - 1 for action in ACTIONS if action not in known]] -= 1e4
+        found: NDArray[np.float32] = logits.astype(np.float32)
+        return found
+
+    def write_test(self, folder: Path) -> Path:
+        seen = [action for action in ACTIONS if action not in UNSEEN]
+        save(folder, "train", "train_label", *self.clips(seen, self.train_clips, 1))
+        gtest, g_label = self.clips(ACTIONS, self.test_clips, 2)
+        save(folder, "gtest", "g_label", gtest, g_label)
+        np.save(folder / "gtest_out.npy", self.logits(gtest, seen))
+        is_unseen = np.isin(g_label + 1, UNSEEN)
+        save(folder, "ztest", "z_label", gtest[is_unseen], g_label[is_unseen])
+        return folder
+
+    def write_val(self, folder: Path) -> Path:
+        seen = [action for action in ACTIONS if action not in UNSEEN + VAL_UNSEEN]
+        save(folder, "train", "train_label", *self.clips(seen, self.train_clips - self.val_clips, 3))
+        for part, label, actions, each in (
+            ("val", "val_label", seen, self.val_clips),
+            ("ztest", "z_label", VAL_UNSEEN, self.train_clips),
+        ):
+            features, labels = self.clips(actions, each, 4)
+            save(folder, part, label, features, labels)
+            np.save(folder / f"{part}_out.npy", self.logits(features, seen))
+        return folder
+
+    def write_text(self, folder: Path) -> list[Path]:
+        folder.mkdir(exist_ok=True)
+        paths = []
+        for seed, prefix in enumerate(("lb", "ad", "md")):
+            picture = np.random.default_rng(10 + seed).normal(size=(self.features, self.text))
+            paths.append(folder / f"{prefix}_60.npy")
+            np.save(paths[-1], (self.points() @ picture).astype(np.float16))
+        return paths
+
+
+def save(folder: Path, part: str, label: str, features: NDArray[np.float32], labels: NDArray[np.int64]) -> None:
+    folder.mkdir(exist_ok=True)
+    np.save(folder / f"{part}.npy", features)
+    np.save(folder / f"{label}.npy", labels)
