@@ -35,21 +35,32 @@ def embed_text(context: Context, provenance: Provenance) -> None:
     texts = texts_in_use(context)
     encoder = load_encoder_of(context)
     require_fitting(encoder, texts, settings)
-    state = encoder.fingerprint()
-    rows = _earlier_rows(context, state)
+    features, encoded = encode_levels(context, encoder, texts)
+    words = {level: np.array([row[level] for row in texts.values()], dtype=np.str_) for level in features}
+    text = TextFeatures(settings.encoder, np.array(list(texts), dtype=np.int64), features, words)
+    record = {**provenance.record(), ENCODER_FINGERPRINT: encoder.fingerprint()}
+    write_text_features(context.workspace.text, text, record)
+    context.console.print(
+        f"text.h5: {len(texts)} actions, {', '.join(settings.levels)}; "
+        f"{encoded} texts encoded by {settings.encoder}, the others kept"
+    )
+
+
+def encode_levels(
+    context: Context, encoder: TextEncoder, texts: Mapping[int, Mapping[str, str]]
+) -> tuple[dict[str, NDArray[np.float32]], int]:
+    """Level -> (c, D) of c actions, in the order of `texts`, and how many texts had to be encoded for it.
+
+    What the workspace's text.h5 holds of them is taken from there. Raises ModelError when a text is too long.
+    """
+    settings = context.config.text
+    rows = _earlier_rows(context, encoder.fingerprint())
     known = len(rows)
-    words: dict[str, NDArray[np.str_]] = {}
     features: dict[str, NDArray[np.float32]] = {}
     for level in settings.levels:
         templates = settings.templates.by_level()[level]
-        words[level] = np.array([row[level] for row in texts.values()], dtype=np.str_)
-        features[level] = _encode(encoder, words[level].tolist(), templates, rows)  # (c, D)
-    text = TextFeatures(settings.encoder, np.array(list(texts), dtype=np.int64), features, words)
-    write_text_features(context.workspace.text, text, {**provenance.record(), ENCODER_FINGERPRINT: state})
-    context.console.print(
-        f"text.h5: {len(texts)} actions, {', '.join(settings.levels)}; "
-        f"{len(rows) - known} texts encoded by {settings.encoder}, the others kept"
-    )
+        features[level] = _encode(encoder, [row[level] for row in texts.values()], templates, rows)  # (c, D)
+    return features, len(rows) - known
 
 
 def load_encoder_of(context: Context) -> TextEncoder:

@@ -72,6 +72,11 @@ class Workspace:
         return self.root / "rejects.csv"
 
     @property
+    def descriptions(self) -> Path:
+        """Texts to begin with, written by `texts --init`; used when dataset.descriptions names them."""
+        return self.root / "descriptions.csv"
+
+    @property
     def text(self) -> Path:
         """Text features of every action at every level."""
         return self.root / "text.h5"
