@@ -14,6 +14,7 @@ released  Band edges are the integer parts of linspace(0, D - 1, bands + 1). Low
 Letters: N rows, D features.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -47,33 +48,53 @@ class _Transform(torch.autograd.Function):
         return (_dct if context.inverse else _inverse_dct)(gradients[0]), None
 
 
-def _twiddle(size: int, like: Tensor) -> Tensor:
-    """exp(-i pi k / 2D) times the orthonormal scale, for k = 0 ... D // 2. (D // 2 + 1,) complex."""
+MATRIX_SIZE = 512  # up to this many features one matrix product is faster than an FFT
+
+
+@lru_cache(maxsize=8)
+def dct_matrix(size: int, device: torch.device) -> Tensor:
+    """The orthonormal DCT-II as a matrix, (D, D) float32: dct(x) = x @ matrix.T."""
+    k, n = torch.arange(size, dtype=torch.float64)[:, None], torch.arange(size, dtype=torch.float64)[None, :]
+    matrix = torch.cos(torch.pi * (2 * n + 1) * k / (2 * size)) * (2 / size) ** 0.5
+    matrix[0] = (1 / size) ** 0.5
+    return matrix.float().to(device)
+
+
+@lru_cache(maxsize=8)
+def _twiddles(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """exp(-i pi k / 2D) times the orthonormal scale, for k = 0 ... D // 2, and its inverse. (D // 2 + 1,) complex."""
     k = torch.arange(size // 2 + 1, dtype=torch.float64)
-    scale = torch.full_like(k, (2.0 / size) ** 0.5)
-    scale[0] = (1.0 / size) ** 0.5
-    return (scale * torch.exp(-0.5j * torch.pi * k / size)).to(device=like.device, dtype=torch.complex64)
+    scale = torch.full_like(k, (2 / size) ** 0.5)
+    scale[0] = (1 / size) ** 0.5
+    twiddle = scale * torch.exp(-0.5j * torch.pi * k / size)
+    return twiddle.to(device, torch.complex64), (1 / twiddle).to(device, torch.complex64)
+
+
+@lru_cache(maxsize=8)
+def _fold(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Even places rising, then odd places falling, and the order that undoes it. (D,) each."""
+    order = torch.cat((torch.arange(0, size, 2), torch.arange(1, size, 2).flip(0))).to(device)
+    return order, order.argsort()
 
 
 def _dct(rows: Tensor) -> Tensor:
     size = rows.shape[-1]
-    folded = torch.cat((rows[..., ::2], rows[..., 1::2].flip(-1)), dim=-1)
-    spectrum = torch.fft.rfft(folded) * _twiddle(size, rows)  # (..., D // 2 + 1)
+    if size <= MATRIX_SIZE:
+        return rows @ dct_matrix(size, rows.device).T
+    order, _ = _fold(size, rows.device)
+    spectrum = torch.fft.rfft(rows[..., order]) * _twiddles(size, rows.device)[0]  # (..., D // 2 + 1)
     return torch.cat((spectrum.real, -spectrum.imag[..., 1 : (size + 1) // 2].flip(-1)), dim=-1)  # (..., D)
 
 
 def _inverse_dct(coefficients: Tensor) -> Tensor:
-    size = coefficients.shape[-1]
-    half = size // 2
-    imaginary = torch.zeros_like(coefficients[..., : half + 1])
-    imaginary[..., 1:] = -coefficients[..., size - half :].flip(-1)
-    twiddle = _twiddle(size, coefficients)
-    spectrum = torch.complex(coefficients[..., : half + 1].contiguous(), imaginary) / twiddle
-    folded = torch.fft.irfft(spectrum, n=size)
-    rows = torch.empty_like(folded)
-    rows[..., ::2] = folded[..., : (size + 1) // 2]
-    rows[..., 1::2] = folded[..., (size + 1) // 2 :].flip(-1)
-    return rows
+    size, half = coefficients.shape[-1], coefficients.shape[-1] // 2
+    if size <= MATRIX_SIZE:
+        return coefficients @ dct_matrix(size, coefficients.device)
+    spectrum = coefficients.new_zeros((*coefficients.shape[:-1], half + 1), dtype=torch.complex64)
+    spectrum.real = coefficients[..., : half + 1]
+    spectrum.imag[..., 1:] = -coefficients[..., size - half :].flip(-1)
+    spectrum *= _twiddles(size, coefficients.device)[1]
+    return torch.fft.irfft(spectrum, n=size)[..., _fold(size, coefficients.device)[1]]
 
 
 def bands_and_slopes(size: int, settings: FrequencySettings) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

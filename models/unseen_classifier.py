@@ -32,7 +32,8 @@ class UnseenClassifier(nn.Module):
     @torch.no_grad()
     def probabilities(self, latents: Tensor) -> Tensor:
         """(N, Z) -> probabilities (N, U)."""
-        return self(latents).softmax(dim=1)
+        probabilities: Tensor = self(latents).softmax(dim=1)
+        return probabilities
 
 
 def fit_unseen_classifier(

@@ -6,6 +6,7 @@ The released runs have no hidden layer, a ReLU behind the decoder, and Xavier-un
 Letters: B batch, D features, Z latent.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Literal
 
@@ -27,7 +28,7 @@ class VAE(nn.Module):
         inwards, outwards = [features, *hidden], [latent, *reversed(hidden)]
         self.encoder_hidden = nn.Sequential(*_hidden_layers(inwards, generator))
         self.encoder = nn.Linear(inwards[-1], 2 * latent)  # mu and log-variance, one beside the other
-        for half in self.encoder.weight.data.split(latent):
+        for half in torch.split(self.encoder.weight.data, latent):
             nn.init.xavier_uniform_(half, GAIN, generator)
         nn.init.zeros_(self.encoder.bias)
         self.decoder_hidden = nn.Sequential(*_hidden_layers(outwards, generator))
@@ -64,6 +65,6 @@ def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
 
 def _hidden_layers(widths: Sequence[int], generator: torch.Generator) -> list[nn.Module]:
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(widths, widths[1:], strict=False):
+    for inputs, outputs in itertools.pairwise(widths):
         layers += [_linear(inputs, outputs, generator), nn.ReLU()]
     return layers

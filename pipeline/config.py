@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 from data.settings import DatasetSettings, PreprocessSettings
 from models.backbone_settings import BackboneSettings
 from models.fsvae_settings import EvaluateSettings, ModelSettings, TrainSettings
+from models.presets import with_preset
 from models.text_settings import TextSettings
 from pipeline.errors import ConfigError, OverrideError
 
@@ -69,9 +70,12 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def build_config(tree: Mapping[str, Any], source: str) -> Config:
-    """`tree` as settings. Raises ConfigError that lists every fault, by dotted key; `source` is what it names first."""
+    """`tree`, laid over the preset that it names, as settings.
+
+    Raises ConfigError that lists every fault, by dotted key; `source` is what it names first.
+    """
     try:
-        return Config.model_validate(tree)
+        return Config.model_validate(with_preset(tree))
     except ValidationError as error:
         faults = [_fault(detail["type"], detail["loc"], detail["msg"], detail["input"]) for detail in error.errors()]
         raise ConfigError(f"{source}: " + "; ".join(faults)) from None

@@ -30,8 +30,9 @@ def read_phases(context: Context) -> dict[PhaseName, FeatureSet]:
             bad = np.flatnonzero(~np.isfinite(getattr(features, part)).all(axis=1))
             if len(bad):
                 raise DataError(
-                    f"{path}: {part} of {len(bad)} clips hold NaN or infinite numbers, the first {features.name[bad[0]]}; "
-                    "the backbone diverged or the clip is broken: run `fsvae-pipe extract` again"
+                    f"{path}: {part} of {len(bad)} clips hold NaN or infinite numbers (the first: "
+                    f"{features.name[bad[0]]}); the backbone diverged or the clip is broken: "
+                    "run `fsvae-pipe extract` again"
                 )
         found[name] = features
     return found
@@ -65,4 +66,5 @@ def text_matrix(context: Context, levels: Sequence[str], actions: Sequence[int])
     length = np.linalg.norm(joined, axis=1, keepdims=True)
     if not np.isfinite(length).all() or not length.all():
         raise DataError(f"{path}: a text feature is all zero or not finite; run `fsvae-pipe embed-text` again")
-    return (joined / length).astype(np.float32)
+    normalised: NDArray[np.float32] = (joined / length).astype(np.float32)
+    return normalised

@@ -51,7 +51,7 @@ class PhaseScoring:
 
     def zsl_actions(self, unseen_probabilities: Floats) -> Actions:
         """The unseen action each clip is given, (N, U) -> (N,)."""
-        return np.asarray(self.unseen)[unseen_probabilities.argmax(axis=1)]
+        return np.asarray(np.asarray(self.unseen)[unseen_probabilities.argmax(axis=1)])
 
     def zsl_top1(self, unseen_probabilities: Floats) -> float:
         """ZSL top-1 on the unseen clips."""
@@ -74,7 +74,8 @@ def unseen_probabilities(
         mu_s, _ = model.encode_skeletons(torch.from_numpy(scoring.features))  # (N, Z)
     width = noise_width(model_settings.noise, model_settings.latent)
     classifier = fit_unseen_classifier(mu_t, logvar_t, width, settings.classifier, generator)
-    return classifier.probabilities(mu_s).double().numpy()
+    probabilities: Floats = classifier.probabilities(mu_s).double().numpy()
+    return probabilities
 
 
 def chosen_cycles(rule: Rule, zsl: dict[PhaseName, list[float]]) -> dict[PhaseName, int]:

@@ -73,7 +73,7 @@ def _record(stage: str, seed: int) -> dict[str, str]:
 
 def _texts(made: Made, attributes: np.ndarray, generator: np.random.Generator) -> TextFeatures:
     order = generator.permutation(made.actions) if made.shuffle_texts else np.arange(made.actions)
-    levels = TextSettings().levels
+    levels: tuple[str, ...] = TextSettings().levels
     features = {
         level: (attributes @ generator.normal(size=(made.attributes, made.text)))[order].astype(np.float32)
         for level in levels

@@ -1,0 +1,65 @@
+"""Presets: values under the user's own, resolved in the settings that staleness sees."""
+
+import tomllib
+
+import pytest
+
+from models.presets import preset_differences, with_preset
+from pipeline.config import Config, build_config, dump_config
+from pipeline.errors import ConfigError
+
+
+@pytest.mark.parametrize("name", sorted(preset_differences()))
+def test_every_preset_is_valid_and_differs_from_the_default(name: str) -> None:
+    config = build_config({"model": {"preset": name}}, "test")
+    assert config.model.preset == name
+    assert config.model_copy(update={"model": config.model.model_copy(update={"preset": "default"})}) != Config()
+
+
+def test_released_has_the_public_codes_quirks() -> None:
+    flat = build_config({"model": {"preset": "released"}}, "test").flat()
+    quirks = {
+        "model.noise": "sample",
+        "model.decoder_relu": True,
+        "model.frequency.apply_to": "both",
+        "model.frequency.form": "released",
+        "model.frequency.bands": 30,
+        "model.frequency.cutoff": 30,
+        "model.frequency.strength": 0.3,
+        "train.calibrated": "one-sided",
+        "train.cross_weight": 0.0,
+        "evaluate.classifier.relu": True,
+    }
+    assert {key: flat[key] for key in quirks} == quirks
+
+
+def test_paper_has_the_figures_form() -> None:
+    flat = build_config({"model": {"preset": "paper"}}, "test").flat()
+    assert (flat["model.frequency.apply_to"], flat["model.frequency.cutoff"]) == ("skeleton", 35)
+    assert flat["train.calibrated"] == "two-sided"
+
+
+def test_a_key_of_the_user_overrides_the_preset() -> None:
+    tree = {"model": {"preset": "released", "frequency": {"cutoff": 12}}, "train": {"seeds": [1, 2]}}
+    config = build_config(tree, "test")
+    assert config.model.frequency.cutoff == 12
+    assert config.model.frequency.form == "released"
+    assert config.train.calibrated == "one-sided"
+    assert config.train.seeds == (1, 2)
+
+
+def test_a_dumped_config_reads_back_the_same() -> None:
+    config = build_config({"model": {"preset": "released", "noise": "dimension"}}, "test")
+    assert build_config(tomllib.loads(dump_config(config)), "test") == config
+
+
+def test_presets_are_not_changed_by_use() -> None:
+    before = repr(preset_differences())
+    with_preset({"model": {"preset": "released", "frequency": {"cutoff": 12}}})["train"]["calibrated"] = "x"
+    assert repr(preset_differences()) == before
+
+
+@pytest.mark.parametrize("model", [{"preset": "best"}, {"preset": 3}, "released"])
+def test_no_preset_is_named_as_a_fault(model: object) -> None:
+    with pytest.raises(ConfigError, match="model"):
+        build_config({"model": model}, "test")
