@@ -19,7 +19,7 @@ from descriptions.errors import DescriptionError
 from models.errors import ModelError
 from pipeline.context import Context
 from pipeline.errors import OverrideError, PipelineError, printable
-from pipeline.options import locked, raw_option, run_option, with_context
+from pipeline.options import locked, raw_option, run_option, with_context, with_context_if_any
 from pipeline.run import chosen_stages, plan, run_stages
 from pipeline.stages import STAGES, Stage
 from pipeline.workspace import Workspace
@@ -213,6 +213,29 @@ def import_files(context: Context, kind: Literal["features", "text"], files: tup
     with locked(context.workspace):
         for line in import_(context, kind, files):
             click.echo(printable(line))
+
+
+@main.command()
+@click.argument("what", metavar="CLIP|ACTION")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write, .html or .gif.")
+@click.option("--gif", is_flag=True, help="Write a GIF instead of a page.")
+@click.option("--from-raw", is_flag=True, help="Look names and actions up in the raw files instead of skeletons.h5.")
+@click.option("--clips", default=4, show_default=True, type=click.IntRange(1), help="Clips of an action at most.")
+@click.option("--fps", default=30.0, show_default=True, type=click.FloatRange(1, 1000), help="Frames a second.")
+@click.option("--joint-labels", is_flag=True, help="Show the joints' numbers (the page can switch them).")
+@click.option("--body-labels", is_flag=True, help="Show the bodies' numbers (the page can switch them).")
+@with_context_if_any
+def show(context: Context, what: str, fps: float, **options: Any) -> None:
+    """Draw clips as moving skeletons, as a page or a GIF, to check that data went in right.
+
+    CLIP is a raw file (NAME.skeleton, or one in ARCHIVE.zip/) or a clip's name in skeletons.h5; ACTION is one as A001.
+
+    \b
+    Example: fsvae-pipe -w work show A011 --from-raw --joint-labels
+    """
+    from pipeline.show import show as write
+
+    click.echo(f"wrote {write(context, what, frames_per_second=fps, **options)}")
 
 
 @main.command()

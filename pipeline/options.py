@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from pipeline.config import load_config
+from pipeline.config import Config, load_config
 from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.workspace import Workspace
@@ -36,7 +36,15 @@ def run_option(command: Command) -> Command:
 
 def with_context(command: Command) -> Command:
     """--set and --config, which every command takes, made into the `Context` that `command` is called with."""
+    return _with_context(command, config_wanted=True)
 
+
+def with_context_if_any(command: Command) -> Command:
+    """As `with_context`, for what also works without a workspace: where there is no config.toml, defaults hold."""
+    return _with_context(command, config_wanted=False)
+
+
+def _with_context(command: Command, *, config_wanted: bool) -> Command:
     @click.option(
         "--set",
         "overrides",
@@ -59,7 +67,9 @@ def with_context(command: Command) -> Command:
             raise click.UsageError(f'--run "{run_name}": a plain name is wanted, it becomes the folder runs/NAME')
         workspace = Workspace(folder)
         path = config_path or workspace.config
-        context = Context(workspace, load_config(path, overrides), path, Console(stderr=True, soft_wrap=True), run_name)
+        wanted = config_wanted or bool(config_path or overrides)
+        config = load_config(path, overrides) if wanted or path.exists() else Config()
+        context = Context(workspace, config, path, Console(stderr=True, soft_wrap=True), run_name)
         command(context, **rest)
 
     return with_options
