@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import DataError
+from data.errors import RawFileError
 from data.joints import LEFT_SHOULDER, RIGHT_SHOULDER, SPINE_BASE, SPINE_MID
 from data.skeleton_file import RawClip
 
@@ -58,11 +58,11 @@ class CleanClip:
 
 
 def clean(clip: RawClip, recipe: Recipe) -> CleanClip:
-    """Apply `recipe`. Raises DataError when no frame holds a body."""
+    """Apply `recipe`. Raises RawFileError when no frame holds a body."""
     listed, dropped = _by_energy(clip) if recipe == "shift-gcn" else _denoised(clip)
     bodies = [body for body in map(_trimmed, listed) if len(body)]
     if not bodies:
-        raise DataError(f"{clip.source}: no frame holds a body (all coordinates are zero)")
+        raise RawFileError(clip.source, "no frame holds a body: all coordinates are zero")
     return _normalised(bodies, dropped)
 
 
@@ -146,7 +146,7 @@ def _normalised(bodies: Sequence[Coordinates], dropped: dict[str, int]) -> Clean
     """Centre and rotate one or two bodies, (L, V, C) each, the main one first."""
     first = bodies[0].astype(np.float64)  # (L1, V, C)
     centre = first[:, SPINE_MID]  # (L1, C)
-    rotation = _upright(first[0] - centre[0])
+    rotation = _upright(np.where(_filled(first[0])[:, None], first[0] - centre[0], 0))
     length = max(len(body) for body in bodies)
     joints = np.zeros((len(bodies), length, *first.shape[1:]), np.float32)
     for place, body in enumerate(bodies):
@@ -162,8 +162,6 @@ def _normalised(bodies: Sequence[Coordinates], dropped: dict[str, int]) -> Clean
 
 def _upright(frame: Points) -> Points:
     """The rotation (3, 3) that puts the spine of a centred frame (V, C) upright and its shoulders along +x."""
-    empty = ~_filled(frame)
-    frame = np.where(empty[:, None], 0, frame)
     spine = _rotation(frame[SPINE_MID] - frame[SPINE_BASE], np.array([0.0, 0.0, 1.0]))
     frame = frame @ spine.T
     shoulders = _rotation(frame[RIGHT_SHOULDER] - frame[LEFT_SHOULDER], np.array([1.0, 0.0, 0.0]))

@@ -11,7 +11,7 @@ an exponent, are left to `float`.
 import numpy as np
 from numpy.typing import NDArray
 
-MARGIN_BYTES = 16  # readable bytes wanted before the first and behind the last number
+MARGIN_BYTES = 16  # of the text before the first number and behind the last one, whatever they hold
 
 _EXACT_DIGITS = 15
 _POWERS = 10.0 ** np.arange(_EXACT_DIGITS + 1)
@@ -28,7 +28,7 @@ def parse_decimals(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int6
 
     Each must be [+-] digits [. digits] [e [+-] digits], which is not checked here, with MARGIN_BYTES around it.
     """
-    words = np.ndarray((len(text) - 7,), "<u8", text, strides=(1,))
+    words: NDArray[np.uint64] = np.ndarray((len(text) - 7,), "<u8", text, strides=(1,))
     signs = np.frombuffer(text, np.uint8)[starts]
     starts = starts + (signs < ord("."))  # + and - come before the dot and the digits
     length = ends - starts
@@ -41,7 +41,7 @@ def parse_decimals(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int6
     last = words[ends - 8] & _LAST_BYTES[np.minimum(fraction, 8)]
     odd |= ((whole | first | last) & _LETTER_BITS) != 0
     power = _POWERS[fraction]
-    values = _eight_digits(whole) * power + (_eight_digits(first) * 1e8 + _eight_digits(last))
+    values: NDArray[np.float64] = _eight_digits(whole) * power + (_eight_digits(first) * 1e8 + _eight_digits(last))
     values /= power
     np.negative(values, out=values, where=signs == ord("-"))
     for index in np.flatnonzero(odd).tolist():

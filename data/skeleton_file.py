@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import DataError
+from data.errors import DataError, RawFileError
 from data.joints import NUM_JOINTS
 from data.skeleton_lines import COORDINATES, Rows, read_lines
 from data.skeleton_scan import BODY_LINES, scan
@@ -63,22 +63,22 @@ class RawClip:
 def parse_clip(content: bytes, source: str, *, details: bool = False) -> RawClip:
     """Read one raw file; with `details`, colour coordinates and tracking states too.
 
-    Raises DataError naming file (`source`), line and reason when the file is not exactly what the format says, when a
-    coordinate is no finite float32, when no frame holds a body, or when it is too large to be one clip.
+    Raises RawFileError naming file (`source`), line and reason when the file is not exactly what the format says, when
+    a coordinate is no finite float32, when no frame holds a body, or when it is too large to be one clip.
     """
     if len(content) > MAX_BYTES:
-        raise DataError(f"{source}: {len(content)} bytes; a clip has at most {MAX_BYTES}")
+        raise RawFileError(source, f"{len(content)} bytes; a clip has at most {MAX_BYTES}")
     columns = (*COORDINATES, *COLOUR, TRACKING) if details else COORDINATES
     rows = scan(content, columns) or read_lines(content, source, columns)
     if not len(rows.frame):
-        raise DataError(f"{source}: no frame holds a body ({rows.frames} frames)")
+        raise RawFileError(source, f"no frame of its {rows.frames} holds a body")
     with np.errstate(over="ignore"):
         joints = rows.values[..., :3].astype(np.float32)  # (K, V, 3)
     _require(np.isfinite(joints).all(axis=(1, 2)), rows, source, "a coordinate is too large for a float32")
     ids, row_body = _bodies(rows, source)
     if rows.frames * len(ids) > MAX_BODY_FRAMES:
-        raise DataError(
-            f"{source}: {rows.frames} frames times {len(ids)} bodies; a clip has at most {MAX_BODY_FRAMES} together"
+        raise RawFileError(
+            source, f"{rows.frames} frames times {len(ids)} bodies; a clip may have {MAX_BODY_FRAMES} of them"
         )
     colour, tracking = _details(rows, source) if details else (None, None)
     return RawClip(source, rows.frames, joints, rows.frame, row_body, rows.place, ids, colour, tracking)
@@ -107,11 +107,11 @@ def _details(rows: Rows, source: str) -> tuple[NDArray[np.float32], NDArray[np.i
 
 
 def _require(good: NDArray[np.bool_] | np.bool, rows: Rows, source: str, reason: str) -> None:
-    """Raise DataError naming the first line of the first row (K,) that is not good."""
+    """Raise RawFileError naming the first line of the first row (K,) that is not good."""
     if not np.all(good):
         row = int(np.argmin(good))
         line = int(rows.frame[row]) + 3 + BODY_LINES * row
-        raise DataError(f"{source}, line {line}: {reason} (in the body that starts here)")
+        raise RawFileError(source, f"{reason}, in the body that starts here", line)
 
 
 def format_clip(

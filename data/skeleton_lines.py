@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import DataError
+from data.errors import RawFileError
 from data.joints import NUM_JOINTS
 
 BODY_FIELDS = 10
@@ -44,7 +44,7 @@ class _Lines:
         self._next = 0
         self.number = 0
         if not self._content:
-            raise DataError(f"{source}: the file is empty")
+            raise RawFileError(source, "the file is empty")
 
     def fields(self, wanted: str, number: int) -> list[bytes]:
         """The fields of the next line, which must be `number`."""
@@ -76,13 +76,13 @@ class _Lines:
             self.number += 1
             raise self.wrong("more text behind the last frame")
 
-    def wrong(self, reason: str) -> DataError:
+    def wrong(self, reason: str) -> RawFileError:
         """The error to raise about the last line."""
-        return DataError(f"{self._source}, line {self.number}: {reason}")
+        return RawFileError(self._source, reason, self.number)
 
 
 def read_lines(content: bytes, source: str, columns: tuple[int, ...]) -> Rows:
-    """The bodies of a raw file with these of the 12 numbers of a joint. Raises DataError for the first fault."""
+    """The bodies of a raw file with these of the 12 numbers of a joint. Raises RawFileError for the first fault."""
     lines = _Lines(content, source)
     frames = lines.count("the number of frames")
     frame_of, place_of, ids, values = array("q"), array("q"), array("q"), array("d")

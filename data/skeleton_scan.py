@@ -2,7 +2,8 @@
 
 `scan` takes files in which every number is written plainly (digits, at most one dot with digits on both sides, at most
 one exponent) and every line is where it belongs; for anything else it gives up, and data.skeleton_lines, which reads
-line by line, finds out what is wrong or reads the unusual but legal file. What `scan` accepts, `read_lines` reads alike.
+line by line, finds out what is wrong or reads the unusual but legal file. `read_lines` reads
+alike what `scan` accepts.
 
 How: each byte has a class (blank, line end, digit, sign, ...), and a pair of neighbouring classes says whether a number
 starts or ends between them, or that no number is written so. What a pair can't see, such as two dots in one number,
@@ -24,6 +25,7 @@ MAX_ID = np.iinfo(np.int64).max
 
 _CLASSES = {"blank": b" \t\r\v\f", "line": b"\n", "digit": b"0123456789", "sign": b"+-", "dot": b".", "exp": b"eE"}
 _START, _END, _DOT, _EXP, _BAD = 1, 2, 3, 4, 255
+_EIGHT = np.uint8(8)
 _MARGIN = b" " * MARGIN_BYTES
 
 
@@ -34,7 +36,7 @@ class _Fields(NamedTuple):
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     first: NDArray[np.int64]  # (lines,) index of the line's first number
-    count: NDArray[np.int64]  # (lines,) numbers in the line
+    number: NDArray[np.int64]  # (lines,) numbers in the line
 
 
 def _tables() -> tuple[bytes, bytes]:
@@ -74,29 +76,31 @@ def scan(content: bytes, columns: tuple[int, ...]) -> Rows | None:
 
 
 def _fields(content: bytes) -> _Fields | None:
-    text = b"".join((_MARGIN, content.rstrip(), b"\n", _MARGIN))
+    text = b"".join((b" ", content, b"\n", _MARGIN))
     classes = np.frombuffer(text.translate(_CLASS_OF), np.uint8)
-    pairs = (classes[:-1] << 3) | classes[1:]
-    events = pairs.tobytes().translate(_EVENT_OF)
-    if bytes([_BAD]) in events:
+    pairs = classes[:-1] * _EIGHT + classes[1:]
+    event_text = pairs.tobytes().translate(_EVENT_OF)
+    if _BAD in event_text:
         return None
-    places = np.flatnonzero(np.frombuffer(events, np.uint8))
-    kinds = np.frombuffer(events, np.uint8)[places]
-    seen = kinds[:-1]
-    if ((seen >= _DOT) & (kinds[1:] >= _DOT) & ~((seen == _DOT) & (kinds[1:] == _EXP))).any():
+    events = np.frombuffer(event_text, np.uint8)
+    places = np.flatnonzero(events != 0)
+    kinds = events[places]
+    inside, following = kinds[:-1] >= _DOT, kinds[1:]
+    if (inside & (following >= _DOT) & ~((kinds[:-1] == _DOT) & (following == _EXP))).any():
         return None  # a second dot or exponent, or a dot behind the exponent
-    starts, ends = places[kinds == _START] + 1, places[kinds == _END] + 1
+    starts, ends = (places[np.flatnonzero(kinds == kind)] + 1 for kind in (_START, _END))
     lines = np.flatnonzero(classes == _LINE)
-    if np.diff(lines, prepend=MARGIN_BYTES - 1).max() - 1 > MAX_LINE_BYTES:
+    if np.diff(lines, prepend=0).max() > MAX_LINE_BYTES:
         return None
     until = np.searchsorted(starts, lines)
-    count = np.diff(until, prepend=0)
-    return _Fields(text, starts, ends, until - count, count)
+    last = int(np.searchsorted(until, len(starts)))  # the last line that holds a number
+    count = np.diff(until[: last + 1], prepend=0)
+    return _Fields(text, starts, ends, until[: last + 1] - count, count)
 
 
 def _rows(fields: _Fields, columns: tuple[int, ...]) -> Rows | None:
     """Check that every line is where it belongs, and read what is asked for."""
-    count = fields.count
+    count = fields.number
     if not len(count) or count[0] != 1:
         return None
     (frames,) = _integers(fields, np.zeros(1, np.int64))

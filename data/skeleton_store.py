@@ -167,9 +167,9 @@ class SkeletonStore:
         if bodies == 1 or first == second:
             np.take(small, shown % length, axis=1, out=out, mode="clip")  # (C, T, V, M)
             return
-        out[..., 0] = small[:, shown % first, :, 0]
+        out[..., 0] = small[..., 0][:, shown % first]  # (C, T, V)
         again = shown % second
-        moved = small[:, again, :, 1]  # (C, T, V)
+        moved = small[..., 1][:, again]  # (C, T, V)
         centre = self._read(self._centre, int(self._centre_offset[clip]), first)
         shift = (centre[again % first] - centre[shown % first]).T[:, :, None]  # (C, T, 1)
         out[..., 1] = np.where((moved != 0).any(axis=0), moved + shift, 0)

@@ -76,7 +76,7 @@ def _choose(context: Context, tally: Tally) -> list[Clip]:
     """The clips to read, by name: without the officially missing ones, and those of actions outside the data set."""
     dataset = context.config.dataset
     found, misnamed = find_clips([context.user_path(path) for path in dataset.raw])
-    tally.rejects += [Reject(str(source), None, reason) for source, reason in misnamed]
+    tally.rejects += [Reject.of(error) for error in misnamed]
     inside = [clip for clip in found if clip[0].action <= NUM_ACTIONS.get(dataset.name, 999)]
     missing = missing_clips(dataset.name)
     left = [clip for clip in inside if str(clip[0]) not in missing]
