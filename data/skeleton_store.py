@@ -160,19 +160,11 @@ class SkeletonStore:
         length, bodies = int(self.frames[clip]), int(self.bodies[clip])
         start = int(self._offset[clip])
         rows = self._read(self._joints, start, length * bodies).reshape(bodies, length, NUM_JOINTS, 3)
-        shown = output_frames(length, frames)
-        small = np.zeros((3, length, NUM_JOINTS, 2), np.float32)
-        small[..., :bodies] = rows.transpose(3, 1, 2, 0)  # (C, L, V, M)
         first, second = (int(period) for period in self._period[clip])
-        if bodies == 1 or first == second:
-            np.take(small, shown % length, axis=1, out=out, mode="clip")  # (C, T, V, M)
-            return
-        out[..., 0] = small[..., 0][:, shown % first]  # (C, T, V)
-        again = shown % second
-        moved = small[..., 1][:, again]  # (C, T, V)
-        centre = self._read(self._centre, int(self._centre_offset[clip]), first)
-        shift = (centre[again % first] - centre[shown % first]).T[:, :, None]  # (C, T, 1)
-        out[..., 1] = np.where((moved != 0).any(axis=0), moved + shift, 0)
+        centre = np.zeros((0, 3), np.float32)
+        if bodies == 2 and first != second:
+            centre = self._read(self._centre, int(self._centre_offset[clip]), first)
+        loop_clip(rows, (first, second), centre, out)
 
     def _read(self, dataset: h5py.Dataset, start: int, rows: int) -> NDArray[np.float32]:
         try:
@@ -182,6 +174,25 @@ class SkeletonStore:
                 f"{self._path}: dataset {dataset.name} is damaged ({error}); delete it and run `fsvae-pipe preprocess`"
             ) from error
         return values
+
+
+def loop_clip(
+    joints: NDArray[np.float32], period: tuple[int, int], centre: NDArray[np.float32], out: NDArray[np.float32]
+) -> None:
+    """Loop one clip into `out` (C, T, V, 2), which holds zeros; the others are the fields of a `CleanClip`."""
+    bodies, length = joints.shape[:2]
+    shown = output_frames(length, out.shape[1])
+    small = np.zeros((3, length, NUM_JOINTS, 2), np.float32)
+    small[..., :bodies] = joints.transpose(3, 1, 2, 0)  # (C, L, V, M)
+    first, second = period
+    if bodies == 1 or first == second:
+        np.take(small, shown % length, axis=1, out=out, mode="clip")  # (C, T, V, M)
+        return
+    out[..., 0] = small[..., 0][:, shown % first]  # (C, T, V)
+    again = shown % second
+    moved = small[..., 1][:, again]  # (C, T, V)
+    shift = (centre[again % first] - centre[shown % first]).T[:, :, None]  # (C, T, 1)
+    out[..., 1] = np.where((moved != 0).any(axis=0), moved + shift, 0)
 
 
 def output_frames(length: int, frames: int) -> NDArray[np.int64]:

@@ -29,7 +29,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     trained = trained_config(context)
     features = read_phases(context)
     split = split_in_use(trained, features)
-    phases = {name: _phase_scoring(context, trained, name, split, features[name]) for name in PHASES}
+    phases = {name: phase_scoring(context, trained, name, split, features[name]) for name in PHASES}
     seeds: dict[str, Any] = {}
     predictions: dict[int, dict[Rule, Prediction]] = {}
     for seed in trained.train.seeds:
@@ -73,9 +73,10 @@ def trained_config(context: Context) -> Config:
     return build_config(tree, str(path))
 
 
-def _phase_scoring(
+def phase_scoring(
     context: Context, trained: Config, name: PhaseName, split: Split, features: FeatureSet
 ) -> PhaseScoring:
+    """The scored clips of a phase. Raises DataError when the backbone or text.h5 lacks an action."""
     phase, clips = phase_and_clips(name, split, features)
     without = missing(phase.seen, features.logit_actions.tolist())
     if without:

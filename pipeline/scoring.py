@@ -22,7 +22,7 @@ from models.fsvae import FSVAE
 from models.fsvae_settings import EvaluateSettings, ModelSettings
 from models.gate import Bools, Floats, Gate, best_threshold, gate_features, route, softmax
 from models.metrics import Actions, harmonic_mean, per_class, top1
-from models.unseen_classifier import fit_unseen_classifier
+from models.unseen_classifier import UnseenClassifier, fit_unseen_classifier
 from models.vae import noise_width
 from pipeline.workspace import PHASES, PhaseName
 
@@ -58,6 +58,32 @@ class PhaseScoring:
         return top1(self.action[self.is_unseen], self.zsl_actions(unseen_probabilities)[self.is_unseen])
 
 
+def fit_text_classifier(
+    texts: NDArray[np.float32],
+    skeleton_size: int,
+    state: dict[str, torch.Tensor],
+    model_settings: ModelSettings,
+    settings: EvaluateSettings,
+    entropy: tuple[int, ...],
+) -> tuple[FSVAE, UnseenClassifier]:
+    """The model of one cycle, and the unseen classifier fitted to `texts` (U, D_t); D_s is `skeleton_size`."""
+    model = FSVAE(skeleton_size, texts.shape[1], model_settings, torch.Generator())
+    model.load_state_dict(state, strict=False)
+    generator = torch.Generator().manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
+    with torch.no_grad():
+        mu_t, logvar_t = model.encode_texts(torch.from_numpy(texts))  # (U, Z)
+    width = noise_width(model_settings.noise, model_settings.latent)
+    return model, fit_unseen_classifier(mu_t, logvar_t, width, settings.classifier, generator)
+
+
+@torch.no_grad()
+def text_probabilities(model: FSVAE, classifier: UnseenClassifier, features: NDArray[np.float32]) -> Floats:
+    """What the unseen classifier says of skeleton features, (N, D_s) -> (N, U)."""
+    mu_s, _ = model.encode_skeletons(torch.from_numpy(features))  # (N, Z)
+    probabilities: Floats = classifier.probabilities(mu_s).double().numpy()
+    return probabilities
+
+
 def unseen_probabilities(
     scoring: PhaseScoring,
     state: dict[str, torch.Tensor],
@@ -66,16 +92,9 @@ def unseen_probabilities(
     entropy: tuple[int, ...],
 ) -> Floats:
     """The unseen classifier's probabilities for every scored clip after one cycle, (N, U)."""
-    model = FSVAE(scoring.features.shape[1], scoring.unseen_texts.shape[1], model_settings, torch.Generator())
-    model.load_state_dict(state, strict=False)
-    generator = torch.Generator().manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
-    with torch.no_grad():
-        mu_t, logvar_t = model.encode_texts(torch.from_numpy(scoring.unseen_texts))  # (U, Z)
-        mu_s, _ = model.encode_skeletons(torch.from_numpy(scoring.features))  # (N, Z)
-    width = noise_width(model_settings.noise, model_settings.latent)
-    classifier = fit_unseen_classifier(mu_t, logvar_t, width, settings.classifier, generator)
-    probabilities: Floats = classifier.probabilities(mu_s).double().numpy()
-    return probabilities
+    skeleton_size = scoring.features.shape[1]
+    fitted = fit_text_classifier(scoring.unseen_texts, skeleton_size, state, model_settings, settings, entropy)
+    return text_probabilities(*fitted, scoring.features)
 
 
 def chosen_cycles(rule: Rule, zsl: dict[PhaseName, list[float]]) -> dict[PhaseName, int]:
@@ -101,6 +120,15 @@ class Tuned:
     offset: float  # of calibrated stacking
 
 
+def fit_gate(
+    val: PhaseScoring, unseen: Floats, top: int, temperature: float, settings: EvaluateSettings
+) -> tuple[Gate, Floats]:
+    """The gate at one temperature, and its probabilities (N,); arguments as in `tune`."""
+    features = gate_features(unseen, softmax(val.seen_logits, temperature), top)
+    gate = Gate.fit(features, val.is_unseen, settings.gate.c)
+    return gate, gate.probability(features)
+
+
 def tune(val: PhaseScoring, unseen: Floats, top: int, settings: EvaluateSettings) -> Tuned:
     """Fit and tune everything on the val phase's scored clips; `unseen` (N, U) are their unseen probabilities."""
     seen_column = np.searchsorted(np.asarray(val.seen), val.action)
@@ -108,9 +136,7 @@ def tune(val: PhaseScoring, unseen: Floats, top: int, settings: EvaluateSettings
     right_if_seen = val.seen_logits.argmax(axis=1) == np.where(val.is_unseen, -1, seen_column)
 
     def fit(temperature: float) -> tuple[Gate, Floats]:
-        features = gate_features(unseen, softmax(val.seen_logits, temperature), top)
-        gate = Gate.fit(features, val.is_unseen, settings.gate.c)
-        return gate, gate.probability(features)
+        return fit_gate(val, unseen, top, temperature, settings)
 
     def stacking(temperature: float) -> Floats:
         return unseen.max(axis=1) - softmax(val.seen_logits, temperature).max(axis=1)
