@@ -26,8 +26,17 @@ _ROWS = re.compile(r"l\d+\.gcn1\.shift_(in|out)")
 
 def save_network(path: Path, network: ShiftGCN, metadata: Mapping[str, str]) -> None:
     """Write the weights and `metadata`, with the fingerprint of the weights, to `path`."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    tensors = _tensors_of(network)
     save_file(tensors, path, {**metadata, "fingerprint": tensors_fingerprint(tensors)})
+
+
+def network_fingerprint(network: ShiftGCN) -> str:
+    """The fingerprint of the weights, as `save_network` writes it."""
+    return tensors_fingerprint(_tensors_of(network))
+
+
+def _tensors_of(network: ShiftGCN) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
 
 
 def tensors_fingerprint(tensors: Mapping[str, Tensor]) -> str:

@@ -9,7 +9,7 @@ from rich.progress import Progress
 from data.feature_store import FeatureSet, write_features
 from data.skeleton_store import SkeletonStore
 from data.splits import resolve_split, training_clips
-from models.backbone_checkpoint import load_network
+from models.backbone_checkpoint import load_network, network_fingerprint
 from models.backbone_features import clip_features
 from models.backbone_training import best_epoch
 from models.devices import make_accelerator
@@ -18,7 +18,7 @@ from pipeline.backbone_stage import BackboneClips, batch_loader, phase_backbone
 from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.phases import Phase, phase_of, require_clips
-from pipeline.provenance import Provenance
+from pipeline.provenance import BACKBONE, Provenance
 from pipeline.texts_in_use import require_texts
 from pipeline.workspace import PHASES
 
@@ -42,7 +42,7 @@ def extract(context: Context, provenance: Provenance) -> None:
             seen = np.isin(store.action, phase.seen)
             record = provenance.record()
             if config.backbone.weights:
-                network, columns = _given_network(context, phase)
+                network, columns = given_network(context, phase)
                 network = network.to(accelerator.device)
                 record["transfer"] = "true"
             else:
@@ -54,6 +54,7 @@ def extract(context: Context, provenance: Provenance) -> None:
                 context.console.print(f"{name} phase: held-out top-1 {best.top1:.1f} %, top-5 {best.top5:.1f} %")
                 record |= {"transfer": "false", "held_out_accuracy": json.dumps({"top1": best.top1, "top5": best.top5})}
                 columns = np.arange(len(phase.seen))
+            record[BACKBONE] = network_fingerprint(network)
             if accelerator.is_main_process:
                 features, logits = _all_clips(context, store, network, name)
                 found = FeatureSet(
@@ -97,7 +98,7 @@ def choose_held_out(
     return held_out
 
 
-def _given_network(context: Context, phase: Phase) -> tuple[ShiftGCN, NDArray[np.int64]]:
+def given_network(context: Context, phase: Phase) -> tuple[ShiftGCN, NDArray[np.int64]]:
     """The network of `backbone.weights`, and the columns of its logits that are the phase's seen actions."""
     weights = context.config.backbone.weights
     network = load_network(context.user_path(weights))

@@ -19,6 +19,8 @@ from data.errors import DataError
 from data.files import FORMAT_VERSION, check_format_version
 from pipeline.errors import PipelineError
 
+BACKBONE = "backbone_fingerprint"  # in the record of features/PHASE.h5: the weights that made it
+
 VERSIONED_PACKAGES = (
     "fsvae-pipe",
     "accelerate",
