@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Any
 
 import click
 from rich.console import Console
@@ -19,6 +19,7 @@ from descriptions.errors import DescriptionError
 from models.errors import ModelError
 from pipeline.context import Context
 from pipeline.errors import OverrideError, PipelineError, printable
+from pipeline.import_ import KINDS, Kind
 from pipeline.options import locked, raw_option, run_option, with_context, with_context_if_any
 from pipeline.run import chosen_stages, plan, run_stages
 from pipeline.stages import STAGES, Stage
@@ -194,15 +195,16 @@ def status(context: Context, as_json: bool, quiet: bool) -> None:
 
 
 @main.command("import")
-@click.argument("kind", type=click.Choice(["features", "text"]))
+@click.argument("kind", type=click.Choice(KINDS))
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @with_context
-def import_files(context: Context, kind: Literal["features", "text"], files: tuple[str, ...]) -> None:
+def import_files(context: Context, kind: Kind, files: tuple[str, ...]) -> None:
     """Take published files in place of what a stage would make (see docs/importing.md).
 
     \b
     features   folders of Shift-GCN features, one a phase -> features/test.h5, features/val.h5
     text       text features, a file a level -> text.h5
+    skeletons  arrays of a fixed length, *_data_joint.npy or one .npz -> skeletons.h5
 
     \b
     Example: fsvae-pipe -w work import features shift_5_r shift_val_5_r

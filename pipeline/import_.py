@@ -1,6 +1,7 @@
 """import: files that others have made, in place of what the stages would make.
 
 The records of the files written name the stage "import"; pipeline/status.py then needs none of the stages before them.
+Nothing heavy is imported before there is something to do, because the command line reads `KINDS` here.
 """
 
 from collections.abc import Sequence
@@ -8,15 +9,22 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pipeline.context import Context
-from pipeline.import_features import import_features
-from pipeline.import_text import import_text
 
-Kind = Literal["features", "text"]
+Kind = Literal["features", "text", "skeletons"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def import_(context: Context, kind: Kind, arguments: Sequence[str]) -> list[str]:
     """Import `arguments` as `kind`; return what was done, a line each. Raises DataError or PipelineError."""
     if kind == "text":
+        from pipeline.import_text import import_text
+
         return import_text(context, arguments)
-    return import_features(context, [Path(argument) for argument in arguments])
+    paths = [Path(argument) for argument in arguments]
+    if kind == "features":
+        from pipeline.import_features import import_features
+
+        return import_features(context, paths)
+    from pipeline.import_skeletons import import_skeletons
+
+    return import_skeletons(context, paths)

@@ -25,13 +25,14 @@ class Published:
     features: int = 48
     text: int = 24  # a level
     attributes: int = 4
-    noise: float = 0.05
+    noise: float = 0.1
+
+    def attributes_of_actions(self) -> NDArray[np.float64]:
+        return np.random.default_rng(0).normal(size=(len(ACTIONS), self.attributes))
 
     def points(self) -> NDArray[np.float64]:
-        generator = np.random.default_rng(0)
-        attributes = generator.uniform(size=(len(ACTIONS), self.attributes))
-        picture: NDArray[np.float64] = attributes @ np.abs(generator.normal(size=(self.attributes, self.features)))
-        return picture
+        picture = np.random.default_rng(1).normal(size=(self.attributes, self.features))
+        return np.maximum(self.attributes_of_actions() @ picture + 0.5, 0)
 
     def clips(self, actions: Collection[int], each: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Features and labels (from 0), in a mixed order."""
@@ -74,9 +75,9 @@ class Published:
         folder.mkdir(exist_ok=True)
         paths = []
         for seed, prefix in enumerate(("lb", "ad", "md")):
-            picture = np.random.default_rng(10 + seed).normal(size=(self.features, self.text))
+            picture = np.random.default_rng(10 + seed).normal(size=(self.attributes, self.text))
             paths.append(folder / f"{prefix}_60.npy")
-            np.save(paths[-1], (self.points() @ picture).astype(np.float16))
+            np.save(paths[-1], (self.attributes_of_actions() @ picture).astype(np.float16))
         return paths
 
 

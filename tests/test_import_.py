@@ -83,6 +83,7 @@ def test_folders_become_the_clips_of_both_phases(work: Path, shift: Path, shift_
     assert test.logit_actions.tolist() == val.logit_actions.tolist() == list(range(1, 61))
 
 
+@pytest.mark.slow
 def test_an_import_does_for_the_stages_it_replaces(work: Path, tmp_path: Path, shift: Path, shift_val: Path) -> None:
     assert call("-w", work, "import", "features", shift, shift_val).exit_code == 0
     assert states(work) == dict.fromkeys(("preprocess", "extract"), "done") | dict.fromkeys(
@@ -93,6 +94,7 @@ def test_an_import_does_for_the_stages_it_replaces(work: Path, tmp_path: Path, s
     assert result.exit_code == 0, result.output
     assert set(states(work).values()) == {"done"}
     results = json.loads((work / "runs/default/results.json").read_text())
+    assert results["mean"]["val"]["zsl"]["top1"] > 2 * results["mean"]["val"]["zsl"]["chance"]
     assert results["mean"]["last"]["gzsl_oracle_gate"]["seen"] > 90
     assert "extract" not in call("-w", work, "run", *QUICK).output
 

@@ -1,0 +1,95 @@
+"""Rows of large .npy arrays, and of arrays in .npz archives, a block at a time: never the whole array in memory."""
+
+import io
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from data.errors import DataError
+
+HEADERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
+# what a broken, encrypted or exotically compressed archive raises
+UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+
+
+class ArrayRows:
+    """An open array of numbers whose rows are read when asked for."""
+
+    def __init__(self, stream: IO[bytes], size_bytes: int, source: str) -> None:
+        """Read the header of a .npy in `stream`, which holds `size_bytes`; `source` is what errors name.
+
+        Raises DataError when it is no array of numbers in C order, or longer or shorter than its header says.
+        """
+        self.source = source
+        self._stream = stream
+        try:
+            version = npy_format.read_magic(stream)
+            if version not in HEADERS:
+                raise ValueError(f"format version {version}")
+            self.shape, fortran_order, self._dtype = HEADERS[version](stream)
+        except (ValueError, *UNREADABLE) as error:
+            raise DataError(f"{source}: not a .npy array ({error})") from error
+        if self._dtype.kind not in "biuf" or fortran_order or not self.shape:
+            order = "Fortran" if fortran_order else "C"
+            raise DataError(
+                f"{source}: holds {self._dtype} {self.shape} in {order} order; wanted are numbers in C order"
+            )
+        self._start = stream.tell()
+        self._row_bytes = self._dtype.itemsize * math.prod(self.shape[1:])
+        if self._start + self.shape[0] * self._row_bytes != size_bytes:
+            raise DataError(f"{source}: cut short or damaged: its {size_bytes} bytes are not those of {self.shape}")
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Rows `start` to `stop`. Raises DataError when they can't be read."""
+        place, wanted = self._start + start * self._row_bytes, (stop - start) * self._row_bytes
+        try:
+            if self._stream.tell() != place:
+                self._stream.seek(place)
+            content = self._stream.read(wanted)
+        except UNREADABLE as error:
+            raise DataError(f"{self.source}: can't be read from row {start} on ({error})") from error
+        if len(content) != wanted:
+            raise DataError(f"{self.source}: cut short in row {start + len(content) // max(1, self._row_bytes)}")
+        return np.frombuffer(content, self._dtype).reshape(stop - start, *self.shape[1:])
+
+    def blocks(self, rows: int) -> Iterator[NDArray[Any]]:
+        """All rows in order, at most `rows` at a time."""
+        for start in range(0, len(self), rows):
+            yield self.read(start, min(len(self), start + rows))
+
+
+@contextmanager
+def npy_rows(path: Path) -> Iterator[ArrayRows]:
+    """The array in the .npy file at `path`. Raises DataError when it is missing, or as ArrayRows does."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    with path.open("rb", buffering=io.DEFAULT_BUFFER_SIZE) as stream:
+        yield ArrayRows(stream, path.stat().st_size, str(path))
+
+
+@contextmanager
+def npz_rows(path: Path, name: str) -> Iterator[ArrayRows]:
+    """The array `name` in the .npz archive at `path`, compressed or not. Raises DataError as `npy_rows` does."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    with ExitStack() as stack:
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            member = archive.getinfo(f"{name}.npy")
+            stream = stack.enter_context(archive.open(member))
+        except KeyError:
+            raise DataError(f"{path}: holds no array {name}; x_train, y_train, x_test and y_test are wanted") from None
+        except UNREADABLE as error:
+            raise DataError(f"{path}: not a whole .npz archive ({error}); copy or download it again") from error
+        yield ArrayRows(stream, member.file_size, f"{path}, {name}")
