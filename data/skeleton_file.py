@@ -91,7 +91,7 @@ def _bodies(rows: Rows, source: str) -> tuple[NDArray[np.int64], NDArray[np.int6
     index = np.empty_like(order)
     index[order] = np.arange(len(order))
     row_body = index[inverse]
-    if len(order) > 1:
+    if rows.place.any():  # some frame lists more than one body
         key = rows.frame * len(order) + row_body
         once = np.zeros(len(key), dtype=bool)
         once[np.unique(key, return_index=True)[1]] = True

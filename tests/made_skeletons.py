@@ -63,7 +63,7 @@ def write_zip(path: Path, files: Mapping[str, bytes], method: int = zipfile.ZIP_
 def clip_names(number: int, actions: int = 5) -> Iterable[str]:
     """The first `number` clip names: setups and subjects vary, `actions` actions."""
     return (
-        f"S{1 + i // 4 % 3:03d}C{1 + i % 3:03d}P{1 + i // 2 % 7:03d}R{1 + i // (21 * actions):03d}A{1 + i % actions:03d}"
+        f"S{1 + i // 4 % 3:03d}C{1 + i % 3:03d}P{1 + i // 2 % 7:03d}R{1 + i // 10:03d}A{1 + i % actions:03d}"
         for i in range(number)
     )
 

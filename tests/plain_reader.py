@@ -1,6 +1,6 @@
 """Reading and normalising a raw clip the plain way: line by line, with loops over frames and joints.
 
-What the fast code is held against, in tests and in tests/benchmarks. Coordinates are float32, the arithmetic is float64.
+What the fast code is held against, in tests and benchmarks. Coordinates are float32, the arithmetic is float64.
 """
 
 import math
