@@ -1,22 +1,38 @@
-"""The demo's actions: which limbs move x how they move, as poses over time.
+"""The demo's actions: what the arms do x what legs or trunk do at the same time, as poses over time.
 
-Every action is a pair (limb, manner) such as ("right arm", "circle"). Its pose is the rest pose with the limb's end
-carried along the manner's path, so an action that was never shown is a new pair of a limb and a manner that were.
-Texts of the same pairs stand in descriptions/demo.csv, in the same order.
+A movement is a limb and a manner, such as ("right arm", "swing"). An action is a pair of movements, so an action that
+was never shown is a new pair of movements that were. The texts of these pairs stand in descriptions/demo.csv, in the
+same order.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.made_body import SIDES, Pose
-
-Array = NDArray[np.float64]
+from pipeline.made_body import SIDES, Array, Pose
 
 FRAMES_PER_SECOND = 30
-LIMBS: dict[str, tuple[str, ...]] = {
+Movement = tuple[str, str]  # limb, manner
+Triple = tuple[float, float, float]
+
+ARM_MOVEMENTS: tuple[Movement, ...] = (
+    ("right arm", "swing"),
+    ("left arm", "circle"),
+    ("both arms", "raise"),
+    ("both arms", "push"),
+    ("left arm", "shake"),
+)
+BODY_MOVEMENTS: tuple[Movement, ...] = (
+    ("right leg", "raise"),
+    ("left leg", "swing"),
+    ("right leg", "push"),
+    ("trunk", "raise"),
+    ("trunk", "swing"),
+)
+ACTIONS = tuple((arms, body) for arms in ARM_MOVEMENTS for body in BODY_MOVEMENTS)  # A001, A002, ... in this order
+
+LIMBS = {  # the ends of the body that each limb moves, as in made_body.Pose
     "right arm": ("right hand",),
     "left arm": ("left hand",),
     "both arms": ("right hand", "left hand"),
@@ -24,11 +40,45 @@ LIMBS: dict[str, tuple[str, ...]] = {
     "left leg": ("left foot",),
     "trunk": ("trunk",),
 }
-MANNERS = ("swing", "raise", "push", "circle", "shake")
-ACTIONS = tuple((limb, manner) for limb in LIMBS for manner in MANNERS)  # A001, A002, ... in this order
+ENDS = ("right hand", "left hand", "right foot", "left foot", "trunk")
+REST: dict[str, Triple] = {"hand": (0.12, -0.96, 0.08), "foot": (0.05, -0.995, 0.0), "trunk": (0.0, 0.0, 0.005)}
+SWAY: dict[str, Triple] = {"hand": (0.02, 0.02, 0.02), "foot": (0.002, 0.002, 0.002), "trunk": (0.02, 0.02, 0.001)}
 CYCLES_PER_SECOND = {"swing": 0.9, "raise": 0.8, "push": 1.0, "circle": 0.9, "shake": 4.0}
-REST_HAND = (0.12, -0.96, 0.08)  # (outward, up, forward) of the shoulder, in arm lengths
-REST_FOOT = (0.05, -0.995, 0.0)  # of the hip, in leg lengths
+HIP_SHIFT = 0.08  # lean, radians, towards the leg that stands while the other one moves
+
+
+@dataclass(frozen=True)
+class Path:
+    """Where an end goes in one cycle of angle a: middle + sine sin a + cosine cos a + bulge sin^2 a.
+
+    The coordinates are made_body.Pose's for a right limb; a left limb mirrors them.
+    """
+
+    middle: Triple
+    sine: Triple = (0.0, 0.0, 0.0)
+    cosine: Triple = (0.0, 0.0, 0.0)
+    bulge: Triple = (0.0, 0.0, 0.0)
+
+    def points(self, angle: Array, style: "Style") -> Array:
+        """The path (T, 3) over `angle` (T,), larger or smaller about its middle as `style` says."""
+        sine, cosine = style.direction * np.sin(angle), np.cos(angle)
+        swept = np.outer(sine, self.sine) + np.outer(cosine, self.cosine) + np.outer(sine**2, self.bulge)
+        points: Array = np.asarray(self.middle) + style.amplitude * swept
+        return points
+
+
+PATHS = {
+    ("hand", "swing"): Path((0.25, 0.30, 0.60), sine=(0.55, 0.0, 0.0), bulge=(0.0, -0.12, -0.15)),
+    ("hand", "raise"): Path((0.15, 0.00, 0.25), cosine=(0.0, -0.92, 0.0), bulge=(0.0, 0.0, 0.65)),
+    ("hand", "push"): Path((0.10, -0.10, 0.62), cosine=(0.0, 0.0, -0.36)),
+    ("hand", "circle"): Path((0.25, 0.05, 0.62), sine=(0.42, 0.0, 0.0), cosine=(0.0, 0.42, 0.0)),
+    ("hand", "shake"): Path((0.20, -0.30, 0.55), sine=(0.10, 0.14, 0.0)),
+    ("foot", "swing"): Path((0.14, -0.90, 0.16), sine=(0.36, 0.0, 0.0), bulge=(0.0, 0.06, 0.0)),
+    ("foot", "raise"): Path((0.05, -0.68, 0.20), cosine=(0.0, -0.26, -0.14)),
+    ("foot", "push"): Path((0.05, -0.78, 0.32), cosine=(0.0, -0.09, -0.36)),
+    ("trunk", "raise"): Path((0.0, 0.15, 0.20), cosine=(0.0, -0.15, -0.20)),
+    ("trunk", "swing"): Path((0.0, 0.00, 0.005), sine=(0.45, 0.0, 0.0)),
+}
 
 
 @dataclass(frozen=True)
@@ -37,139 +87,50 @@ class Style:
 
     tempo: float = 1.0  # times the manner's usual cycles a second
     amplitude: float = 1.0
-    phase: float = 0.0  # radians
     direction: float = 1.0  # 1 or -1: which way round, or which side first
-    lag: float = 0.0  # radians by which the weaker hand follows the other
-    reach: tuple[float, float, float] = (0.0, 0.0, 0.0)  # where the limb's path lies, against its usual place
+    lag: float = 0.0  # radians by which the left hand follows the right one
+    reach: Triple = (0.0, 0.0, 0.0)  # where the paths of hands and feet lie, against their usual place
     slouch: float = 0.0  # radians that the trunk stoops forward at rest
 
 
-def _swing_hand(wave: Array, quarter: Array) -> tuple[Array, Array, Array]:
-    return 0.25 + 0.55 * wave, 0.30 - 0.12 * wave**2, 0.60 - 0.15 * wave**2
+def perform(movements: Sequence[Movement], frames: int, style: Style, rng: np.random.Generator) -> Pose:
+    """All `movements` at once over `frames` frames at 30 a second, begun and ended at rest."""
+    onset = _onset(frames)[:, None]  # (T, 1)
+    ends = {end: _resting(end, frames, rng) for end in ENDS}
+    ends["trunk"][:, 1] += style.slouch
+    for limb, manner in movements:
+        pace = 2 * np.pi * CYCLES_PER_SECOND[manner] * style.tempo / FRAMES_PER_SECOND
+        angle = rng.uniform(0.0, 2 * np.pi) + pace * np.arange(frames)  # (T,)
+        for number, end in enumerate(LIMBS[limb]):
+            kind = _kind(end)
+            points = PATHS[kind, manner].points(angle - number * style.lag, style)  # (T, 3)
+            if kind != "trunk":
+                points += style.reach
+            ends[end] += onset * (points - REST[kind]) * _mirror(end)
+            if kind == "foot":
+                ends["trunk"][:, :1] -= HIP_SHIFT * onset * _mirror(end)[0]
+    return ends
 
 
-def _raise_hand(wave: Array, quarter: Array) -> tuple[Array, Array, Array]:
-    elevation = 0.05 - 1.25 * quarter
-    return 0.15 + 0.0 * wave, 0.95 * np.sin(elevation), 0.95 * np.cos(elevation)
+def _kind(end: str) -> str:
+    return end.split()[-1]
 
 
-def _push_hand(wave: Array, quarter: Array) -> tuple[Array, Array, Array]:
-    return 0.10 + 0.0 * wave, -0.10 + 0.0 * wave, 0.62 - 0.36 * quarter
+def _mirror(end: str) -> Array:
+    """What turns the coordinates of a right end into those of `end`: (3,)."""
+    return np.array([SIDES.get(end.split()[0], 1.0), 1.0, 1.0])
 
 
-def _circle_hand(wave: Array, quarter: Array) -> tuple[Array, Array, Array]:
-    return 0.25 + 0.42 * wave, 0.05 + 0.42 * quarter, 0.62 + 0.0 * wave
-
-
-def _shake_hand(wave: Array, quarter: Array) -> tuple[Array, Array, Array]:
-    return 0.20 + 0.10 * wave, -0.15 + 0.14 * wave, 0.62 + 0.0 * wave
-
-
-def _swing_foot(wave: Array, quarter: Array) -> tuple[Array, Array, Array]:
-    return 0.14 + 0.36 * wave, -0.90 + 0.06 * wave**2, 0.16 + 0.0 * wave
-
-
-def _raise_foot(wave: Array, quarter: Array) -> tuple[Array, Array, Array]:
-    return 0.05 + 0.0 * wave, -0.68 - 0.26 * quarter, 0.20 - 0.14 * quarter
-
-
-def _push_foot(wave: Array, quarter: Array) -> tuple[Array, Array, Array]:
-    return 0.05 + 0.0 * wave, -0.78 - 0.09 * quarter, 0.32 - 0.36 * quarter
-
-
-def _circle_foot(wave: Array, quarter: Array) -> tuple[Array, Array, Array]:
-    return 0.14 + 0.26 * wave, -0.74 + 0.18 * quarter, 0.30 + 0.0 * wave
-
-
-def _shake_foot(wave: Array, quarter: Array) -> tuple[Array, Array, Array]:
-    return 0.12 + 0.08 * wave, -0.80 + 0.08 * wave, 0.30 + 0.0 * wave
-
-
-Path = Callable[[Array, Array], tuple[Array, Array, Array]]
-HAND_PATHS: dict[str, Path] = {
-    "swing": _swing_hand,
-    "raise": _raise_hand,
-    "push": _push_hand,
-    "circle": _circle_hand,
-    "shake": _shake_hand,
-}
-FOOT_PATHS: dict[str, Path] = {
-    "swing": _swing_foot,
-    "raise": _raise_foot,
-    "push": _push_foot,
-    "circle": _circle_foot,
-    "shake": _shake_foot,
-}
-
-
-def perform(limb: str, manner: str, frames: int, style: Style, rng: np.random.Generator) -> Pose:
-    """The action (limb, manner) over `frames` frames at 30 a second, begun and ended at rest."""
-    onset = _onset(frames)  # (T,)
-    phase = style.phase + np.arange(frames) * (2 * np.pi * CYCLES_PER_SECOND[manner] * style.tempo / FRAMES_PER_SECOND)
-    hands = {side: _at_rest(REST_HAND, sign, frames, rng) for side, sign in SIDES.items()}  # (T, 3) each
-    feet = {side: _at_rest(REST_FOOT, sign, frames, rng, share=0.1) for side, sign in SIDES.items()}
-    trunk = {key: 0.02 * smooth_noise(frames, rng) for key in ("lean_right", "lean_forward", "twist")}
-    crouch = 0.003 + 0.002 * smooth_noise(frames, rng) ** 2
-    trunk["lean_forward"] = trunk["lean_forward"] + style.slouch
-    for number, part in enumerate(LIMBS[limb]):
-        angle = phase - number * style.lag
-        side = part.partition(" ")[0]
-        if part == "trunk":
-            bend, sink = _trunk(manner, angle, style)
-            trunk = {key: trunk[key] + onset * bend[key] for key in trunk}
-            crouch = crouch + onset * sink
-        elif part.endswith("hand"):
-            path = _limb_path(HAND_PATHS[manner], angle, style, SIDES[side])
-            hands[side] = hands[side] + onset[:, None] * (path - _mirrored(REST_HAND, SIDES[side]))
-        else:
-            path = _limb_path(FOOT_PATHS[manner], angle, style, SIDES[side])
-            feet[side] = feet[side] + onset[:, None] * (path - _mirrored(REST_FOOT, SIDES[side]))
-            trunk["lean_right"] = trunk["lean_right"] - 0.08 * SIDES[side] * onset  # weight on the other leg
-    return Pose(hands=hands, feet=feet, crouch=crouch, **trunk)
-
-
-def _limb_path(path: Path, angle: Array, style: Style, sign: float) -> Array:
-    """The limb's end (T, 3) in (right, up, forward); larger or smaller about the middle of the path."""
-    points = np.stack(path(style.direction * np.sin(angle), np.cos(angle)), axis=-1)  # (T, 3)
-    middle = (points.max(axis=0) + points.min(axis=0)) / 2
-    points = middle + style.amplitude * (points - middle) + np.asarray(style.reach)
-    return points * np.array([sign, 1.0, 1.0])
-
-
-def _trunk(manner: str, angle: Array, style: Style) -> tuple[dict[str, Array], Array]:
-    """Bend (T,) about each axis and crouch (T,) of the trunk's five manners."""
-    wave, quarter, still = style.direction * np.sin(angle), np.cos(angle), np.zeros_like(angle)
-    bend = {"lean_right": still, "lean_forward": still, "twist": still}
-    sink = still
-    if manner == "swing":
-        bend["lean_right"] = 0.45 * wave
-    elif manner == "raise":
-        sink, bend["lean_forward"] = 0.20 - 0.20 * quarter, 0.15 - 0.15 * quarter
-    elif manner == "push":
-        bend["lean_forward"] = 0.35 - 0.42 * quarter
-    elif manner == "circle":
-        bend["lean_right"], bend["lean_forward"] = 0.40 * wave, 0.12 + 0.36 * quarter
-    else:
-        bend["twist"], bend["lean_right"] = 0.28 * wave, 0.06 * wave
-    return {key: style.amplitude * value for key, value in bend.items()}, style.amplitude * sink
-
-
-def _mirrored(point: tuple[float, float, float], sign: float) -> Array:
-    return np.asarray(point) * np.array([sign, 1.0, 1.0])
-
-
-def _at_rest(
-    point: tuple[float, float, float], sign: float, frames: int, rng: np.random.Generator, share: float = 1.0
-) -> Array:
-    """A hand or foot (T, 3) that hangs or stands, and sways a little."""
+def _resting(end: str, frames: int, rng: np.random.Generator) -> Array:
+    """An end (T, 3) that hangs or stands, and sways a little."""
     sway = np.stack([smooth_noise(frames, rng) for _ in range(3)], axis=-1)  # (T, 3)
-    return _mirrored(point, sign) + 0.02 * share * sway
+    return np.asarray(REST[_kind(end)]) * _mirror(end) + np.asarray(SWAY[_kind(end)]) * sway
 
 
 def _onset(frames: int) -> Array:
-    """0 at rest, 1 in full motion: up over the first eighth of the clip, down over the last one."""
+    """0 at rest, 1 in full motion: up over the first eighth of the clip, down over the last one; (T,)."""
     time = np.linspace(0.0, 1.0, frames)
-    ramp = np.clip(np.minimum(time, 1.0 - time) * 8.0, 0.0, 1.0)
+    ramp: Array = np.clip(np.minimum(time, 1.0 - time) * 8.0, 0.0, 1.0)
     return ramp * ramp * (3.0 - 2.0 * ramp)
 
 

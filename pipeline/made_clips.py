@@ -1,8 +1,8 @@
 """Raw clips of made people, written as NTU files: for the demo, and for tests that need a data set.
 
-A clip is one (action, subject, replication) seen by one camera. Bodies, styles and rooms are drawn from the seed and the
-numbers in the clip's name alone, so a clip does not depend on which others are made. Part of the clips lie in a folder,
-part in a zip archive; some hold a second body, and a few files are broken on purpose.
+A clip is one (action, subject, replication) seen by one camera. What is random in it is drawn from the seed and the
+numbers in its name alone, so a clip does not depend on which others are made. Part of the clips lie in a folder, part
+in a zip archive; some hold a second body, and a few files are broken on purpose.
 """
 
 import zipfile
@@ -14,8 +14,8 @@ import numpy as np
 
 from data.files import replacing
 from data.skeleton_file import format_clip
-from pipeline.made_actions import ACTIONS, FRAMES_PER_SECOND, REST_FOOT, REST_HAND, Style, perform, smooth_noise
-from pipeline.made_body import ARM_JOINTS, NUM_JOINTS, SIDES, Array, Pose, Proportions, pose_joints, proportions
+from pipeline.made_actions import ACTIONS, FRAMES_PER_SECOND, Style, perform, smooth_noise
+from pipeline.made_body import ARM_JOINTS, NUM_JOINTS, Array, Proportions, pose_joints, proportions
 
 CAMERA_HEIGHT_M = 1.0
 CAMERA_YAW = (0.7, 0.0, -0.7)  # radians; cameras 1, 2, 3 stand in a row, as those of NTU RGB+D do
@@ -98,17 +98,15 @@ def clip_joints(clip: ClipName, dataset: MadeDataset, rng: np.random.Generator) 
     body, habit = performer(clip.subject, dataset.seed)
     shortest, longest = dataset.frames
     frames = int(rng.integers(shortest, longest + 1))
-    limb, manner = ACTIONS[clip.action - 1]
     style = Style(
         tempo=habit.tempo * rng.uniform(0.92, 1.08),
         amplitude=habit.amplitude * rng.uniform(0.93, 1.07),
-        phase=rng.uniform(0.0, 2 * np.pi),
         direction=habit.direction,
         lag=habit.lag,
         reach=(rng.normal(0.0, 0.03), rng.normal(0.0, 0.03), rng.normal(0.0, 0.03)),
         slouch=habit.slouch,
     )
-    joints = pose_joints(perform(limb, manner, frames, style, rng), body)  # (T, 25, 3)
+    joints = pose_joints(perform(ACTIONS[clip.action - 1], frames, style, rng), body)  # (T, 25, 3)
     place = np.array([rng.uniform(-0.4, 0.4), -CAMERA_HEIGHT_M, rng.uniform(2.6, 3.4)])
     yaw = CAMERA_YAW[clip.camera - 1] + rng.normal(0.0, 0.08)
     return _sensed(_seen(joints, yaw, place, rng), rng)
@@ -129,14 +127,15 @@ def performer(subject: int, seed: int) -> tuple[Proportions, Style]:
 
 
 def _seen(joints: Array, yaw: float, place: Array, rng: np.random.Generator) -> Array:
-    """`joints` (T, 25, 3) turned by `yaw` about the vertical and stood at `place`, from where the person drifts a bit."""
+    """`joints` (T, 25, 3) turned by `yaw` about the vertical and stood at `place`, drifting a little."""
     turn = np.array([[np.cos(yaw), 0.0, np.sin(yaw)], [0.0, 1.0, 0.0], [-np.sin(yaw), 0.0, np.cos(yaw)]])
     frames = len(joints)
     drift = np.zeros((frames, 1, 3))
     for axis in (0, 2):
         pace_m = rng.normal(0.0, 0.03)  # a second
         drift[:, 0, axis] = pace_m * np.arange(frames) / FRAMES_PER_SECOND + 0.01 * smooth_noise(frames, rng)
-    return joints @ turn.T + place + drift
+    seen: Array = joints @ turn.T + place + drift
+    return seen
 
 
 def _sensed(joints: Array, rng: np.random.Generator) -> Array:
@@ -149,19 +148,9 @@ def _sensed(joints: Array, rng: np.random.Generator) -> Array:
 
 
 def _bystander(frames: int, rng: np.random.Generator) -> Array:
-    """A second person (T, 25, 3) who only stands there, tracked for a part of the clip; NaN elsewhere."""
-    def held(point: tuple[float, float, float], sign: float) -> Array:
-        return np.tile(np.asarray(point) * [sign, 1.0, 1.0], (frames, 1))
+    """A second person (T, 25, 3) who only stands there, tracked for a part of the clip; zero elsewhere."""
 
-    still = 0.02 * smooth_noise(frames, rng)
-    pose = Pose(
-        hands={side: held(REST_HAND, sign) for side, sign in SIDES.items()},
-        feet={side: held(REST_FOOT, sign) for side, sign in SIDES.items()},
-        lean_right=still,
-        lean_forward=-still,
-        twist=still,
-        crouch=np.full(frames, 0.003),
-    )
+    pose = perform([], frames, Style(), rng)
     side = rng.choice([-1.0, 1.0])
     place = np.array([side * rng.uniform(0.9, 1.3), -CAMERA_HEIGHT_M, rng.uniform(3.2, 3.8)])
     joints = _seen(pose_joints(pose, proportions(rng.uniform(1.5, 1.9))), rng.normal(0.0, 0.6), place, rng)
@@ -169,7 +158,7 @@ def _bystander(frames: int, rng: np.random.Generator) -> Array:
 
 
 def _furniture(frames: int, rng: np.random.Generator) -> Array:
-    """A chair that the sensor takes for a body (T, 25, 3): wide, low, trembling; NaN where it is not tracked."""
+    """A chair that the sensor takes for a body (T, 25, 3): wide, low, trembling; zero where it is not tracked."""
     place = np.array([rng.uniform(0.8, 1.3), -0.6, rng.uniform(3.0, 3.8)])
     chair = place + rng.uniform(-1.0, 1.0, (NUM_JOINTS, 3)) * [0.5, 0.2, 0.25]
     return _tracked_for_a_while(chair + rng.normal(0.0, 0.015, (frames, NUM_JOINTS, 3)), rng)
@@ -177,8 +166,8 @@ def _furniture(frames: int, rng: np.random.Generator) -> Array:
 
 def _tracked_for_a_while(joints: Array, rng: np.random.Generator) -> Array:
     first = int(rng.integers(0, len(joints) // 3))
-    joints[:first] = np.nan
-    joints[first + int(rng.integers(len(joints) // 4, len(joints))) :] = np.nan
+    joints[:first] = 0.0
+    joints[first + int(rng.integers(len(joints) // 4, len(joints))) :] = 0.0
     return joints
 
 
