@@ -129,8 +129,8 @@ def _nothing_in(path: Path) -> DataError:
 
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
     """Raw files below `root`, each with its status (None for a link that leads nowhere); links are followed once."""
-    folders = [str(root)]
-    been: set[tuple[int, int]] = set()
+    folders, own = [str(root)], root.stat()
+    been = {(own.st_dev, own.st_ino)}
     while folders:
         try:
             entries = list(os.scandir(folders.pop()))
