@@ -10,8 +10,8 @@ denoised   as the CTR-GCN family does: bodies by their id; those seen in 11 fram
 
 Then, for both: a body whose first frame is empty loses its empty frames, empty frames at the end are cut off (what is
 left is its *period*, repeated on reading), the first body's spine mid becomes the origin of every frame, and all is
-rotated so that in the first body's first frame spine base -> spine mid lies along +z, and left shoulder -> right
-shoulder along +x. A body, frame or joint is empty where its coordinates sum to zero. Bodies that rank equal stay in
+rotated twice: so that in the first body's first frame spine base -> spine mid lies along +z, then so that left shoulder
+-> right shoulder lies along +x. A body, frame or joint is empty where its coordinates sum to zero. Bodies that rank equal stay in
 listed order. Computed in float64, from float32 and to float32.
 
 Letters: M bodies, T frames of the clip, L frames of a body's period, V = 25 joints, C = 3.
@@ -81,7 +81,8 @@ def _by_energy(clip: RawClip) -> tuple[list[Coordinates], dict[str, int]]:
     listed = [body for body in clip.listed(LISTED_BODIES) if _filled_frames(body).any()]
     energy = [body[_filled_frames(body)].std(axis=(0, 1), dtype=np.float64).sum() for body in listed]
     order = np.argsort(-np.asarray(energy), kind="stable")
-    return [listed[index] for index in order[:KEPT_BODIES]], _count("energy", len(listed) - KEPT_BODIES)
+    places = len(listed) + max(0, int(clip.row_place.max()) + 1 - LISTED_BODIES)
+    return [listed[index] for index in order[:KEPT_BODIES]], _count("energy", places - KEPT_BODIES)
 
 
 def _denoised(clip: RawClip) -> tuple[list[Coordinates], dict[str, int]]:
@@ -89,10 +90,11 @@ def _denoised(clip: RawClip) -> tuple[list[Coordinates], dict[str, int]]:
     bodies = [clip.joints[:, index] for index in range(clip.joints.shape[1])]  # (T, V, C)
     seen = [body[_filled_frames(body)] for body in bodies]
     left = [index for index, frames in enumerate(seen) if len(frames)]
-    short = _first_but_one(left, [len(frames) <= SHORT_FRAMES for frames in seen], [len(frames) for frames in seen])
+    by_length = sorted(left, key=lambda index: len(seen[index]))
+    short = _all_but_one([index for index in by_length if len(seen[index]) <= SHORT_FRAMES], left)
     left = [index for index in left if index not in short]
-    noisy = [_wide_frames(frames) for frames in seen]
-    wide = _first_but_one(left, [bool(len(n)) and n.mean() >= WIDE_SHARE for n in noisy])
+    noisy = {index: _wide_frames(seen[index]) for index in left}
+    wide = _all_but_one([index for index in left if noisy[index].mean() >= WIDE_SHARE], left)
     left = [index for index in left if index not in wide]
     variance = [-_variance(seen[index], noisy[index]) for index in left]
     order = np.argsort(variance, kind="stable")
@@ -104,17 +106,9 @@ def _denoised(clip: RawClip) -> tuple[list[Coordinates], dict[str, int]]:
     return [bodies[left[index]] for index in order[:KEPT_BODIES]], dropped
 
 
-def _first_but_one(left: Sequence[int], noise: Sequence[bool], length: Sequence[int] | None = None) -> set[int]:
-    """Those of the bodies `left` that are `noise`, in listed order, until one body is left.
-
-    With `length`, the last one is the longest.
-    """
-    order = sorted(left, key=lambda index: length[index]) if length else left
-    drop: set[int] = set()
-    for index in order:
-        if noise[index] and len(left) - len(drop) > 1:
-            drop.add(index)
-    return drop
+def _all_but_one(noise: Sequence[int], left: Sequence[int]) -> Sequence[int]:
+    """Those bodies of `noise` that go, in order: all of them, unless no body were `left`."""
+    return noise[: len(left) - 1]
 
 
 def _wide_frames(frames: Coordinates) -> NDArray[np.bool_]:
