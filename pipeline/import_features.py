@@ -1,28 +1,30 @@
-"""Published feature folders -> features/test.h5, features/val.h5.
+"""Published feature folders -> features/test.h5, features/val.h5."""
 
-Training clips come from train.npy; scored are gtest.npy (test phase), and val.npy with ztest.npy (val phase).
-train.npy comes without logits. Its clips get zeros, which nothing reads: only scored clips' logits are used.
-"""
-
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from data.errors import DataError
 from data.feature_store import FeatureSet, read_features, write_features
 from data.npy_file import sha256_of
-from data.published_features import Part, PublishedPhase, folder_files, phase_of_folder, read_folder, unmatched
+from data.published_features import Part, PublishedPhase, folder_files, phase_of_folder, read_folder
 from data.splits import CUSTOM, Split, action_label, resolve_split
 from pipeline.context import Context
 from pipeline.errors import PipelineError
-from pipeline.phases import Phase, missing, phase_clips, phase_of
+from pipeline.phases import Phase, phase_clips, phase_of
 from pipeline.provenance import Provenance
+from pipeline.published_phase import feature_set, known_unseen, seen_accuracy, val_looks_at_test_clips
 from pipeline.status import IMPORT
 from pipeline.workspace import PHASES
 
 SETTINGS = ("dataset.name", "dataset.split", "dataset.unseen", "dataset.val_unseen")
 NOTE = "import_note"  # in the root attributes, when there is something that a reader of results should know
+VAL_LOOKS_AT_TEST_CLIPS = (
+    "ztest.npy of the val folder has exactly as many clips of each pseudo-unseen action as gtest.npy of the test "
+    "folder: these are most likely the test part's own clips. Then the val phase, which fits the gate and selects the "
+    "cycle, looks at test clips (of seen actions)"
+)
 
 
 def import_features(context: Context, folders: Sequence[Path]) -> list[str]:
@@ -32,22 +34,24 @@ def import_features(context: Context, folders: Sequence[Path]) -> list[str]:
     """
     where: dict[PublishedPhase, Path] = {}
     for folder in folders:
-        phase = phase_of_folder(folder)
-        if phase in where:
-            raise PipelineError(f"{where[phase]} and {folder} both hold the {phase} phase; give one folder a phase")
-        where[phase] = folder
-    parts = {phase: read_folder(folder, phase) for phase, folder in where.items()}
+        held = phase_of_folder(folder)
+        if held in where:
+            raise PipelineError(f"{where[held]} and {folder} both hold the {held} phase; give one folder a phase")
+        where[held] = folder
+    parts = {name: read_folder(folder, name) for name, folder in where.items()}
     split = _split(context, parts)
-    made = {phase: _feature_set(phase_of(phase, split), found, max(split.actions)) for phase, found in parts.items()}
-    note = _note(parts)
+    made = {name: feature_set(phase_of(name, split), found, max(split.actions)) for name, found in parts.items()}
+    notes = {NOTE: VAL_LOOKS_AT_TEST_CLIPS} if val_looks_at_test_clips(parts) else {}
     lines = []
-    for name in PHASES:
-        if name in made:
-            record = _provenance(context, split, name, where[name]).record() | ({NOTE: note} if note else {})
-            write_features(context.workspace.features(name), made[name], record)
-            lines.append(_summary(context, phase_of(name, split), made[name]))
-    if note:
-        context.console.print(f"note: {note}", style="yellow", markup=False, highlight=False)
+    for name, features in made.items():
+        phase = phase_of(name, split)
+        known = [action_label(action) for action in known_unseen(phase, features)]
+        saw = {"transfer": json.dumps(bool(known)), "backbone_saw": json.dumps(known)}
+        record = {**_provenance(context, split, name, where[name]).record(), **saw, **notes}
+        write_features(context.workspace.features(name), features, record)
+        lines.append(_summary(context, phase, features))
+    for note in notes.values():
+        _warn(context, note)
     return [*lines, _next(context)]
 
 
@@ -57,97 +61,15 @@ def _split(context: Context, parts: dict[PublishedPhase, dict[str, Part]]) -> Sp
     if "test" in parts:
         actions = np.unique(parts["test"]["gtest"].action).tolist()
     elif dataset.split == CUSTOM:
+        if not context.workspace.features("test").is_file():
+            raise PipelineError(
+                'dataset.split = "custom" divides the actions of the test phase; import its folder first, or together '
+                "with this one"
+            )
         actions = np.unique(read_features(context.workspace.features("test")).action).tolist()
     else:
         actions = []
     return resolve_split(dataset, actions, context.config.seed)
-
-
-def _feature_set(phase: Phase, parts: dict[str, Part], num_actions: int) -> FeatureSet:
-    """One phase's clips, checked; the data set has `num_actions`. Raises DataError."""
-    train = parts["train"]
-    _require(train, phase.seen, f"the {phase.name} phase trains on", every=True)
-    _require(parts["ztest"], phase.unseen, f"are unseen in the {phase.name} phase", every=True)
-    if phase.name == "test":
-        scored = [parts["gtest"]]
-        _require(parts["gtest"], phase.actions, "the split divides", every=True)
-        _require_same_clips(parts["ztest"], parts["gtest"])
-    else:
-        scored = [parts["val"], parts["ztest"]]
-        _require(parts["val"], phase.seen, "the val phase trains on", every=False)
-    logits = np.concatenate([part.logits for part in scored])
-    everything = [train, *scored]
-    is_fit = np.arange(sum(len(part) for part in everything)) < len(train)
-    features = FeatureSet(
-        name=np.array([name for part in everything for name in part.names()]),
-        action=np.concatenate([part.action for part in everything]),
-        train=is_fit if phase.name == "test" else np.ones_like(is_fit),
-        held_out=np.zeros_like(is_fit) if phase.name == "test" else ~is_fit,
-        features=np.concatenate([part.features for part in everything]),
-        logits=np.concatenate([np.zeros((len(train), logits.shape[1]), np.float32), logits]),
-        logit_actions=np.asarray(_logit_actions(phase, scored[0], num_actions), dtype=np.int64),
-    )
-    phase_clips(phase, features)
-    return features
-
-
-def _require(part: Part, wanted: Collection[int], what: str, *, every: bool) -> None:
-    """Raise DataError when clips of `part` show other actions than `wanted`, or (with `every`) lack one of them."""
-    other = missing(part.counts(), wanted)
-    if other:
-        raise DataError(
-            f"{part.label_path}: has clips of {other} (label 0 is {action_label(1)}), which are not among the "
-            f"{len(wanted)} actions that {what}; check dataset.split, or whether this is the folder of another split"
-        )
-    lacking = missing(wanted, part.counts()) if every else ""
-    if lacking:
-        raise DataError(
-            f"{part.label_path}: has no clip of {lacking}, which {what}; check dataset.split, or whether this is the "
-            "folder of another split"
-        )
-
-
-def _require_same_clips(ztest: Part, gtest: Part) -> None:
-    """Raise DataError unless `ztest` holds just the unseen clips of `gtest`."""
-    twice = gtest.counts()
-    wrong = [action_label(action) for action, count in ztest.counts().items() if twice[action] != count]
-    if wrong:
-        raise DataError(
-            f"{ztest.label_path} and {gtest.label_path} differ in their number of clips of {', '.join(wrong)}: "
-            "ztest is wanted to hold the same test clips of the unseen actions as gtest"
-        )
-    different = unmatched(ztest, gtest)
-    if different:
-        raise DataError(
-            f"{ztest.path}: {different} of {len(ztest)} clips are not in {gtest.path.name}; the two are not of one "
-            "backbone, or not of one split"
-        )
-
-
-def _logit_actions(phase: Phase, part: Part, num_actions: int) -> Sequence[int]:
-    """The action of each column of logits: all actions of the data set, or the ones trained on, in order."""
-    columns = part.logits.shape[1]
-    for actions in (range(1, num_actions + 1), phase.seen):
-        if columns == len(actions):
-            return actions
-    raise DataError(
-        f"{part.path.with_name(part.path.stem + '_out.npy')}: has {columns} columns, where one for each of the "
-        f"{num_actions} actions, or for each of the {len(phase.seen)} that the {phase.name} phase trains on, is wanted"
-    )
-
-
-def _note(parts: dict[PublishedPhase, dict[str, Part]]) -> str:
-    """A warning when the val phase seems to be scored on clips of the test part."""
-    if len(parts) < len(PHASES):
-        return ""
-    test, val = parts["test"]["gtest"].counts(), parts["val"]["ztest"].counts()
-    if any(test.get(action) != count for action, count in val.items()):
-        return ""
-    return (
-        "ztest.npy of the val folder has exactly as many clips of each pseudo-unseen action as gtest.npy of the test "
-        "folder: these are most likely the test part's own clips. Then the val phase, which fits the gate and selects "
-        "the cycle, looks at test clips (of seen actions), as published results did"
-    )
 
 
 def _provenance(context: Context, split: Split, phase: PublishedPhase, folder: Path) -> Provenance:
@@ -160,21 +82,29 @@ def _provenance(context: Context, split: Split, phase: PublishedPhase, folder: P
 def _summary(context: Context, phase: Phase, features: FeatureSet) -> str:
     """What was written, and how often the logits are right: a wrong order of columns shows there."""
     clips = phase_clips(phase, features)
-    columns = np.isin(features.logit_actions, phase.seen)
-    named = features.logit_actions[columns][features.logits[clips.seen][:, columns].argmax(axis=1)]
-    right = float((named == features.action[clips.seen]).mean())
+    right = seen_accuracy(phase, features)
     if right <= 2 / len(phase.seen):
-        context.console.print(
-            f"warning: the logits of the {phase.name} phase name the right action for {right:.1%} of the seen clips, "
-            "which is chance; are their columns in the order of the actions?",
-            style="yellow",
-            markup=False,
+        _warn(
+            context,
+            f"the logits of the {phase.name} phase name the right action for {right:.1%} of the seen clips, which is "
+            "chance; are their columns in the order of the actions?",
+        )
+    known = known_unseen(phase, features)
+    if known:
+        _warn(
+            context,
+            f"the backbone of the {phase.name} phase recognises {', '.join(map(action_label, known))}, so it was "
+            "trained on unseen actions: results are transfer results, not zero-shot ones",
         )
     return (
         f"wrote {context.workspace.features(phase.name)}: {int(clips.fit.sum())} clips to train on, scored are "
         f"{int(clips.seen.sum())} of {len(phase.seen)} seen and {int(clips.unseen.sum())} of {len(phase.unseen)} "
         f"unseen actions; the backbone is right on {right:.1%} of the seen ones"
     )
+
+
+def _warn(context: Context, message: str) -> None:
+    context.console.print(f"warning: {message}", style="yellow", markup=False, highlight=False)
 
 
 def _next(context: Context) -> str:

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from data.feature_store import read_features
 from data.text_store import read_text_features
 from pipeline.cli import main
+from pipeline.provenance import read_record
 from tests.made_published import UNSEEN, VAL_UNSEEN, Published
 
 QUICK = [
@@ -235,3 +236,26 @@ def test_text_files_that_do_not_fit_are_refused(work: Path, tmp_path: Path) -> N
     assert "60 actions" in refused(work, "text", label, dictionary, motion)
     np.save(label, np.eye(60, 59))
     assert "row 59 is all zero" in refused(work, "text", label, dictionary, motion)
+
+
+def test_a_backbone_that_knows_unseen_actions_is_told(work: Path, shift: Path) -> None:
+    path = shift / "gtest_out.npy"
+    logits, labels = np.load(path), np.load(shift / "g_label.npy")
+    logits[labels == 10, 10] = 1e6
+    np.save(path, logits)
+    result = call("-w", work, "import", "features", shift)
+    assert result.exit_code == 0
+    assert "recognises A011, so it was trained on unseen actions" in " ".join(result.stderr.split())
+    record = read_record(work / "features/test.h5")
+    assert (record["transfer"], record["backbone_saw"]) == ("true", '["A011"]')
+
+
+def test_the_val_folder_of_a_custom_split_needs_the_test_folder_first(work: Path, shift: Path, shift_val: Path) -> None:
+    custom = [
+        "--set", "dataset.split=custom",
+        "--set", f"dataset.unseen={[f'A{action:03d}' for action in UNSEEN]}",
+        "--set", f"dataset.val_unseen={[f'A{action:03d}' for action in VAL_UNSEEN]}",
+    ]  # fmt: skip
+    assert "import its folder first" in refused(work, "features", shift_val, *custom)
+    assert call("-w", work, "import", "features", shift, *custom).exit_code == 0
+    assert call("-w", work, "import", "features", shift_val, *custom).exit_code == 0
