@@ -11,8 +11,8 @@ denoised   as the CTR-GCN family does: bodies by their id; those seen in 11 fram
 Then, for both: a body whose first frame is empty loses its empty frames, empty frames at the end are cut off (what is
 left is its *period*, repeated on reading), the first body's spine mid becomes the origin of every frame, and all is
 rotated twice: so that in the first body's first frame spine base -> spine mid lies along +z, then so that left shoulder
--> right shoulder lies along +x. A body, frame or joint is empty where its coordinates sum to zero. Bodies that rank equal stay in
-listed order. Computed in float64, from float32 and to float32.
+-> right shoulder lies along +x. A body, frame or joint is empty where its coordinates sum to zero. Bodies that rank
+equal stay in listed order. Computed in float64, from float32 and to float32.
 
 Letters: M bodies, T frames of the clip, L frames of a body's period, V = 25 joints, C = 3.
 """

@@ -7,7 +7,9 @@ of them. Memory is bounded: at most a window of batches is under way, and what c
 import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import joblib
@@ -97,13 +99,19 @@ def _batches(context: Context, clips: Sequence[Clip]) -> Iterator[CleanBatch]:
             for start in range(0, len(batches), WINDOW_BATCHES):
                 window = batches[start : start + WINDOW_BATCHES]
                 results = parallel(joblib.delayed(clean_batch)(batch, settings.recipe) for batch in window)
-                for batch, result in zip(window, results, strict=True):
-                    yield result
-                    progress.advance(task, len(batch))
+                try:
+                    for batch, result in zip(window, results, strict=True):
+                        yield result
+                        progress.advance(task, len(batch))
+                except BrokenExecutor as error:
+                    raise PipelineError(
+                        "a worker process ended before its work was done, perhaps because memory ran out; run "
+                        "`fsvae-pipe preprocess --set preprocess.workers=1`"
+                    ) from error
 
 
 def _write_rejects(path: Path, rejects: Sequence[Reject]) -> None:
-    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as place, place.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("file", "line", "reason"))
         rows.writerows((reject.file, reject.line or "", reject.reason) for reject in rejects)
@@ -120,7 +128,7 @@ def _nothing_left(context: Context, tally: Tally) -> str:
 
 
 def _report(context: Context, tally: Tally) -> None:
-    say = context.console.print
+    say = partial(context.console.print, soft_wrap=True, highlight=False)
     name = context.config.dataset.name
     say(f"{tally.kept} clips kept, {tally.frames} frames, {tally.two_bodies} clips with two bodies")
     if tally.missing:
