@@ -55,7 +55,7 @@ MATRIX_SIZE = 512  # up to this many features one matrix product is faster than 
 def dct_matrix(size: int, device: torch.device) -> Tensor:
     """The orthonormal DCT-II as a matrix, (D, D) float32: dct(x) = x @ matrix.T."""
     k, n = torch.arange(size, dtype=torch.float64)[:, None], torch.arange(size, dtype=torch.float64)[None, :]
-    matrix = torch.cos(torch.pi * (2 * n + 1) * k / (2 * size)) * (2 / size) ** 0.5
+    matrix: Tensor = torch.cos(torch.pi * (2 * n + 1) * k / (2 * size)) * (2 / size) ** 0.5
     matrix[0] = (1 / size) ** 0.5
     return matrix.float().to(device)
 
@@ -80,7 +80,7 @@ def _fold(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
 def _dct(rows: Tensor) -> Tensor:
     size = rows.shape[-1]
     if size <= MATRIX_SIZE:
-        return rows @ dct_matrix(size, rows.device).T
+        return torch.matmul(rows, dct_matrix(size, rows.device).T)
     order, _ = _fold(size, rows.device)
     spectrum = torch.fft.rfft(rows[..., order]) * _twiddles(size, rows.device)[0]  # (..., D // 2 + 1)
     return torch.cat((spectrum.real, -spectrum.imag[..., 1 : (size + 1) // 2].flip(-1)), dim=-1)  # (..., D)
@@ -94,7 +94,8 @@ def _inverse_dct(coefficients: Tensor) -> Tensor:
     spectrum.real = coefficients[..., : half + 1]
     spectrum.imag[..., 1:] = -coefficients[..., size - half :].flip(-1)
     spectrum *= _twiddles(size, coefficients.device)[1]
-    return torch.fft.irfft(spectrum, n=size)[..., _fold(size, coefficients.device)[1]]
+    folded: Tensor = torch.fft.irfft(spectrum, n=size)
+    return folded[..., _fold(size, coefficients.device)[1]]
 
 
 def bands_and_slopes(size: int, settings: FrequencySettings) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

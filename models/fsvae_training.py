@@ -8,7 +8,7 @@ decoded only while a loss uses them.
 Letters: N training clips, C actions, B batch, D features, Z latent, E steps a cycle.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ from models.schedules import Schedule, schedule_of
 from models.vae import draw_latents, noise_width
 
 LOGGED_PER_CYCLE = 10
+DRAWN_AT_ONCE = 256  # steps; bounds the memory that drawn noise takes
 State = dict[str, Tensor]
 
 
@@ -81,20 +82,21 @@ def train_member(
     ).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     schedule = schedule_of(settings.schedule, settings.steps_per_cycle)
-    steps = _Steps(model, data, model_settings, settings, schedule, device)
-    batches = _batches(len(data.skeletons), settings.batch_size, np.random.default_rng(batch_seed))
-    noise = torch.Generator().manual_seed(noise_seed)
+    steps = _Steps(model, data, settings, schedule, device)
+    rows = batch_rows(len(data.skeletons), settings.batch_size, np.random.default_rng(batch_seed))
+    width, noise = noise_width(model_settings.noise, model_settings.latent), torch.Generator().manual_seed(noise_seed)
     states: list[State] = []
     history: list[LossRow] = []
     for cycle in range(1, settings.cycles + 1):
-        rows = _train_cycle(steps, optimiser, cycle, batches, noise)
-        history += rows
-        on_cycle(cycle, rows[-1])
+        batches = _draw_batches(settings.steps_per_cycle, rows, data.text_row, width, noise, device)
+        logged = _train_cycle(steps, optimiser, cycle, settings.steps_per_cycle, batches)
+        history += logged
+        on_cycle(cycle, logged[-1])
         states.append(_state(model, with_decoders=cycle == settings.cycles))
     return states, history
 
 
-def _batches(clips: int, size: int, generator: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+def batch_rows(clips: int, size: int, generator: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Rows of one batch after another, (B,): pass after pass over all clips in random order, cut into batches.
 
     The released code shuffles anew for every step instead; here each clip is used once before any is used again. A set
@@ -106,6 +108,44 @@ def _batches(clips: int, size: int, generator: np.random.Generator) -> Iterator[
             queue = np.concatenate((queue, generator.permutation(clips)))
         yield queue[:size]
         queue = queue[size:]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Everything random of one step, and each action of the batch once (U <= B of them)."""
+
+    clips: Tensor  # (B,) rows of the skeleton features
+    text_of_clip: Tensor  # (B,) rows of the texts
+    texts: Tensor  # (U,) rows of the texts, each once
+    place_of_clip: Tensor  # (B,) places in `texts`
+    noise: Tensor  # (2, B, 1 or Z), for skeletons and texts
+    permutation: Tensor  # (B,)
+
+
+def _draw_batches(
+    steps: int,
+    rows: Iterator[NDArray[np.int64]],
+    text_row: NDArray[np.int64],
+    width: int,
+    generator: torch.Generator,
+    device: torch.device,
+) -> Iterator[Batch]:
+    """The batches of `steps` steps, drawn on the CPU so that every device gets the same, many at once."""
+    for start in range(0, steps, DRAWN_AT_ONCE):
+        clips = np.stack([next(rows) for _ in range(min(DRAWN_AT_ONCE, steps - start))])  # (steps, B)
+        text_of_clip = text_row[clips]
+        unique = [np.unique(row, return_inverse=True) for row in text_of_clip]
+        noise = torch.randn((len(clips), 2, clips.shape[1], width), generator=generator).to(device)
+        permutations = torch.rand(clips.shape, generator=generator).argsort(dim=1).to(device)
+        yield from map(
+            Batch,
+            torch.from_numpy(clips).to(device),
+            torch.from_numpy(text_of_clip).to(device),
+            [torch.from_numpy(texts).to(device) for texts, _ in unique],
+            torch.from_numpy(np.stack([place for _, place in unique])).to(device),
+            noise,
+            permutations,
+        )
 
 
 def _state(model: FSVAE, with_decoders: bool) -> State:
@@ -123,42 +163,34 @@ class _Steps:
         self,
         model: FSVAE,
         data: TrainingData,
-        model_settings: ModelSettings,
         settings: TrainSettings,
         schedule: Schedule,
         device: torch.device,
     ) -> None:
         self.model, self.settings, self.schedule = model, settings, schedule
-        self.skeletons = torch.from_numpy(data.skeletons).to(device)
-        self.texts = torch.from_numpy(data.texts).to(device)
-        self.text_row = data.text_row
+        self.skeletons = torch.tensor(data.skeletons, device=device)
+        self.texts = torch.tensor(data.texts, device=device)
         with torch.no_grad():
             self.skeleton_input = dct(self.skeletons) if model.skeleton_frequency else self.skeletons
             self.text_input = dct(self.texts) if model.text_frequency else self.texts
-        self.noise_width = noise_width(model_settings.noise, model_settings.latent)
-        self.device = device
+        self.zero = torch.zeros((), device=device)
 
-    def loss(
-        self, cycle: int, step: int, rows: NDArray[np.int64], noise: Tensor, permutation: Tensor
-    ) -> tuple[Tensor, list[Tensor]]:
-        """The total of one step and its terms in the order of LossRow. rows (B,), noise (2, B, 1 or Z)."""
+    def loss(self, cycle: int, step: int, batch: Batch) -> tuple[Tensor, list[Tensor]]:
+        """The total of one step, and its terms in the order of LossRow."""
         model, settings = self.model, self.settings
-        clips = torch.from_numpy(rows).to(self.device)
-        actions, action_of_clip = np.unique(self.text_row[rows], return_inverse=True)
-        of_clip = torch.from_numpy(action_of_clip).to(self.device)
-        text_rows = torch.from_numpy(actions).to(self.device)
-
-        skeleton_in, text_in = self.skeleton_input[clips], self.text_input[text_rows]
+        skeleton_in = self.skeleton_input.index_select(0, batch.clips)  # (B, D_s)
+        text_in = self.text_input.index_select(0, batch.texts)  # (U, D_t)
         if model.skeleton_frequency:
             skeleton_in = model.skeleton_frequency.enhance(skeleton_in)
         if model.text_frequency:
             text_in = model.text_frequency.enhance(text_in)
         mu_s, logvar_s = model.skeleton.encode(skeleton_in)  # (B, Z)
-        mu_t, logvar_t = (half[of_clip] for half in model.text.encode(text_in))  # (B, Z)
-        z_s, z_t = draw_latents(mu_s, logvar_s, noise[0]), draw_latents(mu_t, logvar_t, noise[1])
+        mu_t, logvar_t = (half.index_select(0, batch.place_of_clip) for half in model.text.encode(text_in))  # (B, Z)
+        z_s, z_t = draw_latents(mu_s, logvar_s, batch.noise[0]), draw_latents(mu_t, logvar_t, batch.noise[1])
 
-        skeletons, texts = self.skeletons[clips], self.texts[text_rows][of_clip]
-        zero = torch.zeros((), device=self.device)
+        skeletons = self.skeletons.index_select(0, batch.clips)  # (B, D_s)
+        texts = self.texts.index_select(0, batch.text_of_clip)  # (B, D_t)
+        zero = self.zero
         calibrated_on = self.schedule.calibrated(step) and settings.alpha > 0
         crossing = calibrated_on or settings.cross_weight > 0
         if crossing:
@@ -180,8 +212,8 @@ class _Steps:
                 skeleton_from_text,
                 texts,
                 text_from_skeleton,
-                permutation,
-                of_clip,
+                batch.permutation,
+                batch.text_of_clip,
                 settings.lambda_,
             )
             total = total + settings.lambda_ * settings.alpha * calibrated
@@ -194,21 +226,13 @@ class _Steps:
 
 
 def _train_cycle(
-    steps: _Steps,
-    optimiser: torch.optim.Optimizer,
-    cycle: int,
-    batches: Iterator[NDArray[np.int64]],
-    generator: torch.Generator,
+    steps: _Steps, optimiser: torch.optim.Optimizer, cycle: int, number: int, batches: Iterable[Batch]
 ) -> list[LossRow]:
-    settings = steps.settings
-    number, size = settings.steps_per_cycle, settings.batch_size
-    noise = torch.randn((number, 2, size, steps.noise_width), generator=generator).to(steps.device)
-    permutations = torch.rand((number, size), generator=generator).argsort(dim=1).to(steps.device)
     logged: list[LossRow] = []
     every = max(1, number // LOGGED_PER_CYCLE)
-    for step in range(number):
+    for step, batch in enumerate(batches):
         optimiser.zero_grad(set_to_none=True)
-        total, terms = steps.loss(cycle, step, next(batches), noise[step], permutations[step])
+        total, terms = steps.loss(cycle, step, batch)
         total.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         if step % every == every - 1 or step == number - 1:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from models.errors import ModelError
-from models.metrics import harmonic_mean
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -70,7 +69,7 @@ def best_threshold(scores: Floats, unseen: Bools, right_if_seen: Bools, right_if
     ordered = scores[order]
     cuts = np.concatenate(([ordered[0] - 1e-6], (ordered[:-1] + ordered[1:]) / 2, [ordered[-1] + 1e-6]))
     distinct = np.concatenate(([True], ordered[1:] > ordered[:-1], [True]))  # a cut can't part equal scores
-    h = np.where(distinct, [harmonic_mean(s, u) for s, u in zip(seen, hit, strict=True)], -1)
+    h = np.where(distinct, 2 * seen * hit / np.maximum(seen + hit, 1e-12), -1)
     return float(cuts[int(np.argmax(h))])
 
 

@@ -5,6 +5,9 @@ now. Every cycle of both phases is scored; pipeline/scoring.py has the rules.
 """
 
 import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -13,9 +16,12 @@ from data import h5
 from data.errors import DataError
 from data.feature_store import FeatureSet
 from data.splits import Split
+from models.fsvae_settings import EvaluateSettings, ModelSettings
+from models.gate import Floats
 from pipeline.config import Config, build_config
 from pipeline.context import Context
 from pipeline.fsvae_inputs import phase_and_clips, read_phases, split_in_use, text_matrix
+from pipeline.members import worked_on
 from pipeline.phases import missing
 from pipeline.provenance import Provenance, package_versions, read_record
 from pipeline.results import over_seeds, results_table, write_predictions, write_results
@@ -32,8 +38,8 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     phases = {name: phase_scoring(context, trained, name, split, features[name]) for name in PHASES}
     seeds: dict[str, Any] = {}
     predictions: dict[int, dict[Rule, Prediction]] = {}
-    for seed in trained.train.seeds:
-        seeds[str(seed)], predictions[seed] = _score_seed(context, trained, phases, seed)
+    for seed, unseen in _seed_scores(context, trained, phases):
+        seeds[str(seed)], predictions[seed] = _score_seed(context.config.evaluate, phases, unseen)
         chosen = seeds[str(seed)][context.config.evaluate.selection]
         context.console.print(
             f"evaluate: seed {seed}: ZSL {chosen['zsl']['top1']:.2f} %, GZSL H {chosen['gzsl']['h']:.2f} % "
@@ -98,33 +104,52 @@ def phase_scoring(
     )
 
 
+def _seed_scores(
+    context: Context, trained: Config, phases: dict[PhaseName, PhaseScoring]
+) -> Iterator[tuple[int, dict[PhaseName, list[Floats]]]]:
+    """Each seed's probabilities after every cycle of both phases."""
+    fixed = trained.model, context.config.evaluate
+    seeds, cycles = trained.train.seeds, trained.train.cycles
+    tasks = [(context.run.model, phases[name], *fixed, seed, cycles) for seed in seeds for name in PHASES]
+    scores = worked_on(_cycle_scores, tasks, context.config.train.workers)
+    for seed in seeds:
+        yield seed, {name: next(scores) for name in PHASES}
+
+
+def _cycle_scores(
+    path: Path,
+    phase: PhaseScoring,
+    model: ModelSettings,
+    settings: EvaluateSettings,
+    seed: int,
+    cycles: int,
+) -> list[Floats]:
+    """The unseen classifier's probabilities after every cycle of one member, (N, U) each."""
+    return [
+        unseen_probabilities(
+            phase,
+            read_state(path, seed, phase.name, cycle),
+            model,
+            settings,
+            (seed, PHASES.index(phase.name), cycle),
+        )
+        for cycle in range(1, cycles + 1)
+    ]
+
+
 def _score_seed(
-    context: Context, trained: Config, phases: dict[PhaseName, PhaseScoring], seed: int
+    settings: EvaluateSettings, phases: dict[PhaseName, PhaseScoring], unseen: dict[PhaseName, list[Floats]]
 ) -> tuple[dict[str, Any], dict[Rule, Prediction]]:
-    settings = context.config.evaluate
-    cycles = range(1, trained.train.cycles + 1)
-    unseen = {
-        name: [
-            unseen_probabilities(
-                phases[name],
-                read_state(context.run.model, seed, name, cycle),
-                trained.model,
-                settings,
-                (seed, PHASES.index(name), cycle),
-            )
-            for cycle in cycles
-        ]
-        for name in PHASES
-    }
+    """Accuracies and scores of one seed under every rule; `unseen` are its probabilities after every cycle."""
     zsl = {name: [phases[name].zsl_top1(scores) for scores in unseen[name]] for name in PHASES}
     top = min(len(phase.unseen) for phase in phases.values())
+    tuned_at = cache(lambda cycle: tune(phases["val"], unseen["val"][cycle - 1], top, settings))
     results: dict[str, Any] = {}
     predictions: dict[Rule, Prediction] = {}
     for rule in RULES:
         cycle = chosen_cycles(rule, zsl)
-        tuned = tune(phases["val"], unseen["val"][cycle["val"] - 1], top, settings)
         results[rule], predictions[rule] = score(
-            phases["test"], unseen["test"][cycle["test"] - 1], tuned, settings, cycle["test"]
+            phases["test"], unseen["test"][cycle["test"] - 1], tuned_at(cycle["val"]), settings, cycle["test"]
         )
     return results, predictions
 

@@ -139,7 +139,7 @@ def tune(val: PhaseScoring, unseen: Floats, top: int, settings: EvaluateSettings
         return fit_gate(val, unseen, top, temperature, settings)
 
     def stacking(temperature: float) -> Floats:
-        return unseen.max(axis=1) - softmax(val.seen_logits, temperature).max(axis=1)
+        return np.asarray(unseen.max(axis=1) - softmax(val.seen_logits, temperature).max(axis=1))
 
     def cut(scores: Floats) -> tuple[float, float]:
         """The best threshold and its H."""

@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
 
 from data.files import replacing
 from models.fsvae_settings import ModelSettings, TrainSettings
@@ -23,6 +22,7 @@ from pipeline.config import dump_config
 from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.fsvae_inputs import phase_and_clips, read_phases, split_in_use, text_matrix
+from pipeline.members import worked_on
 from pipeline.provenance import Provenance, package_versions
 from pipeline.weights import tensor_name, write_weights
 from pipeline.workspace import PHASES, PhaseName
@@ -55,7 +55,6 @@ def train(context: Context, provenance: Provenance) -> None:
             f"({len(members)} of {len(settings.seeds) * len(PHASES)})",
             highlight=False,
         )
-    members.sort(key=lambda member: (settings.seeds.index(member.seed), PHASES.index(member.phase)))
     _write_run(context, provenance, members, device)
 
 
@@ -86,30 +85,17 @@ def torch_device(name: str) -> torch.device:
 
 
 def _train_members(context: Context, data: dict[PhaseName, TrainingData], device: torch.device) -> Iterator[Member]:
-    """Members as they are done: in processes of one thread each on a CPU, one after another on a GPU."""
+    """Members in order: in processes of one thread each on a CPU, one after another on a GPU."""
     model, settings = context.config.model, context.config.train
-    tasks = [(seed, phase) for seed in settings.seeds for phase in PHASES]
-    workers = min(len(tasks), settings.workers or os.cpu_count() or 1) if device.type == "cpu" else 1
-    yield from Parallel(n_jobs=workers, return_as="generator_unordered")(
-        delayed(_train_one)(data[phase], model, settings, seed, phase, device) for seed, phase in tasks
-    )
+    tasks = [(data[phase], model, settings, seed, phase, device) for seed in settings.seeds for phase in PHASES]
+    yield from worked_on(_train_one, tasks, settings.workers if device.type == "cpu" else 1)
 
 
 def _train_one(
-    data: TrainingData,
-    model: ModelSettings,
-    settings: TrainSettings,
-    seed: int,
-    phase: PhaseName,
-    device: torch.device,
+    data: TrainingData, model: ModelSettings, settings: TrainSettings, seed: int, phase: PhaseName, device: torch.device
 ) -> Member:
     start = time.perf_counter()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # so that the sums have one order, whatever the machine
-    try:
-        states, history = train_member(data, model, settings, (seed, PHASES.index(phase)), device)
-    finally:
-        torch.set_num_threads(threads)
+    states, history = train_member(data, model, settings, (seed, PHASES.index(phase)), device)
     return Member(seed, phase, states, history, time.perf_counter() - start)
 
 
