@@ -46,7 +46,7 @@ def action_label(action: int) -> str:
 
 def parse_action(text: str) -> int:
     """ "A001" -> 1. Raises DataError for anything else."""
-    match = re.fullmatch(r"A(\d{3})", text)
+    match = re.fullmatch(r"A([0-9]{3})", text)
     if match is None or int(match[1]) == 0:
         raise DataError(f'"{text}" is no action; actions are written as in the file names, "A001"')
     return int(match[1])
@@ -140,7 +140,7 @@ def _check(everything: Collection[int], unseen: Collection[int], val_unseen: Col
 
 def _draw(seen: Sequence[int], num_unseen: int, seed: int) -> tuple[int, ...]:
     """As many pseudo-unseen actions as unseen ones, but at most a quarter of the seen ones (at least one)."""
-    number = max(1, min(num_unseen, round(DRAWN_SHARE * len(seen))))
+    number = max(1, min(num_unseen, int(DRAWN_SHARE * len(seen))))
     if len(seen) - number < 2:
         raise DataError(
             f"{len(seen)} seen actions are too few to hold {number} back as pseudo-unseen; at least 3 are needed"

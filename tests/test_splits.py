@@ -1,0 +1,196 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from data.errors import DataError
+from data.settings import DatasetSettings
+from data.splits import (
+    CUSTOM,
+    NUM_ACTIONS,
+    Split,
+    action_label,
+    parse_action,
+    resolve_split,
+    split_dataset,
+    split_names,
+    training_clips,
+)
+
+# name: data set, number of unseen and of pseudo-unseen actions, sum of each
+NAMED = {
+    "ntu60-synse-55-5": ("ntu60", 5, 5, 127, 146),
+    "ntu60-synse-48-12": ("ntu60", 12, 12, 409, 338),
+    "ntu120-synse-110-10": ("ntu120", 10, 10, 609, 596),
+    "ntu120-synse-96-24": ("ntu120", 24, 24, 1408, 1480),
+    "ntu60-purls-40-20": ("ntu60", 20, 0, 585, 0),
+    "ntu60-purls-30-30": ("ntu60", 30, 0, 849, 0),
+    "ntu120-purls-80-40": ("ntu120", 40, 0, 2800, 0),
+    "ntu120-purls-60-60": ("ntu120", 60, 0, 3540, 0),
+}
+
+
+def settings(**keys: Any) -> DatasetSettings:
+    return DatasetSettings(**keys)
+
+
+def custom(actions: list[int], seed: int = 0, **keys: Any) -> Split:
+    return resolve_split(settings(name="mine", split=CUSTOM, **keys), actions, seed)
+
+
+def test_all_named_splits_are_there() -> None:
+    assert set(split_names()) == set(NAMED)
+
+
+@pytest.mark.parametrize(("name", "facts"), NAMED.items())
+def test_named_splits_are_the_published_ones(name: str, facts: tuple[str, int, int, int, int]) -> None:
+    dataset, unseen, val_unseen, unseen_sum, val_unseen_sum = facts
+    split = resolve_split(settings(name=dataset, split=name), (), seed=5)
+    assert split_dataset(name) == dataset
+    assert (split.name, len(split.unseen), sum(split.unseen)) == (name, unseen, unseen_sum)
+    assert split.val_unseen_drawn == (val_unseen == 0)
+    if val_unseen:
+        assert (len(split.val_unseen), sum(split.val_unseen)) == (val_unseen, val_unseen_sum)
+    else:
+        assert 1 <= len(split.val_unseen) <= len(split.seen) / 4
+    check(split, range(1, NUM_ACTIONS[dataset] + 1))
+
+
+def check(split: Split, actions: Any) -> None:
+    """`split` divides `actions`, and its pseudo-unseen actions are seen ones."""
+    assert not set(split.seen) & set(split.unseen)
+    assert split.actions == tuple(sorted(actions))
+    assert set(split.val_unseen) < set(split.seen)
+    for part in (split.seen, split.unseen, split.val_unseen):
+        assert list(part) == sorted(set(part))
+
+
+def test_the_first_split_of_synse_is_spelled_out() -> None:
+    split = resolve_split(settings(), (), seed=5)
+    assert split.unseen == (11, 12, 20, 27, 57)
+    assert split.val_unseen == (17, 22, 26, 32, 49)
+    assert split.seen[:12] == (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14)
+
+
+def test_a_named_split_does_not_depend_on_the_seed_or_on_the_actions_found() -> None:
+    assert resolve_split(settings(), (1, 2), seed=1) == resolve_split(settings(), range(1, 61), seed=2)
+
+
+@given(st.sets(st.integers(1, 999), min_size=4, max_size=40), st.data())
+def test_custom_splits_are_disjoint_and_complete(actions: set[int], data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(sorted(actions)))
+    unseen = shuffled[: data.draw(st.integers(1, len(actions) - 3))]
+    left = shuffled[len(unseen) :]
+    val_unseen = left[: data.draw(st.integers(0, len(left) - 2))]
+    assume(len(left) - max(1, len(val_unseen)) >= 2)
+    seed = data.draw(st.integers(0, 9))
+    split = custom(
+        shuffled,
+        seed,
+        unseen=[action_label(action) for action in unseen],
+        val_unseen=[action_label(action) for action in val_unseen],
+    )
+    check(split, actions)
+    assert set(split.unseen) == set(unseen)
+    assert split.val_unseen_drawn == (not val_unseen)
+    if val_unseen:
+        assert set(split.val_unseen) == set(val_unseen)
+
+
+def test_pseudo_unseen_actions_are_drawn_by_the_seed_alone() -> None:
+    drawn = {seed: custom(list(range(1, 31)), seed, unseen=["A001", "A002"]).val_unseen for seed in range(20)}
+    assert all(len(actions) == 2 for actions in drawn.values())
+    assert len(set(drawn.values())) > 10
+    assert drawn[3] == custom(list(range(30, 0, -1)), 3, unseen=["A002", "A001"]).val_unseen
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ({"split": "ntu60-synse"}, 'dataset.split = "ntu60-synse" is not known; one of ntu60-synse-55-5'),
+        ({"split": "ntu120-purls-80-40"}, 'divides ntu120, but dataset.name = "ntu60"'),
+        ({"unseen": ["A001"]}, 'go with split = "custom"'),
+        ({"val_unseen": ["A001"]}, 'go with split = "custom"'),
+        ({"split": CUSTOM}, "dataset.unseen is empty"),
+        ({"split": CUSTOM, "unseen": ["A1"]}, 'dataset.unseen: "A1" is no action'),
+        ({"split": CUSTOM, "unseen": ["A000"]}, 'dataset.unseen: "A000" is no action'),
+        (
+            {"split": CUSTOM, "unseen": ["A007"]},
+            "dataset.unseen names A007, but the data set has only A001, A002, A003",
+        ),
+        ({"split": CUSTOM, "unseen": ["A001"], "val_unseen": ["A009"]}, "dataset.val_unseen names A009"),
+        ({"split": CUSTOM, "unseen": ["A001", "A002", "A001"]}, "dataset.unseen lists A001 twice"),
+        ({"split": CUSTOM, "unseen": ["A001", "A002"], "val_unseen": ["A002"]}, "A002 is in dataset.unseen and in"),
+        ({"split": CUSTOM, "unseen": ["A001", "A002"], "val_unseen": ["A003", "A004"]}, "only 1 actions would be left"),
+        ({"split": CUSTOM, "unseen": ["A001", "A002", "A003", "A004", "A005"]}, "only 0 actions would be left"),
+        ({"split": CUSTOM, "unseen": ["A001", "A002", "A003"]}, "2 seen actions are too few to hold 1 back"),
+    ],
+)
+def test_a_split_that_cannot_be_is_refused_with_the_reason(keys: dict[str, Any], reason: str) -> None:
+    with pytest.raises(DataError) as refused:
+        resolve_split(settings(**keys), range(1, 6), seed=0)
+    assert reason in str(refused.value)
+
+
+def test_actions_are_written_as_in_file_names() -> None:
+    assert [parse_action(action_label(action)) for action in (1, 60, 999)] == [1, 60, 999]
+    for text in ("", "1", "A01", "A0001", "a001", "A001 ", "A\u0660\u0660\u0661"):
+        with pytest.raises(DataError, match="is no action"):
+            parse_action(text)
+
+
+def clips_of(setups: range, cameras: range, subjects: range) -> tuple[Any, Any, Any]:
+    """One clip for every combination: setup, camera and subject of each."""
+    grid = np.meshgrid(setups, cameras, subjects, indexing="ij")
+    return grid[0].ravel(), grid[1].ravel(), grid[2].ravel()
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol", "column", "trains", "number"),
+    [
+        ("ntu60", "xsub", 2, {1, 2, 4, 5, 8, 9, 13, 38}, 20),
+        ("ntu60", "xview", 1, {2, 3}, 2),
+        ("ntu120", "xsub", 2, {1, 38, 45, 103}, 53),
+        ("ntu120", "xset", 0, set(range(2, 33, 2)), 16),
+    ],
+)
+def test_official_protocols(name: str, protocol: str, column: int, trains: set[int], number: int) -> None:
+    columns = clips_of(range(1, 33), range(1, 4), range(1, 107))
+    train = training_clips(settings(name=name, protocol=protocol), *columns)
+    training, test = set(columns[column][train].tolist()), set(columns[column][~train].tolist())
+    assert trains <= training
+    assert len(training) == number
+    assert not training & test
+
+
+@pytest.mark.parametrize(("key", "column"), [("train_setups", 0), ("train_cameras", 1), ("train_subjects", 2)])
+def test_a_custom_protocol_lists_what_trains(key: str, column: int) -> None:
+    columns = clips_of(range(1, 4), range(1, 4), range(1, 4))
+    train = training_clips(settings(name="mine", protocol=CUSTOM, **{key: [1, 3]}), *columns)
+    assert np.array_equal(train, np.isin(columns[column], [1, 3]))
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ({"protocol": "xset"}, '"xset" is not defined for dataset.name = "ntu60"; use xsub or xview or custom'),
+        ({"name": "ntu120", "protocol": "xview"}, '"xview" is not defined for dataset.name = "ntu120"'),
+        ({"name": "mine"}, '"xsub" is not defined for dataset.name = "mine"; use custom'),
+        ({"protocol": CUSTOM}, "takes exactly one of train_subjects, train_cameras, train_setups; found 0"),
+        ({"protocol": CUSTOM, "train_subjects": [1], "train_setups": [1]}, "exactly one of"),
+        ({"train_subjects": [1]}, 'dataset.train_subjects goes with protocol = "custom"'),
+    ],
+)
+def test_a_protocol_that_does_not_fit_is_refused_with_the_reason(keys: dict[str, Any], reason: str) -> None:
+    with pytest.raises(DataError) as refused:
+        training_clips(settings(**keys), *clips_of(range(1, 3), range(1, 3), range(1, 4)))
+    assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize(("subjects", "part"), [(range(1, 3), "test"), (range(6, 8), "training")])
+def test_a_part_without_a_clip_is_an_error_that_says_which(subjects: range, part: str) -> None:
+    with pytest.raises(DataError, match=rf"leaves 0 of 2 clips in its {part} part .*found: subjects \[") as refused:
+        training_clips(settings(), *clips_of(range(1, 2), range(1, 2), subjects))
+    assert str(list(subjects)) in str(refused.value)
