@@ -59,6 +59,7 @@ class _BatchNorm(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, gamma: Tensor, beta: Tensor, weights: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        x = x.to(torch.promote_types(x.dtype, torch.float32))  # statistics are not for half precision
         count = weights.sum() * (x.shape[3] * x.shape[0] // gamma.shape[0])
         mean = _total(x.sum(3), gamma, weights) / count
         centred = x - mean

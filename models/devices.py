@@ -19,9 +19,11 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
     there = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there[kind]:
         raise ModelError(f'device = "{device}", but torch {torch.__version__} finds none here; use device = "auto"')
-    if kind not in ("auto", "cpu"):
+    if ":" in device:
         os.environ["ACCELERATE_TORCH_DEVICE"] = device  # the only way to tell accelerate which one
-    accelerator = Accelerator(mixed_precision=ACCELERATE_PRECISIONS[precision], cpu=kind == "cpu")
+    # Told that it is the CPU, accelerate joins processes through gloo; left to find out, it would run them apart.
+    on_cpu = kind == "cpu" or (kind == "auto" and not there["cuda"] and not there["mps"])
+    accelerator = Accelerator(mixed_precision=ACCELERATE_PRECISIONS[precision], cpu=on_cpu)
     if precision != "fp32" and accelerator.device.type == "cpu":
         raise ModelError(f'backbone.precision = "{precision}" needs a GPU; this machine computes on the CPU, in "fp32"')
     return accelerator

@@ -3,10 +3,11 @@
 Ten units of a spatial and a temporal shift convolution. Inside the network, activations are laid out joint first and
 time last, (V, C, N, T): a spatial shift is then a permutation of whole rows, the spatial linear one matrix product a
 joint (its mask folded in), and the temporal shift a convolution along rows. The names of parameters are those of the
-published checkpoints. N bodies of B clips: all first ones, the second ones that are there, one empty one for the others.
+published checkpoints. N counts bodies: those that are there in B clips, and one that stands for all empty second ones.
 """
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +42,7 @@ class ShiftGCN(nn.Module):
         """Draw the first weights from `generator` (default: seed 0), so that one seed gives one network."""
         super().__init__()
         generator = generator or torch.Generator().manual_seed(0)
-        self.data_bn = nn.BatchNorm1d(BODIES * JOINTS * COORDINATES)
+        self.data_bn = BodyBatchNorm(COORDINATES, BODIES * JOINTS)
         for number, (channels_in, channels_out, stride, residual) in enumerate(UNITS, start=1):
             setattr(self, f"l{number}", ShiftUnit(channels_in, channels_out, stride, residual, generator))
         self.fc = nn.Linear(FEATURES, num_classes)
@@ -73,19 +74,17 @@ class ShiftGCN(nn.Module):
         """
         if clips.shape[4] == 1:
             clips = torch.cat((clips, torch.zeros_like(clips)), dim=4)
-        batch, _, frames, joints, _ = clips.shape
+        batch = len(clips)
         absent = (clips[..., 1] == 0).flatten(1).all(1)  # (B,)
-        present = (~absent).nonzero()[:, 0]
-        x = clips.permute(0, 4, 3, 1, 2).reshape(batch, -1, frames)  # (B, M V C, T)
-        x = self.data_bn(x).view(batch, BODIES, joints, COORDINATES, frames)
-        empty = absent.nonzero()[:1, 0]
-        x = torch.cat((x[:, 0], x[present, 1], x[empty, 1]))  # (N, V, C, T)
+        present, empty = (~absent).nonzero()[:, 0], absent.nonzero()[:1, 0]
+        x = clips.permute(4, 3, 1, 0, 2).flatten(0, 1)  # (M V, C, B, T)
+        one, other = self.data_bn(x, clips.new_ones(batch)).chunk(BODIES)
+        x = torch.cat((one, other[:, :, present], other[:, :, empty]), dim=2)  # (V, C, N, T)
         second = torch.full((batch,), batch + len(present), device=clips.device)
         second[present] = batch + torch.arange(len(present), device=clips.device)
-        weights = torch.ones(len(x), dtype=x.dtype, device=x.device)
-        if len(empty):
-            weights[-1] = absent.sum()
-        return x.permute(1, 2, 0, 3).contiguous(), weights, second
+        weights = clips.new_ones(x.shape[2])
+        weights[batch + len(present) :] = absent.sum()
+        return x, weights, second
 
 
 class ShiftUnit(nn.Module):
@@ -99,9 +98,9 @@ class ShiftUnit(nn.Module):
         self.has_residual = residual
         self.gcn1 = SpatialShiftConv(channels_in, channels_out, generator)
         self.tcn1 = TemporalShiftConv(channels_out, stride, generator)
-        self.residual: nn.Module | None = None
+        self.residual: ResidualConv | None = None
         if residual and (channels_in != channels_out or stride != 1):
-            self.residual = _Residual(channels_in, channels_out, stride, generator)
+            self.residual = ResidualConv(channels_in, channels_out, stride, generator)
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
         """(V, C, N, T) -> (V, D, N, T // stride)."""
@@ -129,9 +128,9 @@ class SpatialShiftConv(nn.Module):
         self.Linear_bias = nn.Parameter(torch.zeros(1, 1, channels_out))
         self.Feature_Mask = nn.Parameter(torch.zeros(1, JOINTS, channels_in))
         self.bn = BodyBatchNorm(channels_out, JOINTS)
-        self.down: nn.Sequential | None = None
+        self.down: DownConv | None = None
         if channels_in != channels_out:
-            self.down = nn.Sequential(PointwiseConv(channels_in, channels_out, generator), BodyBatchNorm(channels_out))
+            self.down = DownConv(channels_in, channels_out, generator)
         for name, rows in (("rows_in", shift_rows(channels_in)), ("rows_out", shift_rows(channels_out).argsort())):
             self.register_buffer(name, rows, persistent=False)
             self.register_buffer(f"{name}_back", rows.argsort(), persistent=False)
@@ -144,8 +143,7 @@ class SpatialShiftConv(nn.Module):
         y = self.bn(y, weights)
         if self.down is None:
             return torch.relu(y + x)
-        convolution, norm = self.down
-        return torch.relu(y + norm(convolution(x), weights))
+        return torch.relu(y + self.down.norm(self.down.convolution(x), weights))
 
     def joint_weights(self) -> Tensor:
         """The linear with the mask folded in: (V, D, C)."""
@@ -185,7 +183,26 @@ class PointwiseConv(nn.Module):
         return torch.baddbmm(self.bias[None, :, None], weight, x.flatten(2)).view(len(x), -1, *x.shape[2:])
 
 
-class _Residual(nn.Module):
+class DownConv(nn.Sequential):
+    """A pointwise convolution and a batch norm, named by number as in the published files."""
+
+    def __init__(self, channels_in: int, channels_out: int, generator: torch.Generator) -> None:
+        super().__init__(PointwiseConv(channels_in, channels_out, generator), BodyBatchNorm(channels_out))
+
+    @property
+    def convolution(self) -> PointwiseConv:
+        """The convolution."""
+        return cast(PointwiseConv, self[0])
+
+    @property
+    def norm(self) -> BodyBatchNorm:
+        """The batch norm behind it."""
+        return cast(BodyBatchNorm, self[1])
+
+
+class ResidualConv(nn.Module):
+    """The residual of a unit that changes the number of channels: a pointwise convolution of every stride-th frame."""
+
     def __init__(self, channels_in: int, channels_out: int, stride: int, generator: torch.Generator) -> None:
         super().__init__()
         self.stride = stride
@@ -195,7 +212,7 @@ class _Residual(nn.Module):
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
         """(V, C, N, T) -> (V, D, N, T // stride)."""
         frames = x.shape[3] // self.stride * self.stride
-        return self.bn(self.conv(x[..., : frames : self.stride].contiguous()), weights)
+        return self.bn(self.conv(x[..., : frames : self.stride].contiguous()), weights)  # type: ignore[no-any-return]
 
 
 class _PermuteRows(torch.autograd.Function):
@@ -208,7 +225,7 @@ class _PermuteRows(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: "torch.autograd.function.BackwardCFunction", *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (rows_back,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        (rows_back,) = ctx.saved_tensors
         return gradients[0].flatten(0, 1).index_select(0, rows_back).view_as(gradients[0]), None, None
 
 

@@ -1,12 +1,14 @@
 """One phase's Shift-GCN: trained, continued, or found as it was left.
 
 backbones/PHASE.safetensors has a record of its own (settings of training, the clips that train, their contents), so
-that a phase whose backbone is still right is not trained again. After every epoch the state of training stands beside it.
+that a phase whose backbone is still right is not trained again. The state of training stands beside it, replaced after
+every epoch.
 """
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,8 @@ from data.files import replacing
 from data.skeleton_store import SkeletonStore
 from models.backbone_checkpoint import load_network, save_network
 from models.backbone_features import LoadBatch
-from models.backbone_training import EpochReport, TrainingClips, TrainingState, best_epoch, train_backbone
+from models.backbone_state import EpochReport, TrainingState, best_epoch, reports_from_text, reports_to_text
+from models.backbone_training import TrainingClips, train_backbone
 from models.errors import ModelError
 from models.shift_gcn import ShiftGCN
 from pipeline.context import Context
@@ -33,34 +36,49 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class BackboneClips:
-    """Masks over the clips of skeletons.h5, each (n,): what one phase's backbone trains on, and is measured on."""
+class PhaseTraining:
+    """What one phase's backbone trains on and is measured on: masks (n,) over the clips of skeletons.h5."""
 
+    phase: Phase
     fit: NDArray[np.bool_]
     held_out: NDArray[np.bool_]
+    skeletons: str  # the fingerprint of skeletons.h5
+
+    def provenance(self, context: Context) -> Provenance:
+        """What the weights depend on: less than features/PHASE.h5, and nothing of the other phase."""
+        backbone = context.config.backbone.model_dump(mode="json", exclude={"weights", "held_out"})
+        settings = {f"backbone.{key}": value for key, value in backbone.items()}
+        settings |= {"seed": context.config.seed, "actions": list(self.phase.seen)}
+        chosen = hashlib.sha256(self.fit.tobytes() + self.held_out.tobytes()).hexdigest()
+        return Provenance(STAGE, VERSION, settings, {"skeletons.h5": self.skeletons, "clips": chosen})
+
+    def clips(self, store: SkeletonStore, frames: int) -> TrainingClips:
+        """The same for the training loop; classes are the phase's seen actions, in order."""
+        fit, held_out = (np.flatnonzero(mask) for mask in (self.fit, self.held_out))
+        fit_class, held_out_class = (np.searchsorted(self.phase.seen, store.action[part]) for part in (fit, held_out))
+        return TrainingClips(
+            fit, fit_class, held_out, held_out_class, len(self.phase.seen), batch_loader(store, frames)
+        )
 
 
 def phase_backbone(
-    context: Context, phase: Phase, clips: BackboneClips, store: SkeletonStore, skeletons: str, accelerator: Accelerator
-) -> tuple[ShiftGCN, list[EpochReport]]:
-    """The network of `phase`, trained unless it stands already; `skeletons` is the fingerprint of skeletons.h5.
-
-    Classes are the phase's seen actions, in order.
-    """
-    path = context.workspace.backbone(phase.name)
-    provenance = _provenance(context, phase, clips, skeletons)
+    context: Context, training: PhaseTraining, store: SkeletonStore, accelerator: Accelerator
+) -> tuple[ShiftGCN, EpochReport]:
+    """The network of a phase, trained unless it stands already, and the report of the epoch that it is from."""
+    settings, phase = context.config.backbone, training.phase
+    path, partial = context.workspace.backbone(phase.name), context.workspace.backbone_training(phase.name)
+    provenance = training.provenance(context)
     done = _finished(path, provenance)
+    accelerator.wait_for_everyone()  # before one process may change what another one reads
     if done is not None:
-        context.console.print(f"{phase.name} phase: the backbone is up to date")
-        return done
-    settings = context.config.backbone
-    training = _training_clips(phase, clips, store, settings.frames)
-    partial = context.workspace.backbone_training(phase.name)
+        network, report = done
+        context.console.print(f"{phase.name} phase: the backbone is there already; {accuracy_line(report)}")
+        return network.to(accelerator.device), report
     state = _interrupted(partial, provenance)
     begun = f", continued after epoch {len(state.reports)}" if state else ""
     context.console.print(
-        f"{phase.name} phase: training a Shift-GCN on {len(training.fit)} clips of {len(phase.seen)} actions, "
-        f"{len(training.held_out)} held out, {settings.epochs} epochs{begun}"
+        f"{phase.name} phase: training a Shift-GCN on {training.fit.sum()} clips of {len(phase.seen)} actions, "
+        f"{training.held_out.sum()} held out, {settings.epochs} epochs{begun}"
     )
 
     def after_epoch(state: TrainingState) -> None:
@@ -69,13 +87,28 @@ def phase_backbone(
             with replacing(partial) as file:
                 save_file(state.tensors(), file, {**provenance.record(), **state.metadata()})
 
-    network, reports = train_backbone(training, settings, context.config.seed, accelerator, state, after_epoch)
+    clips = training.clips(store, settings.frames)
+    network, reports = train_backbone(clips, settings, context.config.seed, accelerator, state, after_epoch)
+    report = reports[-1] if settings.keep == "last" else reports[best_epoch(reports) - 1]
+    context.console.print(f"{phase.name} phase: kept epoch {report.epoch}; {accuracy_line(report)}")
     if accelerator.is_main_process:
+        about = {
+            "dataset": context.config.dataset.name,
+            "actions": json.dumps(list(phase.seen)),
+            "kept_epoch": str(report.epoch),
+            "reports": reports_to_text(reports),
+        }
         with replacing(path) as file:
-            save_network(file, network, {**provenance.record(), **_metadata(phase, reports)})
+            save_network(file, network, {**provenance.record(), **about})
         partial.unlink(missing_ok=True)
     accelerator.wait_for_everyone()
-    return network, reports
+    return network, report
+
+
+def accuracy_line(report: EpochReport) -> str:
+    """The accuracy of a kept epoch, for people."""
+    worst = min((value for value in report.per_class if not math.isnan(value)), default=math.nan)
+    return f"held out: top-1 {report.top1:.1f} %, top-5 {report.top5:.1f} %, worst class {worst:.1f} %"
 
 
 def epoch_line(report: EpochReport, epochs: int) -> str:
@@ -86,48 +119,20 @@ def epoch_line(report: EpochReport, epochs: int) -> str:
     )
 
 
-def _training_clips(phase: Phase, clips: BackboneClips, store: SkeletonStore, frames: int) -> TrainingClips:
-    fit, held_out = (np.flatnonzero(mask) for mask in (clips.fit, clips.held_out))
-    classes = np.asarray(phase.seen)
-    return TrainingClips(
-        fit,
-        np.searchsorted(classes, store.action[fit]),
-        held_out,
-        np.searchsorted(classes, store.action[held_out]),
-        len(classes),
-        batch_loader(store, frames),
-    )
-
-
 def batch_loader(store: SkeletonStore, frames: int) -> LoadBatch:
     """How models read clips of `store`."""
     return lambda clips: store.batch(clips, frames)
 
 
-def _provenance(context: Context, phase: Phase, clips: BackboneClips, skeletons: str) -> Provenance:
-    settings = {f"backbone.{key}": value for key, value in context.config.backbone.model_dump(mode="json").items()}
-    settings |= {"seed": context.config.seed, "actions": list(phase.seen)}
-    chosen = hashlib.sha256(clips.fit.tobytes() + clips.held_out.tobytes()).hexdigest()
-    return Provenance(STAGE, VERSION, settings, {"skeletons.h5": skeletons, "clips": chosen})
-
-
-def _metadata(phase: Phase, reports: list[EpochReport]) -> dict[str, str]:
-    return {
-        "actions": json.dumps(list(phase.seen)),
-        "best_epoch": str(best_epoch(reports)),
-        "reports": json.dumps([asdict(report) for report in reports]),
-    }
-
-
-def _finished(path: Path, provenance: Provenance) -> tuple[ShiftGCN, list[EpochReport]] | None:
-    """The network in `path` when it was trained as `provenance` says."""
+def _finished(path: Path, provenance: Provenance) -> tuple[ShiftGCN, EpochReport] | None:
+    """The network in `path`, with the report of its epoch, when it was trained as `provenance` says."""
     record = _matching_record(path, provenance)
     if record is None:
         return None
     try:
-        return load_network(path), TrainingState.from_saved({}, record).reports
-    except ModelError:
-        return None
+        return load_network(path), reports_from_text(record["reports"])[int(record["kept_epoch"]) - 1]
+    except (ModelError, KeyError, ValueError):
+        return None  # damaged: train it again
 
 
 def _interrupted(path: Path, provenance: Provenance) -> TrainingState | None:
@@ -138,7 +143,7 @@ def _interrupted(path: Path, provenance: Provenance) -> TrainingState | None:
     try:
         with safe_open(path, framework="pt") as file:
             return TrainingState.from_saved({name: file.get_tensor(name) for name in file.keys()}, record)  # noqa: SIM118
-    except SafetensorError:
+    except (SafetensorError, KeyError, ValueError):
         return None
 
 

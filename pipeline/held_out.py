@@ -1,0 +1,27 @@
+"""Which training clips the backbones do not train on, so that something can be measured without a test clip."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def choose_held_out(
+    action: NDArray[np.int64], subject: NDArray[np.int64], train: NDArray[np.bool_], share: float, seed: int
+) -> NDArray[np.bool_]:
+    """Which of the `train` clips are held out: (n,), about `share` of them, the same in both phases.
+
+    Whole subjects, drawn by `seed`, when `share` of the training subjects is at least one (rounded) and every action
+    keeps clips of others. Else `share` of each action's clips, drawn by `seed`: one at least, never all.
+    """
+    generator = np.random.default_rng(seed)
+    subjects = np.unique(subject[train])
+    number = min(round(share * len(subjects)), len(subjects) - 1)
+    if number >= 1:
+        held_out = train & np.isin(subject, generator.permutation(subjects)[:number])
+        if set(action[train & ~held_out]) == set(action[train]):
+            return held_out
+    held_out = np.zeros_like(train)
+    for wanted in np.unique(action[train]):
+        clips = np.flatnonzero(train & (action == wanted))
+        count = min(int(np.ceil(share * len(clips))), len(clips) - 1)
+        held_out[generator.permutation(clips)[:count]] = True
+    return held_out
