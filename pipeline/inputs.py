@@ -18,7 +18,8 @@ def raw_clips(context: Context) -> Mapping[str, str]:
     if not raw:
         raise PipelineError(
             f"dataset.raw is empty in {context.config_path}: name the folders or zip archives that hold the raw "
-            ".skeleton files there, or run `fsvae-pipe preprocess --raw PATH`"
+            ".skeleton files there, or run `fsvae-pipe preprocess --raw PATH`; without them, `fsvae-pipe import` takes "
+            "features or skeleton arrays (both phases) that others made"
         )
     return {path: fingerprint_source(context.user_path(path)) for path in raw}
 

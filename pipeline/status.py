@@ -48,8 +48,9 @@ def stage_state(
         return StageState(stage.name, "stale" if reasons else "done", tuple(reasons) or ("imported",))
     absent = [path for path in stage.outputs(context) if not path.exists()]
     if absent:
-        names = ", ".join(str(path.relative_to(context.workspace.root)) for path in absent)
-        return StageState(stage.name, "missing", (f"no {names}", *_not_done(stage, earlier)))
+        brought = [path for path in stage.outputs(context) if path not in absent and _is_imported(path)]
+        told = f" ({_names(brought, context)} was imported; import that one too)" if brought else ""
+        return StageState(stage.name, "missing", (f"no {_names(absent, context)}{told}", *_not_done(stage, earlier)))
     reasons = [*_not_done(stage, earlier), *_changes(stage, context)]
     return StageState(stage.name, "stale" if reasons else "done", tuple(reasons))
 
@@ -62,10 +63,18 @@ def _not_done(stage: Stage, earlier: Mapping[str, StageState]) -> list[str]:
 
 def _imported(stage: Stage, context: Context) -> bool:
     """Whether `fsvae-pipe import` wrote all outputs of `stage`."""
+    return all(_is_imported(path) for path in stage.outputs(context))
+
+
+def _is_imported(path: Path) -> bool:
     try:
-        return all(_made(path).stage == IMPORT for path in stage.outputs(context))
+        return _made(path).stage == IMPORT
     except (DataError, PipelineError):
         return False
+
+
+def _names(paths: Sequence[Path], context: Context) -> str:
+    return ", ".join(str(path.relative_to(context.workspace.root)) for path in paths)
 
 
 def _import_changes(stage: Stage, context: Context) -> list[str]:
