@@ -14,6 +14,7 @@ torch and the encoders' libraries are imported when an encoder is loaded.
 
 import hashlib
 import importlib.util
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -75,8 +76,7 @@ class TextEncoder(ABC):
         digest = hashlib.sha256(f"{type(self).__name__} {self.max_tokens}".encode())
         for package in ("transformers", "sentence-transformers"):
             digest.update(metadata.version(package).encode())
-        backend = getattr(self.tokenizer, "backend_tokenizer", None)
-        digest.update((backend.to_str() if backend else repr(self.tokenizer)).encode())
+        digest.update(_tokenizer_state(self.tokenizer).encode())
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
             digest.update(tensor.detach().cpu().float().contiguous().numpy())
@@ -192,6 +192,15 @@ def _file_of(source: str, file: str) -> bool:
     except (OSError, HFValidationError):  # all that the Hub raises for a file that is not there
         return False
     return True
+
+
+def _tokenizer_state(tokenizer: Any) -> str:
+    """What `tokenizer` makes tokens with; how the last call padded and cut is no part of that."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return repr(tokenizer)
+    state = json.loads(backend.to_str())
+    return json.dumps({key: value for key, value in state.items() if key not in ("padding", "truncation")})
 
 
 @contextmanager
