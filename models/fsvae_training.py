@@ -82,7 +82,7 @@ def train_member(
     ).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     schedule = schedule_of(settings.schedule, settings.steps_per_cycle)
-    steps = _Steps(model, data, settings, schedule, device)
+    steps = TrainingSteps(model, data, settings, schedule, device)
     rows = batch_rows(len(data.skeletons), settings.batch_size, np.random.default_rng(batch_seed))
     width, noise = noise_width(model_settings.noise, model_settings.latent), torch.Generator().manual_seed(noise_seed)
     states: list[State] = []
@@ -156,7 +156,7 @@ def _state(model: FSVAE, with_decoders: bool) -> State:
     }
 
 
-class _Steps:
+class TrainingSteps:
     """The loss of one batch, with everything that does not change from step to step computed once."""
 
     def __init__(
@@ -226,7 +226,7 @@ class _Steps:
 
 
 def _train_cycle(
-    steps: _Steps, optimiser: torch.optim.Optimizer, cycle: int, number: int, batches: Iterable[Batch]
+    steps: TrainingSteps, optimiser: torch.optim.Optimizer, cycle: int, number: int, batches: Iterable[Batch]
 ) -> list[LossRow]:
     logged: list[LossRow] = []
     every = max(1, number // LOGGED_PER_CYCLE)

@@ -4,7 +4,6 @@ What was trained is read from the record in model.safetensors; only the table [e
 now. Every cycle of both phases is scored; pipeline/scoring.py has the rules.
 """
 
-import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,7 @@ from data.feature_store import FeatureSet
 from data.splits import Split
 from models.fsvae_settings import EvaluateSettings, ModelSettings
 from models.gate import Floats
+from pipeline.comparison import comparison_table, differences, published
 from pipeline.config import Config, build_config
 from pipeline.context import Context
 from pipeline.fsvae_inputs import phase_and_clips, read_phases, split_in_use, text_matrix
@@ -54,7 +54,8 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         "split": _split_record(split),
         "protocol": trained.dataset.protocol,
         "counts": _counts(split, features),
-        "transfer": _is_transfer(context),
+        "transfer": h5.read_record(context.workspace.features("test")).get("transfer") == "true",
+        "differences": differences(context, trained),
         "config": {**trained.plain(), "evaluate": context.config.evaluate.model_dump(mode="json")},
         "versions": package_versions(),
         "provenance": provenance.record(),
@@ -62,7 +63,15 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     write_predictions(context.run.predictions, phases["test"], predictions, provenance.record())
     write_results(context.run.results, results)
     title = f"{context.run_name}: {trained.dataset.name}, split {split.name}, {trained.dataset.protocol}"
-    Console().print(results_table(results, context.config.evaluate.selection, title))
+    screen = Console()
+    screen.print(results_table(results, context.config.evaluate.selection, title))
+    if published(split.name):
+        screen.print(comparison_table(results, split.name))
+        screen.print(
+            "The rows above this run's pick the cycle on the test classes, as oracle does. Not as in the paper:"
+        )
+        for difference in results["differences"]:
+            screen.print(f"- {difference}", highlight=False)
 
 
 def trained_config(context: Context) -> Config:
@@ -177,8 +186,3 @@ def _counts(split: Split, features: dict[PhaseName, FeatureSet]) -> dict[str, An
             "unseen_actions": len(phase.unseen),
         }
     return counts
-
-
-def _is_transfer(context: Context) -> bool:
-    """Whether the test phase's backbone was trained on unseen actions, which makes the result no zero-shot result."""
-    return json.loads(h5.read_record(context.workspace.features("test")).get("transfer", "false").lower()) is True

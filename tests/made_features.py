@@ -35,7 +35,8 @@ class Made:
     text: int = 24  # a level
     attributes: int = 4
     noise: float = 0.1
-    sharpness: float = 10.0  # of the backbone's logits
+    sharpness: float = 12.0  # the backbone's logit at the centre of an action's clips
+    width: float = 0.4  # of the hill around it
     shuffle_texts: bool = False  # between actions, so that no text tells anything
     seed: int = 0
 
@@ -103,6 +104,6 @@ def _features(made: Made, attributes: np.ndarray, phase: str) -> FeatureSet:
         train=train,
         held_out=train & (number < made.train_clips // 5),
         features=features.astype(np.float32),
-        logits=(-made.sharpness * distances).astype(np.float32),
+        logits=(made.sharpness * np.exp(-np.square(distances / made.width))).astype(np.float32),
         logit_actions=np.asarray(seen),
     )
