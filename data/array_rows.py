@@ -1,7 +1,6 @@
 """Rows of large .npy arrays, and of arrays in .npz archives, a block at a time: never the whole array in memory."""
 
 import io
-import math
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -10,12 +9,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from data.errors import DataError
+from data.npy_file import read_header
 
-HEADERS = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 # what a broken, encrypted or exotically compressed archive raises
 UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 
@@ -31,21 +29,19 @@ class ArrayRows:
         self.source = source
         self._stream = stream
         try:
-            version = npy_format.read_magic(stream)
-            if version not in HEADERS:
-                raise ValueError(f"format version {version}")
-            self.shape, fortran_order, self._dtype = HEADERS[version](stream)
-        except (ValueError, *UNREADABLE) as error:
-            raise DataError(f"{source}: not a .npy array ({error})") from error
-        if self._dtype.kind not in "biuf" or fortran_order or not self.shape:
-            order = "Fortran" if fortran_order else "C"
-            raise DataError(
-                f"{source}: holds {self._dtype} {self.shape} in {order} order; wanted are numbers in C order"
-            )
+            header = read_header(stream, source)
+        except UNREADABLE as error:
+            raise DataError(f"{source}: can't be read ({error})") from error
+        self.shape, self._dtype = header.shape, header.dtype
+        if header.fortran_order or not self.shape:
+            raise DataError(f"{source}: has shape {self.shape} in Fortran order, where rows in C order are wanted")
         self._start = stream.tell()
-        self._row_bytes = self._dtype.itemsize * math.prod(self.shape[1:])
-        if self._start + self.shape[0] * self._row_bytes != size_bytes:
-            raise DataError(f"{source}: cut short or damaged: its {size_bytes} bytes are not those of {self.shape}")
+        if self._start + header.size_bytes != size_bytes:
+            raise DataError(
+                f"{source}: {self.shape} takes {header.size_bytes} bytes, the file has {size_bytes - self._start}; "
+                "it is damaged"
+            )
+        self._row_bytes = header.size_bytes // max(1, self.shape[0])
 
     def __len__(self) -> int:
         return self.shape[0]

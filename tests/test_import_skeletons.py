@@ -193,7 +193,7 @@ def test_arrays_that_do_not_fit_are_refused(work: Path, arrays: list[Path]) -> N
     assert "named twice" in refused(work, path, path)
     assert "test part" in refused(work, path)
     path.write_bytes(path.read_bytes()[:-5])
-    assert "cut short" in refused(work, *arrays)
+    assert "train_data_joint.npy: (12, 3, 300, 25, 2) takes" in refused(work, *arrays)
     assert "no such file" in refused(work, path.with_name("other_data_joint.npy"))
     assert "is not called" in refused(work, label_path.with_name("array.npy"))
 
