@@ -5,6 +5,7 @@ are unseen. Both of their halves occur in other actions, so a model that reads t
 Nothing is downloaded.
 """
 
+import json
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,10 @@ NUM_SEEDS = 3
 
 
 def demo(folder: Path, *, seed: int, console: Console) -> None:
-    """Make the demo's workspace in `folder` unless it is there, and run its stale stages.
+    """Make the demo's workspace in `folder` unless it is there, run its stale stages, and show the results.
 
-    Progress goes to `console`, the table of results to standard output. Raises PipelineError when `folder` holds
-    something else, or a demo that was made from another seed.
+    Progress goes to `console`, results to standard output. Raises PipelineError when `folder` holds something else, or
+    a demo that was made from another seed.
     """
     workspace = Workspace(folder)
     if not workspace.config.exists():
@@ -46,27 +47,56 @@ def demo(folder: Path, *, seed: int, console: Console) -> None:
             f"demo of seed {seed}; name another place with `fsvae-pipe demo --folder DIR`, or delete {folder}"
         )
     context = Context(workspace, config, workspace.config, console)
-    run_stages(context, STAGES)
+    ran = run_stages(context, STAGES)
+    if not any(state.stage == "evaluate" for state in ran):  # which prints the table itself
+        print_results(context)
+    Console(soft_wrap=True).print(closing_words(folder), markup=False, highlight=False)
 
 
 def make_workspace(workspace: Workspace, seed: int, console: Console) -> None:
     """Write raw/, descriptions.csv and, last, config.toml. Raises PipelineError when the folder holds anything else."""
-    others = sorted(path.name for path in workspace.root.glob("*") if path.name not in ("raw", "descriptions.csv"))
-    others = [name for name in others if not name.startswith(".")]
+    own = ("raw", "descriptions.csv")
+    others = [path.name for path in workspace.root.glob("[!.]*") if path.name not in own]
     if others:
         raise PipelineError(
-            f"{workspace.root} is not empty (it holds {others[0]}) and is no demo; "
-            "name another place with `fsvae-pipe demo --folder DIR`"
+            f"{workspace.root} holds {min(others)} but no config.toml, so it is not the demo's; name another place "
+            "with `fsvae-pipe demo --folder DIR`"
         )
     dataset = demo_dataset(seed)
     console.print(
-        f"Making {sum(1 for _ in dataset.clips())} clips of {len(dataset.actions)} actions by {SUBJECTS} made people "
-        f"in {workspace.root}/raw: procedural motion, not recorded data."
+        f"demo: making {sum(1 for _ in dataset.clips())} clips of {len(dataset.actions)} actions by {SUBJECTS} made "
+        f"people in {workspace.root / 'raw'}",
+        highlight=False,
     )
     raw = write_raw_clips(workspace.root / "raw", dataset)
     with replacing(workspace.root / "descriptions.csv") as path:
         path.write_bytes(resources.files("descriptions").joinpath("demo.csv").read_bytes())
     write_config(workspace.config, demo_settings(seed, [str(path.relative_to(workspace.root)) for path in raw]))
+
+
+def print_results(context: Context) -> None:
+    """The table of the results that are there, for a second call that has nothing to run."""
+    from pipeline.results import results_table
+
+    results = json.loads(context.run.results.read_text("utf-8"))
+    title = f"{context.run_name}: {NAME}, every stage is up to date"
+    Console().print(results_table(results, results["selection"], title))
+
+
+def closing_words(folder: Path) -> str:
+    """What the results are, where they lie, and what to try next."""
+    return f"""
+The clips are made by a program, not recorded: these figures show that the stages work, no more.
+ZSL: which of the {len(UNSEEN)} unseen actions a clip shows, known from their descriptions alone.
+S / U / H: accuracy on seen and unseen actions when all {len(ACTIONS)} may be the answer, and their harmonic mean.
+
+  {folder}/raw/              the clips, in NTU RGB+D's raw format; the broken ones are in rejects.csv
+  {folder}/descriptions.csv  what the actions are called and how they are described
+  {folder}/config.toml       the settings; runs/default/results.json has every figure
+
+Next: change a description, then see what is stale and run it:
+  fsvae-pipe -w {folder} status
+  fsvae-pipe -w {folder} run"""
 
 
 def demo_dataset(seed: int) -> MadeDataset:

@@ -7,19 +7,21 @@ camera. A person who faces the camera looks along -z and has their right side at
 Letters: T frames, V joints (25, in Kinect v2's order).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data.joints import JOINT_NAMES, NUM_JOINTS, SPINE_BASE, SPINE_MID
+
 Array = NDArray[np.floating[Any]]
 
-NUM_JOINTS = 25
 SIDES = {"right": 1.0, "left": -1.0}  # the sign of x
-ARM_JOINTS = {"left": (4, 5, 6, 7, 21, 22), "right": (8, 9, 10, 11, 23, 24)}  # shoulder to thumb
-LEG_JOINTS = {"left": (12, 13, 14, 15), "right": (16, 17, 18, 19)}  # hip to foot
+ARM = ("shoulder", "elbow", "wrist", "hand", "hand_tip", "thumb")
+LEG = ("hip", "knee", "ankle", "foot")
+NECK, HEAD, SPINE_SHOULDER = (JOINT_NAMES.index(name) for name in ("neck", "head", "spine_shoulder"))
 STRAIGHT = 0.998  # no limb is stretched further than this share of its length
 FOLDED = 0.1  # nor folded closer than this share of its upper bone
 
@@ -77,18 +79,23 @@ def proportions(stature_m: float, limbs: float = 1.0, width: float = 1.0) -> Pro
     )
 
 
+def side_joints(side: str, parts: Sequence[str]) -> list[int]:
+    """The joints called `parts` of the left or right `side`."""
+    return [JOINT_NAMES.index(f"{side}_{part}") for part in parts]
+
+
 def pose_joints(pose: Pose, body: Proportions) -> Array:
     """The joints (T, 25, 3) of `body` in `pose`, metres; the origin is on the floor below the standing pelvis."""
     lean_right, lean_forward, sink = pose["trunk"].T  # (T,) each
     joints = np.zeros((len(sink), NUM_JOINTS, 3))  # (T, V, 3), as right, up, forward
     standing = np.array([0.0, 1.08 * body.leg, 0.0])  # the pelvis; ankles are above the floor
-    joints[:, 0] = standing - np.outer(sink * body.leg, [0.0, 1.0, 0.0])
+    joints[:, SPINE_BASE] = standing - np.outer(sink * body.leg, [0.0, 1.0, 0.0])
     # 1. the spine: half of the bend below its middle, all of it above
     lower, upper = (_trunk_axes(share * lean_right, share * lean_forward) for share in (0.5, 1.0))
-    joints[:, 1] = joints[:, 0] + body.pelvis_to_mid * lower[:, :, 1]
-    joints[:, 20] = joints[:, 1] + body.mid_to_shoulders * upper[:, :, 1]
-    joints[:, 2] = joints[:, 20] + body.neck * upper[:, :, 1]
-    joints[:, 3] = joints[:, 2] + body.head * upper[:, :, 1]
+    joints[:, SPINE_MID] = joints[:, SPINE_BASE] + body.pelvis_to_mid * lower[:, :, 1]
+    joints[:, SPINE_SHOULDER] = joints[:, SPINE_MID] + body.mid_to_shoulders * upper[:, :, 1]
+    joints[:, NECK] = joints[:, SPINE_SHOULDER] + body.neck * upper[:, :, 1]
+    joints[:, HEAD] = joints[:, NECK] + body.head * upper[:, :, 1]
     # 2. arms hang from shoulders that lean with the trunk; 3. legs stand under hips that do not
     for side in SIDES:
         _set_arm(joints, pose[f"{side} hand"], upper, side, body)
@@ -98,9 +105,9 @@ def pose_joints(pose: Pose, body: Proportions) -> Array:
 
 
 def _set_arm(joints: Array, hand: Array, trunk: Array, side: str, body: Proportions) -> None:
-    shoulder, elbow, wrist, palm, tip, thumb = ARM_JOINTS[side]
+    shoulder, elbow, wrist, palm, tip, thumb = side_joints(side, ARM)
     out, half_width = SIDES[side], body.shoulder_half_width
-    joints[:, shoulder] = joints[:, 20] + trunk @ np.array([out * half_width, -0.2 * half_width, 0.0])
+    joints[:, shoulder] = joints[:, SPINE_SHOULDER] + trunk @ np.array([out * half_width, -0.2 * half_width, 0.0])
     target = joints[:, shoulder] + body.arm * (trunk @ hand[:, :, None])[:, :, 0]  # (T, 3)
     pole = trunk @ np.array([0.5 * out, -0.8, -0.4])  # elbows point down, out and back
     joints[:, elbow], joints[:, wrist] = _two_bones(joints[:, shoulder], target, (body.upper_arm, body.forearm), pole)
@@ -111,10 +118,10 @@ def _set_arm(joints: Array, hand: Array, trunk: Array, side: str, body: Proporti
 
 
 def _set_leg(joints: Array, foot: Array, standing: Array, side: str, body: Proportions) -> None:
-    hip, knee, ankle, toe = LEG_JOINTS[side]
+    hip, knee, ankle, toe = side_joints(side, LEG)
     out = SIDES[side]
     from_pelvis = np.array([out * body.hip_half_width, -0.04 * body.leg, 0.0])
-    joints[:, hip] = joints[:, 0] + from_pelvis
+    joints[:, hip] = joints[:, SPINE_BASE] + from_pelvis
     target = standing + from_pelvis + body.leg * foot  # (T, 3)
     pole = np.broadcast_to([0.15 * out, 0.1, 1.0], target.shape)  # knees point forward
     joints[:, knee], joints[:, ankle] = _two_bones(joints[:, hip], target, (body.thigh, body.shin), pole)

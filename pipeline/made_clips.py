@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from data.files import replacing
+from data.joints import NUM_JOINTS
 from data.skeleton_file import format_clip
 from pipeline.made_actions import ACTIONS, FRAMES_PER_SECOND, Style, perform, smooth_noise
-from pipeline.made_body import ARM_JOINTS, NUM_JOINTS, Array, Proportions, pose_joints, proportions
+from pipeline.made_body import ARM, SIDES, Array, Proportions, pose_joints, proportions, side_joints
 
 CAMERA_HEIGHT_M = 1.0
 CAMERA_YAW = (0.7, 0.0, -0.7)  # radians; cameras 1, 2, 3 stand in a row, as those of NTU RGB+D do
@@ -141,15 +142,14 @@ def _seen(joints: Array, yaw: float, place: Array, rng: np.random.Generator) -> 
 def _sensed(joints: Array, rng: np.random.Generator) -> Array:
     """`joints` (T, 25, 3) with a sensor's noise: all of them a little, hands now and then a lot."""
     noisy = joints + rng.normal(0.0, NOISE_M, joints.shape)
-    for arm in ARM_JOINTS.values():
+    for side in SIDES:
         lost = rng.random(len(joints)) < STRAY_SHARE  # (T,)
-        noisy[:, arm[2:]] += (lost[:, None] * rng.normal(0.0, STRAY_M, (len(joints), 3)))[:, None]
+        noisy[:, side_joints(side, ARM[2:])] += (lost[:, None] * rng.normal(0.0, STRAY_M, (len(joints), 3)))[:, None]
     return noisy
 
 
 def _bystander(frames: int, rng: np.random.Generator) -> Array:
     """A second person (T, 25, 3) who only stands there, tracked for a part of the clip; zero elsewhere."""
-
     pose = perform([], frames, Style(), rng)
     side = rng.choice([-1.0, 1.0])
     place = np.array([side * rng.uniform(0.9, 1.3), -CAMERA_HEIGHT_M, rng.uniform(3.2, 3.8)])

@@ -1,0 +1,99 @@
+"""Data sets that several tests share: made once a session, small enough that all stages run on them in seconds."""
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pipeline.made_clips import MadeDataset, write_raw_clips
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+TINY = MadeDataset(actions=(1, 2, 3, 4, 6, 7, 8, 9), subjects=4, replications=2, frames=(12, 20), seed=11)
+TINY_CONFIG = """
+seed = 11
+device = "cpu"
+
+[dataset]
+name = "tiny"
+raw = ["raw/setup1", "raw/setup2.zip"]
+protocol = "custom"
+train_subjects = [1, 3, 4]
+descriptions = "descriptions.csv"
+split = "custom"
+unseen = ["A001", "A007"]
+val_unseen = ["A003", "A009"]
+
+[preprocess]
+workers = 1
+
+[backbone]
+frames = 12
+epochs = 1
+batch_size = 8
+learning_rate = 0.02
+schedule = "one-cycle"
+
+[text]
+encoder = "minilm"
+
+[train]
+cycles = 2
+steps_per_cycle = 20
+learning_rate = 1e-3
+workers = 1
+"""
+
+
+@dataclass(frozen=True)
+class TinyRun:
+    """A workspace that went through all stages, and what they wrote to standard output and to the console."""
+
+    root: Path
+    progress: str
+
+
+@pytest.fixture(scope="session")
+def tiny_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with setup1/ and setup2.zip: 64 short clips of 8 of the demo's actions by 4 people, and 5 broken files.
+
+    Read it, don't write in it.
+    """
+    folder = tmp_path_factory.mktemp("tiny") / "raw"
+    write_raw_clips(folder, TINY)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_workspace_config() -> str:
+    """config.toml for the clips of `tiny_raw`: the shortest training; raw/ and descriptions.csv lie beside it."""
+    return TINY_CONFIG
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_raw: Path, tiny_workspace_config: str) -> TinyRun:
+    """A workspace on `tiny_raw` after all stages. Read it; copy it (shutil.copytree) before you change anything."""
+    from pipeline.config import load_config
+    from pipeline.context import Context
+    from pipeline.run import run_stages
+    from pipeline.stages import STAGES
+    from pipeline.workspace import Workspace
+
+    workspace = Workspace(tmp_path_factory.mktemp("tiny-run"))
+    lay_out(workspace.root, tiny_raw, tiny_workspace_config)
+    progress = io.StringIO()
+    console = Console(file=progress, width=200)
+    run_stages(Context(workspace, load_config(workspace.config), workspace.config, console), STAGES)
+    return TinyRun(workspace.root, progress.getvalue())
+
+
+def lay_out(root: Path, raw: Path, config: str) -> None:
+    """Put config.toml, descriptions.csv and raw/ (a link) into the folder `root`."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "raw").symlink_to(raw, target_is_directory=True)
+    descriptions = Path(__file__).parents[1] / "descriptions" / "demo.csv"
+    (root / "descriptions.csv").write_bytes(descriptions.read_bytes())
+    (root / "config.toml").write_text(config, "utf-8")
