@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import click
 from rich.console import Console
@@ -20,7 +20,15 @@ from models.errors import ModelError
 from pipeline.context import Context
 from pipeline.errors import OverrideError, PipelineError, printable
 from pipeline.import_ import KINDS, Kind
-from pipeline.options import locked, raw_option, run_option, with_context, with_context_if_any
+from pipeline.options import (
+    given_options,
+    locked,
+    raw_option,
+    run_option,
+    seed_option,
+    with_context,
+    with_context_if_any,
+)
 from pipeline.run import chosen_stages, plan, run_stages
 from pipeline.stages import STAGES, Stage
 from pipeline.workspace import Workspace
@@ -238,6 +246,34 @@ def show(context: Context, what: str, fps: float, **options: Any) -> None:
     from pipeline.show import show as write
 
     click.echo(f"wrote {write(context, what, frames_per_second=fps, **options)}")
+
+
+@main.command()
+@click.argument("clips", nargs=-1, required=True, metavar="CLIP...", type=click.Path(exists=True, path_type=Path))
+@run_option
+@seed_option
+@given_options
+@click.option(
+    "--mode",
+    type=click.Choice(["gzsl", "zsl", "given"]),
+    default="gzsl",
+    show_default=True,
+    help="Choose between all actions, those that no one trained on, or those given in words alone.",
+)
+@click.option("--json", "form", flag_value="json", help="One JSON object a line and clip.")
+@click.option("--csv", "form", flag_value="csv", help="A CSV row for each clip and rank.")
+@click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="Actions to name for each clip.")
+@with_context
+def predict(context: Context, clips: tuple[Path, ...], form: Literal["json", "csv"] | None, **options: Any) -> None:
+    """Name the actions in clips: .skeleton files, folders or zip archives of them.
+
+    \b
+    Example: fsvae-pipe -w work predict clip.skeleton
+    Example: fsvae-pipe -w work predict clips/ --json --action "wave | a hand swings ... | a person greets ..."
+    """
+    from pipeline.predict import predict as write_answers
+
+    write_answers(context, clips, form=form or "table", output=sys.stdout, **options)
 
 
 @main.command()

@@ -62,9 +62,20 @@ def text_matrix(context: Context, levels: Sequence[str], actions: Sequence[int])
         )
     row = {int(action): index for index, action in enumerate(text.action)}
     rows = [row[action] for action in actions]
-    joined = np.concatenate([text.features[level][rows] for level in levels], axis=1).astype(np.float64)
+    try:
+        return joined_levels([text.features[level][rows] for level in levels])
+    except DataError as error:
+        raise DataError(f"{path}: {error}; run `fsvae-pipe embed-text` again") from error
+
+
+def joined_levels(features: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The features of each level (c, d), concatenated, then L2-normalised: (c, D_t).
+
+    Raises DataError when one is not finite or all zero.
+    """
+    joined = np.concatenate(features, axis=1).astype(np.float64)
     length = np.linalg.norm(joined, axis=1, keepdims=True)
     if not np.isfinite(length).all() or not length.all():
-        raise DataError(f"{path}: a text feature is all zero or not finite; run `fsvae-pipe embed-text` again")
+        raise DataError("a text feature is all zero or not finite")
     normalised: NDArray[np.float32] = (joined / length).astype(np.float32)
     return normalised

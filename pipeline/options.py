@@ -34,6 +34,28 @@ def run_option(command: Command) -> Command:
     )(command)
 
 
+def seed_option(command: Command) -> Command:
+    """--seed, for what uses one model of a run."""
+    return click.option("--seed", type=int, help="Use the model of this seed. [default: the run's first]")(command)
+
+
+def given_options(command: Command) -> Command:
+    """--action and --actions, for what takes actions in words."""
+    command = click.option(
+        "--actions",
+        "actions_file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="CSV of such actions, with the columns action,label,local,global.",
+    )(command)
+    return click.option(
+        "--action",
+        "actions",
+        multiple=True,
+        metavar="TEXTS",
+        help='An action in words, "label | local | global". Repeatable.',
+    )(command)
+
+
 def with_context(command: Command) -> Command:
     """--set and --config, which every command takes, made into the `Context` that `command` is called with."""
     return _with_context(command, config_wanted=True)
