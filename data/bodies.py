@@ -17,15 +17,16 @@ equal stay in listed order. Computed in float64, from float32 and to float32.
 Letters: M bodies, T frames of the clip, L frames of a body's period, V = 25 joints, C = 3.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import RawFileError
-from data.joints import LEFT_SHOULDER, RIGHT_SHOULDER, SPINE_BASE, SPINE_MID
+from data.joints import LEFT_SHOULDER, NUM_JOINTS, RIGHT_SHOULDER, SPINE_BASE, SPINE_MID
 from data.skeleton_file import RawClip
 
 Recipe = Literal["shift-gcn", "denoised"]
@@ -57,121 +58,145 @@ class CleanClip:
     dropped: dict[str, int]
 
 
+@dataclass(frozen=True)
+class _Body:
+    """One body of a raw clip, and what of it is empty."""
+
+    points: Points  # (C, T, V): a plane each of x, y and z
+    filled: NDArray[np.bool_]  # (T, V) joints that are not empty
+    seen: NDArray[np.bool_]  # (T,) frames that are not empty
+
+    @classmethod
+    def of(cls, joints: Coordinates) -> Self:
+        """The body with these coordinates, (T, V, C)."""
+        points = np.ascontiguousarray(joints.transpose(2, 0, 1), np.float64)  # (C, T, V)
+        sums = points[0] + points[1] + points[2]  # (T, V)
+        return cls(points, sums != 0, sums.sum(axis=1) != 0)
+
+    def __len__(self) -> int:
+        return len(self.seen)
+
+    def __getitem__(self, frames: slice | NDArray[np.bool_]) -> "_Body":
+        return _Body(self.points[:, frames], self.filled[frames], self.seen[frames])
+
+    def seen_points(self) -> Points:
+        """Without empty frames, (C, T, V)."""
+        return self.points if self.seen.all() else self.points[:, self.seen]
+
+    def period(self) -> "_Body":
+        """The body without empty frames at its end, and without any when its first frame is empty."""
+        return self[: int(np.flatnonzero(self.seen)[-1]) + 1] if self.seen[0] else self[self.seen]
+
+
 def clean(clip: RawClip, recipe: Recipe) -> CleanClip:
-    """Apply `recipe`. Raises RawFileError when no frame holds a body."""
-    listed, dropped = _by_energy(clip) if recipe == "shift-gcn" else _denoised(clip)
-    bodies = [body for body in map(_trimmed, listed) if len(body)]
+    """Apply `recipe`. Raises RawFileError when no frame holds a body, or the coordinates are beyond all measure."""
+    places = clip.listed(LISTED_BODIES) if recipe == "shift-gcn" else clip.joints.transpose(1, 0, 2, 3)
+    bodies = [body for body in map(_Body.of, places) if body.seen.any()]
     if not bodies:
         raise RawFileError(clip.source, "no frame holds a body: all coordinates are zero")
-    return _normalised(bodies, dropped)
+    if recipe == "shift-gcn":
+        unlisted = max(0, int(clip.row_place.max()) + 1 - LISTED_BODIES)
+        dropped = {"energy": len(bodies) + unlisted - KEPT_BODIES}
+        kept = _largest(bodies, [_spread(body.seen_points(), np.std) for body in bodies])
+    else:
+        kept, dropped = _denoised(bodies)
+    cleaned = _normalised(
+        [body.period() for body in kept], {why: number for why, number in dropped.items() if number > 0}
+    )
+    if not np.isfinite(cleaned.joints).all():
+        raise RawFileError(clip.source, "its coordinates are too far apart for a float32")
+    return cleaned
 
 
-def _filled(points: Coordinates | Points) -> NDArray[np.bool_]:
-    """Which joints are not empty: (..., V, C) -> (..., V)."""
-    return np.asarray(points.sum(axis=-1, dtype=np.float64) != 0)
+def _largest(bodies: Sequence[_Body], sizes: Sequence[float]) -> list[_Body]:
+    """The bodies that are kept, the largest first; of equal ones the first listed comes first."""
+    order = np.argsort(-np.asarray(sizes), kind="stable")
+    return [bodies[index] for index in order[:KEPT_BODIES]]
 
 
-def _filled_frames(body: Coordinates) -> NDArray[np.bool_]:
-    """Which frames are not empty: (T, V, C) -> (T,)."""
-    return np.asarray(body.sum(axis=(1, 2), dtype=np.float64) != 0)
+def _spread(points: Points, measure: Callable[..., Points]) -> float:
+    """np.std or np.var over all frames and joints, summed over x, y, z: (C, T, V) -> a number."""
+    return float(measure(points.reshape(3, -1), axis=1).sum())
 
 
-def _by_energy(clip: RawClip) -> tuple[list[Coordinates], dict[str, int]]:
-    """The two bodies with the most energy, the largest first, and how many went."""
-    listed = [body for body in clip.listed(LISTED_BODIES) if _filled_frames(body).any()]
-    energy = [body[_filled_frames(body)].std(axis=(0, 1), dtype=np.float64).sum() for body in listed]
-    order = np.argsort(-np.asarray(energy), kind="stable")
-    places = len(listed) + max(0, int(clip.row_place.max()) + 1 - LISTED_BODIES)
-    return [listed[index] for index in order[:KEPT_BODIES]], _count("energy", places - KEPT_BODIES)
-
-
-def _denoised(clip: RawClip) -> tuple[list[Coordinates], dict[str, int]]:
+def _denoised(bodies: Sequence[_Body]) -> tuple[list[_Body], dict[str, int]]:
     """The two bodies with the largest variance among those that may be people, and how many went why."""
-    bodies = [clip.joints[:, index] for index in range(clip.joints.shape[1])]  # (T, V, C)
-    seen = [body[_filled_frames(body)] for body in bodies]
-    left = [index for index, frames in enumerate(seen) if len(frames)]
-    by_length = sorted(left, key=lambda index: len(seen[index]))
-    short = _all_but_one([index for index in by_length if len(seen[index]) <= SHORT_FRAMES], left)
-    left = [index for index in left if index not in short]
-    noisy = {index: _wide_frames(seen[index]) for index in left}
-    wide = _all_but_one([index for index in left if noisy[index].mean() >= WIDE_SHARE], left)
-    left = [index for index in left if index not in wide]
-    variance = [-_variance(seen[index], noisy[index]) for index in left]
-    order = np.argsort(variance, kind="stable")
-    dropped = {
-        **_count("too short", len(short)),
-        **_count("too wide", len(wide)),
-        **_count("variance", len(left) - KEPT_BODIES),
-    }
-    return [bodies[left[index]] for index in order[:KEPT_BODIES]], dropped
+    shortest_first = sorted(range(len(bodies)), key=lambda index: int(bodies[index].seen.sum()))
+    brief = [index for index in shortest_first if bodies[index].seen.sum() <= SHORT_FRAMES]
+    short = _all_but_one(brief, len(bodies))
+    left = [body for index, body in enumerate(bodies) if index not in short]
+    noisy = [_wide_frames(body.seen_points()) for body in left]
+    wide = _all_but_one([index for index, frames in enumerate(noisy) if frames.mean() >= WIDE_SHARE], len(left))
+    people = [(body, frames) for index, (body, frames) in enumerate(zip(left, noisy, strict=True)) if index not in wide]
+    variances = [_spread(body.seen_points()[:, frames if frames.all() else ~frames], np.var) for body, frames in people]
+    dropped = {"too short": len(short), "too wide": len(wide), "variance": len(people) - KEPT_BODIES}
+    return _largest([body for body, _ in people], variances), dropped
 
 
-def _all_but_one(noise: Sequence[int], left: Sequence[int]) -> Sequence[int]:
-    """Those bodies of `noise` that go, in order: all of them, unless no body were `left`."""
-    return noise[: len(left) - 1]
+def _all_but_one(noise: Sequence[int], bodies: int) -> Sequence[int]:
+    """Those of the bodies in `noise` that go, in order: all of them, but for the last one of a clip."""
+    return noise[: bodies - 1]
 
 
-def _wide_frames(frames: Coordinates) -> NDArray[np.bool_]:
-    """Which frames are wider than a person: (T, V, C) -> (T,)."""
-    x, y = (np.ptp(frames[..., axis].astype(np.float64), axis=1) for axis in (0, 1))
+def _wide_frames(points: Points) -> NDArray[np.bool_]:
+    """Which frames are wider than a person: (C, T, V) -> (T,)."""
+    x, y = (np.ptp(plane, axis=1) for plane in points[:2])
     return np.asarray(x > WIDE_RATIO * y)
 
 
-def _variance(frames: Coordinates, noisy: NDArray[np.bool_]) -> float:
-    chosen = frames[~noisy] if not noisy.all() else frames
-    return float(chosen.var(axis=(0, 1), dtype=np.float64).sum())
-
-
-def _count(reason: str, number: int) -> dict[str, int]:
-    return {reason: number} if number > 0 else {}
-
-
-def _trimmed(body: Coordinates) -> Coordinates:
-    """One period of a body, (L, V, C): no empty frames in front, none at the end."""
-    filled = _filled_frames(body)
-    if not filled.any():
-        return body[:0]
-    if not filled[0]:
-        return body[filled]
-    return body[: np.flatnonzero(filled)[-1] + 1]
-
-
-def _normalised(bodies: Sequence[Coordinates], dropped: dict[str, int]) -> CleanClip:
-    """Centre and rotate one or two bodies, (L, V, C) each, the main one first."""
-    first = bodies[0].astype(np.float64)  # (L1, V, C)
-    centre = first[:, SPINE_MID]  # (L1, C)
-    rotation = _upright(np.where(_filled(first[0])[:, None], first[0] - centre[0], 0))
-    length = max(len(body) for body in bodies)
-    joints = np.zeros((len(bodies), length, *first.shape[1:]), np.float32)
-    for place, body in enumerate(bodies):
-        moved = (body - centre[np.arange(len(body)) % len(first), None]) @ rotation.T  # (L, V, C)
-        joints[place, : len(body)] = np.where(_filled(body)[..., None], moved, 0)
-    periods = (len(first), len(bodies[1]) if len(bodies) > 1 else 0)
-    if len(bodies) == 1 or periods[0] == periods[1]:
+def _normalised(bodies: Sequence[_Body], dropped: dict[str, int]) -> CleanClip:
+    """Centre and rotate one or two bodies, the main one first, each cut to its period."""
+    first = bodies[0]
+    centre = first.points[:, :, SPINE_MID]  # (C, L1)
+    rotation = _upright((first.points[:, 0] - centre[:, :1]) * first.filled[0])
+    joints = np.zeros((len(bodies), max(map(len, bodies)), NUM_JOINTS, 3), np.float32)
+    with np.errstate(over="ignore"):
+        for place, body in enumerate(bodies):
+            moved = body.points - centre[:, np.arange(len(body)) % len(first), None]  # (C, L, V)
+            joints[place, : len(body)] = (_turned(moved, rotation) * body.filled).transpose(1, 2, 0)  # (L, V, C)
+    if len(bodies) == 1 or len(bodies[0]) == len(bodies[1]):
+        periods = (len(first), len(bodies[1]) if len(bodies) == 2 else 0)
         return CleanClip(joints, periods, np.zeros((0, 3), np.float32), dropped)
-    second = joints[1, : periods[1]]
-    second[_filled(bodies[1]) & ~second.any(axis=-1)] = (AT_CENTRE_M, 0, 0)
-    return CleanClip(joints, periods, ((centre - centre[0]) @ rotation.T).astype(np.float32), dropped)
+    second = joints[1, : len(bodies[1])]
+    second[bodies[1].filled & ~second.any(axis=-1)] = (AT_CENTRE_M, 0, 0)
+    shifts = _turned(centre - centre[:, :1], rotation).T.astype(np.float32)  # (L1, C)
+    return CleanClip(joints, (len(first), len(bodies[1])), shifts, dropped)
+
+
+def _turned(points: Points, rotation: Points) -> Points:
+    """The points (C, ...) turned; without a matrix library, whose last bit may depend on its number of threads."""
+    x, y, z = points
+    return np.stack([x * to_x + y * to_y + z * to_z for to_x, to_y, to_z in rotation.tolist()])
 
 
 def _upright(frame: Points) -> Points:
-    """The rotation (3, 3) that puts the spine of a centred frame (V, C) upright and its shoulders along +x."""
-    spine = _rotation(frame[SPINE_MID] - frame[SPINE_BASE], np.array([0.0, 0.0, 1.0]))
-    frame = frame @ spine.T
-    shoulders = _rotation(frame[RIGHT_SHOULDER] - frame[LEFT_SHOULDER], np.array([1.0, 0.0, 0.0]))
+    """The rotation (3, 3) that puts the spine of a centred frame (C, V) upright and its shoulders along +x."""
+    spine = _rotation(frame[:, SPINE_MID] - frame[:, SPINE_BASE], (0.0, 0.0, 1.0))
+    frame = _turned(frame, spine)
+    shoulders = _rotation(frame[:, RIGHT_SHOULDER] - frame[:, LEFT_SHOULDER], (1.0, 0.0, 0.0))
     turned: Points = shoulders @ spine
     return turned
 
 
-def _rotation(vector: Points, target: Points) -> Points:
-    """The rotation (3, 3) about their common normal that takes the direction of `vector` to the unit `target`."""
-    axis = np.cross(vector, target)
-    if np.abs(axis).sum() < SMALL:
+def _rotation(vector: Points, target: tuple[float, float, float]) -> Points:
+    """The rotation (3, 3) about their common normal that takes the direction of `vector` to the unit `target`.
+
+    In plain numbers: numpy's calls cost more than the arithmetic here, and they came to half of a clip's time.
+    """
+    (x, y, z), (to_x, to_y, to_z) = vector.tolist(), target
+    axis = (y * to_z - z * to_y, z * to_x - x * to_z, x * to_y - y * to_x)
+    if sum(map(abs, axis)) < SMALL:
         return np.eye(3)
-    angle = np.arccos(np.clip(vector @ target / np.linalg.norm(vector), -1, 1))
-    if abs(angle) < SMALL:
+    cosine = (x * to_x + y * to_y + z * to_z) / math.hypot(x, y, z)
+    angle = math.acos(min(1.0, max(-1.0, cosine)))
+    if angle < SMALL:
         return np.eye(3)
-    x, y, z = axis / np.linalg.norm(axis)
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    turned: Points = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
-    return turned
+    x, y, z = (part / math.hypot(*axis) for part in axis)
+    sin, cos, rest = math.sin(angle), math.cos(angle), 1 - math.cos(angle)
+    return np.array(
+        [
+            [cos + x * x * rest, x * y * rest - z * sin, x * z * rest + y * sin],
+            [y * x * rest + z * sin, cos + y * y * rest, y * z * rest - x * sin],
+            [z * x * rest - y * sin, z * y * rest + x * sin, cos + z * z * rest],
+        ]
+    )

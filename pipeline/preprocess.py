@@ -128,7 +128,7 @@ def _nothing_left(context: Context, tally: Tally) -> str:
 
 
 def _report(context: Context, tally: Tally) -> None:
-    say = partial(context.console.print, soft_wrap=True, highlight=False)
+    say = partial(context.console.print, soft_wrap=True, highlight=False, markup=False)
     name = context.config.dataset.name
     say(f"{tally.kept} clips kept, {tally.frames} frames, {tally.two_bodies} clips with two bodies")
     if tally.missing:

@@ -1,0 +1,178 @@
+"""How fast raw clips become skeletons.h5, and in how much memory.
+
+    python -m tests.benchmarks.bench_preprocess [--clips 2000] [--memory-clips 500 10000]
+
+Prints, for made clips with all twelve numbers of a joint and lengths as in NTU RGB+D (84 frames on average, two bodies
+in one clip of five):
+
+1. parse + normalise in one process against the plain reader of the tests, which goes line by line and loops over
+   frames and joints (on the clip's own frames: nothing is looped to 300);
+2. clips a second of the whole stage with 1 and 2 workers, from a zip archive;
+3. the size of skeletons.h5 against a padded float32 array (n, 3, 300, 25, 2);
+4. peak memory of the whole stage, workers included, for few and for many clips.
+
+The archives hold 100 different clips, each listed under many names.
+"""
+
+import argparse
+import copy
+import multiprocessing
+import os
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from data.bodies import clean
+from data.cleaning import clean_batch
+from data.skeleton_file import parse_clip
+from data.skeleton_store import SkeletonStore
+from pipeline.config import build_config
+from pipeline.context import Context
+from pipeline.stages import stage_named
+from pipeline.workspace import Workspace
+from tests.made_skeletons import clip_names, full_clip, moving_clip
+from tests.plain_reader import by_energy, listed_bodies, normalised, read_frames
+
+DIFFERENT_CLIPS = 100
+PADDED_BYTES = 3 * 300 * 25 * 2 * 4
+
+
+def made_contents(number: int, seed: int = 0) -> list[bytes]:
+    """Raw files: 84 frames on average, from 30 to 300; two bodies in one of five."""
+    rng = np.random.default_rng(seed)
+    lengths = np.clip(rng.gamma(4, 13.5, number) + 30, 30, 300).astype(int)
+    return [
+        full_clip(moving_clip(rng, int(length), 2 if index % 5 == 0 else 1), rng)
+        for index, length in enumerate(lengths)
+    ]
+
+
+def make_archive(path: Path, clips: int, contents: Sequence[bytes]) -> Path:
+    """A zip archive that lists `clips` clips; its directory names each of the `contents` many times."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        stored = []
+        for name, content in zip(clip_names(len(contents), actions=60), contents, strict=True):
+            archive.writestr(f"nturgb+d_skeletons/{name}.skeleton", content)
+            stored.append(archive.filelist[-1])
+        for number, name in enumerate(clip_names(clips, actions=60)):
+            if number >= len(contents):
+                entry = copy.copy(stored[number % len(contents)])
+                entry.filename = f"nturgb+d_skeletons/{name}.skeleton"
+                archive.filelist.append(entry)
+    return path
+
+
+def best_seconds(function: Callable[[], object], repeats: int) -> float:
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def plain(content: bytes) -> None:
+    frames = read_frames(content)
+    normalised(by_energy(listed_bodies(frames)), len(frames))
+
+
+def fast_clip(content: bytes) -> None:
+    clean(parse_clip(content, "clip"), "shift-gcn")
+
+
+def against_plain() -> None:
+    """Parse + normalise, one clip of 84 frames, with one and two bodies."""
+    clean_batch([], "shift-gcn")  # as in a worker: freed memory is kept
+    for bodies in (1, 2):
+        rng = np.random.default_rng(bodies)
+        content = full_clip(moving_clip(rng, 84, bodies), rng)
+        fast = best_seconds(partial(fast_clip, content), 200)
+        slow = best_seconds(partial(plain, content), 5)
+        print(
+            f"parse + normalise, 84 frames, {bodies} bodies: {fast * 1e3:.2f} ms, plain {slow * 1e3:.1f} ms, "
+            f"{slow / fast:.0f} times as fast"
+        )
+
+
+def run_stage(archive: Path, folder: Path, workers: int) -> None:
+    config = build_config(
+        {"dataset": {"name": "made", "raw": [str(archive)]}, "preprocess": {"workers": workers}}, "benchmark"
+    )
+    with (folder / "messages.txt").open("w") as messages:
+        context = Context(Workspace(folder), config, folder / "config.toml", Console(file=messages))
+        stage_named("preprocess").run(context)
+
+
+def throughput(folder: Path, clips: int, contents: Sequence[bytes]) -> None:
+    """The whole stage with one and two workers, and the size of what it writes."""
+    archive = make_archive(folder / "clips.zip", clips, contents)
+    seconds = {workers: best_seconds(partial(run_stage, archive, folder, workers), 2) for workers in (1, 2)}
+    for workers, taken in seconds.items():
+        print(f"preprocess, {clips} clips, {workers} workers: {taken:.1f} s, {clips / taken:.0f} clips/s")
+    print(f"2 workers against 1: {seconds[1] / seconds[2]:.2f} times as fast")
+    with SkeletonStore(folder / "skeletons.h5") as store:
+        written = (folder / "skeletons.h5").stat().st_size
+        print(
+            f"skeletons.h5: {written / 1e6:.1f} MB for {len(store)} clips of {store.frames.mean():.0f} frames and "
+            f"{store.bodies.mean():.2f} bodies, {written / (len(store) * PADDED_BYTES):.3f} of the padded array"
+        )
+
+
+def resident_bytes(process: int) -> int:
+    """Resident memory of a process and all below it; shared pages count once for each."""
+    total = 0
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                if int(folder.name) == process:
+                    total += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+                elif int(fields[1]) == process:
+                    total += resident_bytes(int(folder.name))
+            except OSError:  # it ended while being looked at
+                continue
+    return total
+
+
+def peak_memory(archive: Path, folder: Path, workers: int) -> int:
+    """The highest resident memory of a stage in a new process, looked at 20 times a second."""
+    process = multiprocessing.get_context("spawn").Process(target=run_stage, args=(archive, folder, workers))
+    process.start()
+    peak, done = 0, threading.Event()
+    while process.is_alive():
+        peak = max(peak, resident_bytes(process.pid or 0))
+        done.wait(0.05)
+    process.join()
+    if process.exitcode:
+        raise RuntimeError("the stage failed")
+    return peak
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--clips", type=int, default=2000)
+    parser.add_argument("--memory-clips", type=int, nargs="*", default=[500, 10_000])
+    options = parser.parse_args()
+    against_plain()
+    contents = made_contents(DIFFERENT_CLIPS)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        throughput(folder, options.clips, contents)
+        for clips in options.memory_clips:
+            archive = make_archive(folder / "memory.zip", clips, contents)
+            peak = peak_memory(archive, folder, workers=2)
+            print(f"peak memory of preprocess, {clips} clips, 2 workers: {peak / 1e6:.0f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""How many clips a second a training loop can read from skeletons.h5.
+
+    python -m tests.benchmarks.bench_skeleton_store [--clips 5000] [--batches 100]
+
+Writes made clips of NTU RGB+D's lengths (84 frames on average, one body in four of five clips), then reads random
+batches of 64, looped to 300 frames, in one thread: through SkeletonStore, and through a plain loop that copies frame by
+frame, in the same run.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from data import h5
+from data.bodies import CleanClip
+from data.cleaning import collect
+from data.clip_name import ClipName
+from data.skeleton_store import SkeletonStore, SkeletonWriter
+
+BATCH = 64
+FRAMES = 300
+
+
+def write_store(path: Path, clips: int) -> None:
+    """Noise in the shape of clips; what is read does not depend on what the numbers are."""
+    rng = np.random.default_rng(0)
+    with h5.writing(path, {}) as file:
+        writer = SkeletonWriter(file)
+        for start in range(0, clips, 100):
+            batch = []
+            for number in range(start, min(start + 100, clips)):
+                frames = int(np.clip(rng.gamma(4, 13.5) + 30, 30, 300))
+                bodies = 2 if number % 5 == 0 else 1
+                joints = rng.normal(size=(bodies, frames, 25, 3)).astype(np.float32)
+                period = (frames, frames if bodies == 2 else 0)
+                name = ClipName(1 + number // 900, 1, 1 + number % 900, 1, 1)
+                batch.append((name, CleanClip(joints, period, np.zeros((0, 3), np.float32), {})))
+            writer.append(collect(batch))
+        writer.finish()
+
+
+def plain_batch(file: h5py.File, clips: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The same, frame by frame."""
+    out = np.zeros((len(clips), 3, FRAMES, 25, 2), np.float32)
+    for place, clip in enumerate(clips):
+        start, frames, bodies = (int(file[f"clip/{name}"][clip]) for name in ("offset", "frames", "bodies"))
+        for body in range(bodies):
+            rows = file["joints"][start + body * frames : start + (body + 1) * frames]
+            for t in range(FRAMES):
+                out[place, :, t, :, body] = rows[t % frames].T
+    return out
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--clips", type=int, default=5000)
+    parser.add_argument("--batches", type=int, default=100)
+    options = parser.parse_args()
+    rng = np.random.default_rng(1)
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "skeletons.h5"
+        write_store(path, options.clips)
+        batches = [rng.choice(options.clips, BATCH, replace=False) for _ in range(options.batches)]
+        with SkeletonStore(path) as store, h5py.File(path) as file:
+            if not np.array_equal(store.batch(batches[0], FRAMES), plain_batch(file, batches[0])):
+                raise RuntimeError("the two ways of reading differ")
+            start = time.perf_counter()
+            for batch in batches:
+                store.batch(batch, FRAMES)
+            fast = len(batches) * BATCH / (time.perf_counter() - start)
+            start = time.perf_counter()
+            for batch in batches[:5]:
+                plain_batch(file, batch)
+            slow = 5 * BATCH / (time.perf_counter() - start)
+    print(f"random batches of {BATCH}: {fast:.0f} clips/s, plain {slow:.0f} clips/s, {fast / slow:.1f} times as fast")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
