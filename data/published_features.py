@@ -4,7 +4,7 @@ Test phase, shift_<u>_r/:
 
     train  train.npy, train_label.npy              training clips of the seen actions
     gtest  gtest.npy, g_label.npy, gtest_out.npy   test clips of all actions, with the backbone's logits
-    ztest  ztest.npy, z_label.npy                  those of gtest that show an unseen action, once more
+    ztest  ztest.npy, z_label.npy                  those of gtest that show an unseen action, once more; may be left out
 
 Val phase, shift_val_<u>_r/:
 
@@ -82,14 +82,17 @@ def phase_of_folder(folder: Path) -> PublishedPhase:
     return "test" if found[0] == "test" else "val"
 
 
-def folder_files(folder: Path, phase: PublishedPhase) -> list[Path]:
-    """The files of a feature folder that are read."""
-    return [folder / name for names in FILES[phase].values() for name in names]
+def folder_files(folder: Path, phase: PublishedPhase) -> dict[str, list[Path]]:
+    """The files of a feature folder that are read, by part; `ztest` of the test phase only when it is there."""
+    parts = {part: [folder / name for name in names] for part, names in FILES[phase].items()}
+    if phase == "test" and not any(path.exists() for path in parts["ztest"]):
+        del parts["ztest"]
+    return parts
 
 
 def read_folder(folder: Path, phase: PublishedPhase) -> dict[str, Part]:
     """The parts of a folder by name. Raises DataError naming the file that is missing, broken, or does not fit."""
-    parts = {name: _read_part(folder, names) for name, names in FILES[phase].items()}
+    parts = {name: _read_part(*paths) for name, paths in folder_files(folder, phase).items()}
     widths = {part.path: part.features.shape[1] for part in parts.values()}
     if len(set(widths.values())) > 1:
         told = ", ".join(f"{path.name} {width}" for path, width in widths.items())
@@ -101,8 +104,7 @@ def read_folder(folder: Path, phase: PublishedPhase) -> dict[str, Part]:
     return parts
 
 
-def _read_part(folder: Path, names: tuple[str, ...]) -> Part:
-    path, label_path, *logit_paths = (folder / name for name in names)
+def _read_part(path: Path, label_path: Path, *logit_paths: Path) -> Part:
     features, labels = load_matrix(path), load_labels(label_path)
     logits = np.zeros((len(features), 0), np.float32)
     for logit_path in logit_paths:

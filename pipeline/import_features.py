@@ -75,7 +75,8 @@ def _split(context: Context, parts: dict[PublishedPhase, dict[str, Part]]) -> Sp
 def _provenance(context: Context, split: Split, phase: PublishedPhase, folder: Path) -> Provenance:
     flat = context.config.flat()
     keys = (*SETTINGS, "seed") if split.val_unseen_drawn else SETTINGS
-    inputs = {f"{folder.name}/{path.name}": sha256_of(path) for path in folder_files(folder, phase)}
+    paths = [path for part in folder_files(folder, phase).values() for path in part]
+    inputs = {f"{folder.name}/{path.name}": sha256_of(path) for path in paths}
     return Provenance(IMPORT, 1, {key: flat[key] for key in keys}, inputs)
 
 

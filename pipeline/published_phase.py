@@ -16,17 +16,20 @@ from data.splits import action_label
 from pipeline.phases import Phase, missing, phase_clips
 
 KNOWN_SHARE = 0.2  # of an unseen action's clips named right by the logits, from which on the backbone has seen it
+LEAVE_OUT = "It is only compared; a folder without ztest.npy and z_label.npy can be imported"
 
 
 def feature_set(phase: Phase, parts: dict[str, Part], num_actions: int) -> FeatureSet:
     """One phase's clips, checked; the data set has `num_actions`. Raises DataError."""
     train = parts["train"]
     _require(train, phase.seen, f"the {phase.name} phase trains on", every=True)
-    _require(parts["ztest"], phase.unseen, f"are unseen in the {phase.name} phase", every=True)
+    if "ztest" in parts:
+        _require(parts["ztest"], phase.unseen, f"are unseen in the {phase.name} phase", every=True)
     if phase.name == "test":
         scored = [parts["gtest"]]
         _require(parts["gtest"], phase.actions, "the split divides", every=True)
-        _require_same_clips(parts["ztest"], parts["gtest"])
+        if "ztest" in parts:
+            _require_same_clips(parts["ztest"], parts["gtest"])
     else:
         scored = [parts["val"], parts["ztest"]]
         _require(parts["val"], phase.seen, "the val phase trains on", every=False)
@@ -69,13 +72,13 @@ def _require_same_clips(ztest: Part, gtest: Part) -> None:
     if wrong:
         raise DataError(
             f"{ztest.label_path} and {gtest.label_path} differ in their number of clips of {', '.join(wrong)}: "
-            "ztest is wanted to hold the same test clips of the unseen actions as gtest"
+            f"ztest is wanted to hold the same test clips of the unseen actions as gtest. {LEAVE_OUT}"
         )
     different = unmatched(ztest, gtest)
     if different:
         raise DataError(
             f"{ztest.path}: {different} of {len(ztest)} clips are not in {gtest.path.name}; the two are not of one "
-            "backbone, or not of one split"
+            f"backbone, or not of one split. {LEAVE_OUT}"
         )
 
 

@@ -262,3 +262,13 @@ def test_the_val_folder_of_a_custom_split_needs_the_test_folder_first(work: Path
     assert "import its folder first" in refused(work, "features", shift_val, *custom)
     assert call("-w", work, "import", "features", shift, *custom).exit_code == 0
     assert call("-w", work, "import", "features", shift_val, *custom).exit_code == 0
+
+
+def test_ztest_of_the_test_phase_may_be_left_out(work: Path, shift: Path) -> None:
+    np.save(shift / "ztest.npy", np.load(shift / "ztest.npy") + 1)
+    assert "without ztest.npy and z_label.npy can be imported" in refused(work, "features", shift)
+    (shift / "ztest.npy").unlink()
+    assert "ztest.npy: no such file" in refused(work, "features", shift)
+    (shift / "z_label.npy").unlink()
+    assert call("-w", work, "import", "features", shift).exit_code == 0
+    assert "shift_5_r/ztest.npy" not in json.loads(read_record(work / "features/test.h5")["inputs"])
