@@ -1,0 +1,79 @@
+"""The published results: what the paper prints, and what a run says about how it differs."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+from rich.console import Console
+
+from data import h5
+from data.splits import split_names
+from models.metrics import harmonic_mean
+from pipeline.comparison import comparison_table, differences, published
+from pipeline.config import build_config
+from tests.made_features import made_workspace
+from tests.test_train import SMALL
+
+SPLITS = ("ntu60-synse-55-5", "ntu60-synse-48-12", "ntu120-synse-110-10", "ntu120-synse-96-24")
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_h_follows_from_its_parts_unless_misprinted(split: str) -> None:
+    assert split in split_names()
+    for method, row in published(split).items():
+        if "seen" in row:
+            fits = abs(harmonic_mean(row["seen"], row["unseen"]) - row["h"]) < 0.2
+            assert fits != bool(row.get("misprinted")), method
+
+
+def test_the_papers_headline() -> None:
+    assert published("ntu60-synse-55-5")["FS-VAE"] == {"zsl": 86.9, "seen": 77.0, "unseen": 74.5, "h": 75.7}
+    assert published("ntu60-synse-48-12")["FS-VAE"]["zsl"] == 57.2
+    assert not published("custom")
+
+
+def test_the_table_has_this_run_below_the_published() -> None:
+    scores: dict[str, Any] = {"zsl": {"top1": 12.3}, "gzsl": {"seen": 1.0, "unseen": 2.0, "h": 1.3}}
+    results = {"mean": {"val": scores, "last": scores, "oracle": scores}}
+    screen = Console(file=io.StringIO(), width=120)
+    screen.print(comparison_table(results, SPLITS[0]))
+    printed = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert printed.index("FS-VAE (reproduction 2)") < printed.index("this run, val")
+    assert "12.3" in printed
+
+
+def test_what_is_not_as_in_the_paper_is_said(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL)
+    trained = build_config({"dataset": {"protocol": "xview"}, "text": {"levels": ["label"]}}, "test")
+    said = " ".join(differences(context, trained))
+    for words in (
+        "trained by this program",
+        'encoder "made"',
+        "descriptions are not",
+        "levels label",
+        "xview",
+        "preset",
+    ):
+        assert words in said
+
+
+def test_nothing_is_said_of_the_papers_own_conditions(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL)
+    for path, more in ((context.workspace.features("test"), {}), (context.workspace.text, {"encoder": "ViT-B/32"})):
+        rewrite(path, {"stage": "import", **more})
+    assert differences(context, build_config({"model": {"preset": "released"}}, "test")) == []
+
+
+def test_a_backbone_that_has_seen_the_unseen_is_said(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL)
+    rewrite(context.workspace.features("test"), {"transfer": "true"})
+    assert "no zero-shot result" in differences(context, build_config({}, "test"))[0]
+
+
+def rewrite(path: Path, changes: dict[str, str]) -> None:
+    """Change the record of an HDF5 file."""
+    record = h5.read_record(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs.update({**record, **changes, "format_version": h5.FORMAT_VERSION})

@@ -1,0 +1,147 @@
+"""The stage train: what it writes, that it never looks at test clips, and that members do not touch each other."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from data.errors import DataError
+from data.feature_store import read_features, write_features
+from data.h5 import read_record
+from models.errors import ModelError
+from pipeline.config import load_config
+from pipeline.context import Context
+from pipeline.errors import PipelineError
+from pipeline.provenance import read_record as read_any_record
+from pipeline.stages import stage_named
+from pipeline.status import stage_state
+from pipeline.train import torch_device
+from pipeline.workspace import PHASES
+from tests.made_features import Made, made_workspace
+
+SMALL = Made(actions=10, unseen=(3, 7), val_unseen=(2, 9), train_clips=8, test_clips=4, features=12, text=5)
+QUICK = {
+    "train.workers": 1,
+    "train.seeds": [5, 6],
+    "train.cycles": 2,
+    "train.steps_per_cycle": 20,
+    "train.batch_size": 16,
+    "model.latent": 3,
+}
+
+
+def trained(root: Path, **settings: object) -> Context:
+    context = made_workspace(root, SMALL, {**QUICK, **{key.replace("__", "."): settings[key] for key in settings}})
+    stage_named("train").run(context)
+    return context
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Context:
+    return trained(tmp_path_factory.mktemp("run"))
+
+
+def test_weights_of_every_seed_phase_and_cycle(run: Context) -> None:
+    names = set(load_file(run.run.model))
+    members = {"/".join(name.split("/")[:3]) for name in names}
+    assert members == {f"{seed}/{phase}/{cycle}" for seed in (5, 6) for phase in PHASES for cycle in (1, 2)}
+    assert "5/test/1/skeleton.encoder.weight" in names
+    assert "5/test/1/skeleton.decoder.weight" not in names
+    assert "6/val/2/text.decoder.bias" in names
+    assert "6/val/2/skeleton_frequency.weight" in names
+
+
+def test_the_folder_explains_itself(run: Context) -> None:
+    assert load_config(run.run.config) == run.config
+    environment = json.loads(run.run.environment.read_text("utf-8"))
+    assert environment["device"] == "cpu"
+    assert "torch" in environment["versions"]
+    with run.run.history.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["seed"], row["phase"], row["cycle"]) for row in rows} == {
+        (seed, phase, cycle) for seed in ("5", "6") for phase in PHASES for cycle in ("1", "2")
+    }
+    assert float(rows[0]["total"]) > 0
+    record = read_any_record(run.run.model)
+    assert record["stage"] == "train"
+    assert len(record["fingerprint"]) == 64
+    assert stage_state(stage_named("train"), run, {}).state == "done"
+
+
+def test_messages_tell_each_member(tmp_path: Path) -> None:
+    context = trained(tmp_path, train__seeds=[7])
+    printed = context.console.file.getvalue()  # type: ignore[attr-defined]
+    assert "seed 7, test phase: 2 cycles of 20 steps" in printed
+    assert "(2 of 2)" in printed
+
+
+def test_a_seed_alone_is_the_seed_among_others(run: Context, tmp_path: Path) -> None:
+    alone, among = load_file(trained(tmp_path, train__seeds=[6]).run.model), load_file(run.run.model)
+    assert all(np.array_equal(alone[name], among[name]) for name in alone)
+
+
+@pytest.mark.slow
+def test_the_number_of_workers_changes_no_bit(run: Context, tmp_path: Path) -> None:
+    context = trained(tmp_path, train__workers=2)
+    assert read_any_record(context.run.model)["fingerprint"] == read_any_record(run.run.model)["fingerprint"]
+
+
+def test_test_clips_are_never_looked_at(run: Context, tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    for phase in PHASES:
+        path = context.workspace.features(phase)
+        features = read_features(path)
+        other = np.where(features.train[:, None], features.features, 1e3).astype(np.float32)
+        write_features(path, replace(features, features=other), read_record(path))
+    stage_named("train").run(context)
+    assert read_any_record(context.run.model)["fingerprint"] == read_any_record(run.run.model)["fingerprint"]
+
+
+def test_nan_features_are_named(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    path = context.workspace.features("val")
+    features = read_features(path)
+    features.features[17, 3] = np.nan
+    write_features(path, features, read_record(path))
+    with pytest.raises(DataError, match=f"features of 1 clips hold NaN.*{features.name[17]}.*fsvae-pipe extract"):
+        stage_named("train").run(context)
+    assert not context.run.root.exists()
+
+
+def test_an_action_without_a_training_clip_is_named(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    path = context.workspace.features("test")
+    features = read_features(path)
+    write_features(path, replace(features, train=features.train & (features.action != 4)), read_record(path))
+    with pytest.raises(DataError, match="A004"):
+        stage_named("train").run(context)
+
+
+def test_a_level_that_was_not_embedded_is_named(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    with h5py.File(context.workspace.text, "r+") as file:
+        del file["local"]
+    with pytest.raises(DataError, match=r"asks for local.*embed-text"):
+        stage_named("train").run(context)
+
+
+def test_a_seed_twice_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="twice"):
+        trained(tmp_path, train__seeds=[5, 5])
+
+
+def test_a_diverging_run_leaves_no_weights(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="learning_rate"):
+        trained(tmp_path, train__learning_rate=1e12)
+    assert not (tmp_path / "runs/default/model.safetensors").exists()
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    assert torch_device("cpu").type == "cpu"
+    with pytest.raises(PipelineError, match="cuda:7"):
+        torch_device("cuda:7")
