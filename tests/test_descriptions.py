@@ -15,7 +15,8 @@ WORDS_ALLOWED = range(8, 26)
 CLOSEST_LOCAL = 0.92
 # What a local text may share with its label: parts of the body, which have no other name, and words of grammar.
 BODY = """
-    arm back body chest ear face finger foot front hair hand head heel lip neck nose palm person people stomach thumb toe
+    arm back body chest ear face finger foot front hair hand head heel lip neck nose palm person people stomach
+    thumb toe
 """
 GRAMMAR = """
     a aching an and another another's at behind both down each feeling for from in into of off on one oneself or other
