@@ -12,7 +12,6 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from models.errors import ModelError
 
@@ -46,6 +45,8 @@ class Gate:
     @classmethod
     def fit(cls, features: Floats, unseen: Bools, c: float) -> Self:
         """Fit to (N, F) gate features; `unseen` (N,) says which clips are. Raises ModelError with one kind only."""
+        from sklearn.linear_model import LogisticRegression  # a second of importing, which a fitted gate does not need
+
         if unseen.all() or not unseen.any():
             raise ModelError("the gate needs seen and unseen clips of the val phase; there is only one kind")
         regression = LogisticRegression(C=c, max_iter=1000).fit(features, unseen)

@@ -5,8 +5,8 @@ gzsl   all actions: the gate decides between the seen actions, of which the back
 zsl    the actions that no one trained on: the run's unseen ones, and those given in words
 given  those given in words alone
 
-A bank without given actions decides as evaluate does, by the same functions from the same seeds. With given actions
-the unseen classifier is fitted to their texts beside those of the unseen ones; the gate stays as it is.
+A bank without given actions decides as evaluate did: by the unseen classifier and the gate in predictions.h5. With
+given actions the unseen classifier is fitted to their texts beside those of the unseen ones; the gate stays as it is.
 Letters: N clips, S seen actions, U actions known by their texts, A both or the latter, D features.
 """
 
@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from data import h5
 from data.splits import action_label
 from pipeline.errors import PipelineError
 from pipeline.free_text import GivenAction, encode_given, require_distinct
+from pipeline.fsvae_inputs import text_matrix
 from pipeline.trained_run import TrainedRun
 from pipeline.workspace import PHASES
 
@@ -73,10 +75,13 @@ class ActionBank:
 
         The gate decides: actions on the other side of it have probability 0.
         """
-        from models.gate import gate_features, softmax
-        from pipeline.scoring import text_probabilities
+        import torch
 
-        by_text = text_probabilities(self.model, self.classifier, features)  # (N, U)
+        from models.gate import gate_features, softmax
+
+        with torch.no_grad():
+            latents, _ = self.model.encode_skeletons(torch.from_numpy(features))  # (N, Z)
+            by_text = self.classifier.probabilities(latents).double().numpy()  # (N, U)
         if self.gate is None:
             return by_text, None
         seen = softmax(logits, self.gate.temperature)  # (N, S)
@@ -86,15 +91,11 @@ class ActionBank:
 
 
 def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction] = ()) -> ActionBank:
-    """Fit the classifiers of `run` for the actions of `mode`, and `given` ones.
+    """What decides between the actions of `mode` and `given` ones.
 
-    Raises PipelineError when fewer than two actions are left, DescriptionError when given ones can't be told apart.
+    As evaluate left it, or with given actions, the unseen classifier fitted anew. Raises PipelineError when fewer than
+    two actions are left, DescriptionError when given ones can't be told apart.
     """
-    from models.shift_gcn import FEATURES
-    from pipeline.fsvae_inputs import text_matrix
-    from pipeline.scoring import fit_text_classifier
-    from pipeline.weights import read_state
-
     require_distinct(given)
     unseen = () if mode == "given" else run.split.unseen
     by_text = [BankAction(action_label(action), run.labels[action], "unseen") for action in unseen]
@@ -106,37 +107,48 @@ def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction]
         )
     texts = [text_matrix(run.context, run.config.text.levels, unseen)] if unseen else []
     texts += [encode_given(run.context, given)] if given else []
-    model, classifier = fit_text_classifier(
-        np.concatenate(texts),
-        FEATURES,
-        read_state(run.context.run.model, run.seed, "test", run.cycle),
-        run.config.model,
-        run.config.evaluate,
-        (run.seed, PHASES.index("test"), run.cycle),
-    )
+    model, classifier = _classifier(run, np.concatenate(texts), fit=bool(given))
     seen = [BankAction(action_label(action), run.labels[action], "seen") for action in run.split.seen]
     if mode != "gzsl":
         return ActionBank(mode, tuple(by_text), model, classifier, None)
-    return ActionBank(mode, (*seen, *by_text), model, classifier, fit_bank_gate(run))
+    return ActionBank(mode, (*seen, *by_text), model, classifier, _stored_gate(run))
 
 
-def fit_bank_gate(run: TrainedRun) -> BankGate:
-    """The gate of `run`, fitted on the val phase as evaluate does."""
-    from data.feature_store import read_features
-    from pipeline.evaluate import phase_scoring
-    from pipeline.scoring import fit_gate, unseen_probabilities
+def _classifier(run: TrainedRun, texts: NDArray[np.float32], fit: bool) -> "tuple[FSVAE, UnseenClassifier]":
+    """The model of the chosen cycle, and the unseen classifier for `texts` (U, D_t): fitted, or the stored one."""
+    import torch
+
+    from models.fsvae import FSVAE
+    from models.shift_gcn import FEATURES
+    from models.unseen_classifier import UnseenClassifier
     from pipeline.weights import read_state
 
-    context, settings = run.context, run.config.evaluate
-    features = read_features(context.workspace.features("val"))
-    val = phase_scoring(context, run.config, "val", run.split, features)
-    unseen = unseen_probabilities(
-        val,
-        read_state(context.run.model, run.seed, "val", run.val_cycle),
-        run.config.model,
-        settings,
-        (run.seed, PHASES.index("val"), run.val_cycle),
-    )
-    top = min(len(val.unseen), len(run.split.unseen))
-    gate, _ = fit_gate(val, unseen, top, settings.gate.temperature, settings)
-    return BankGate(gate, top, settings.gate.temperature, settings.gate.threshold)
+    state = read_state(run.context.run.model, run.seed, "test", run.cycle)
+    settings = run.config.evaluate
+    if fit:
+        from pipeline.scoring import fit_text_classifier
+
+        entropy = (run.seed, PHASES.index("test"), run.cycle)
+        return fit_text_classifier(texts, FEATURES, state, run.config.model, settings, entropy)
+    model = FSVAE(FEATURES, texts.shape[1], run.config.model, torch.Generator())
+    model.load_state_dict(state, strict=False)
+    classifier = UnseenClassifier(run.config.model.latent, len(texts), settings.classifier.relu, torch.Generator())
+    with h5.reading(run.context.run.predictions) as file:
+        stored = {
+            part: torch.from_numpy(h5.read_array(file, f"{run.seed}/{run.selection}/classifier_{part}"))
+            for part in ("weight", "bias")
+        }
+    classifier.layer.load_state_dict(stored)
+    return model, classifier
+
+
+def _stored_gate(run: TrainedRun) -> BankGate:
+    """The gate that evaluate fitted on the val phase."""
+    from models.gate import Gate
+
+    name = f"{run.seed}/{run.selection}"
+    with h5.reading(run.context.run.predictions) as file:
+        gate = Gate(h5.read_array(file, f"{name}/gate_weights"), float(file[name].attrs["gate_bias"]))
+        top = int(file[name].attrs["gate_top"])
+    settings = run.config.evaluate.gate
+    return BankGate(gate, top, settings.temperature, settings.threshold)

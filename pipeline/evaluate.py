@@ -16,7 +16,6 @@ from data.errors import DataError
 from data.feature_store import FeatureSet
 from data.splits import Split
 from models.fsvae_settings import EvaluateSettings, ModelSettings
-from models.gate import Floats
 from pipeline.comparison import comparison_table, differences, published
 from pipeline.config import Config, build_config
 from pipeline.context import Context
@@ -25,7 +24,17 @@ from pipeline.members import worked_on
 from pipeline.phases import missing
 from pipeline.provenance import Provenance, package_versions, read_record
 from pipeline.results import over_seeds, results_table, write_predictions, write_results
-from pipeline.scoring import RULES, PhaseScoring, Prediction, Rule, chosen_cycles, score, tune, unseen_probabilities
+from pipeline.scoring import (
+    RULES,
+    CycleScores,
+    PhaseScoring,
+    Prediction,
+    Rule,
+    chosen_cycles,
+    cycle_scores,
+    score,
+    tune,
+)
 from pipeline.weights import read_state
 from pipeline.workspace import PHASES, PhaseName
 
@@ -38,8 +47,10 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     phases = {name: phase_scoring(context, trained, name, split, features[name]) for name in PHASES}
     seeds: dict[str, Any] = {}
     predictions: dict[int, dict[Rule, Prediction]] = {}
-    for seed, unseen in _seed_scores(context, trained, phases):
-        seeds[str(seed)], predictions[seed] = _score_seed(context.config.evaluate, phases, unseen)
+    classifiers: dict[int, list[CycleScores]] = {}
+    for seed, scores in _seed_scores(context, trained, phases):
+        seeds[str(seed)], predictions[seed] = _score_seed(context.config.evaluate, phases, scores)
+        classifiers[seed] = scores["test"]
         chosen = seeds[str(seed)][context.config.evaluate.selection]
         context.console.print(
             f"evaluate: seed {seed}: ZSL {chosen['zsl']['top1']:.2f} %, GZSL H {chosen['gzsl']['h']:.2f} % "
@@ -60,7 +71,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         "versions": package_versions(),
         "provenance": provenance.record(),
     }
-    write_predictions(context.run.predictions, phases["test"], predictions, provenance.record())
+    write_predictions(context.run.predictions, phases["test"], predictions, classifiers, provenance.record())
     write_results(context.run.results, results)
     title = f"{context.run_name}: {trained.dataset.name}, split {split.name}, {trained.dataset.protocol}"
     screen = Console()
@@ -115,8 +126,8 @@ def phase_scoring(
 
 def _seed_scores(
     context: Context, trained: Config, phases: dict[PhaseName, PhaseScoring]
-) -> Iterator[tuple[int, dict[PhaseName, list[Floats]]]]:
-    """Each seed's probabilities after every cycle of both phases."""
+) -> Iterator[tuple[int, dict[PhaseName, list[CycleScores]]]]:
+    """Each seed's scores after every cycle of both phases."""
     fixed = trained.model, context.config.evaluate
     seeds, cycles = trained.train.seeds, trained.train.cycles
     tasks = [(context.run.model, phases[name], *fixed, seed, cycles) for seed in seeds for name in PHASES]
@@ -132,10 +143,10 @@ def _cycle_scores(
     settings: EvaluateSettings,
     seed: int,
     cycles: int,
-) -> list[Floats]:
-    """The unseen classifier's probabilities after every cycle of one member, (N, U) each."""
+) -> list[CycleScores]:
+    """The unseen classifier and what it says after every cycle of one member."""
     return [
-        unseen_probabilities(
+        cycle_scores(
             phase,
             read_state(path, seed, phase.name, cycle),
             model,
@@ -147,10 +158,11 @@ def _cycle_scores(
 
 
 def _score_seed(
-    settings: EvaluateSettings, phases: dict[PhaseName, PhaseScoring], unseen: dict[PhaseName, list[Floats]]
+    settings: EvaluateSettings, phases: dict[PhaseName, PhaseScoring], scores: dict[PhaseName, list[CycleScores]]
 ) -> tuple[dict[str, Any], dict[Rule, Prediction]]:
-    """Accuracies and scores of one seed under every rule; `unseen` are its probabilities after every cycle."""
-    zsl = {name: [phases[name].zsl_top1(scores) for scores in unseen[name]] for name in PHASES}
+    """Accuracies and scores of one seed under every rule; `scores` are those after every cycle."""
+    unseen = {name: [cycle.probabilities for cycle in scores[name]] for name in PHASES}
+    zsl = {name: [phases[name].zsl_top1(found) for found in unseen[name]] for name in PHASES}
     top = min(len(phase.unseen) for phase in phases.values())
     tuned_at = cache(lambda cycle: tune(phases["val"], unseen["val"][cycle - 1], top, settings))
     results: dict[str, Any] = {}

@@ -11,7 +11,7 @@ from rich.table import Table
 from data import h5
 from data.files import replacing
 from models.metrics import confusion_matrix
-from pipeline.scoring import RULES, PhaseScoring, Prediction, Rule
+from pipeline.scoring import RULES, CycleScores, PhaseScoring, Prediction, Rule
 
 GZSL_WAYS = {
     "gzsl": "fitted gate",
@@ -44,14 +44,22 @@ def write_results(path: Path, results: Tree) -> None:
 
 
 def write_predictions(
-    path: Path, test: PhaseScoring, predictions: Mapping[int, Mapping[Rule, Prediction]], record: Mapping[str, str]
+    path: Path,
+    test: PhaseScoring,
+    predictions: Mapping[int, Mapping[Rule, Prediction]],
+    classifiers: Mapping[int, Sequence[CycleScores]],
+    record: Mapping[str, str],
 ) -> None:
-    """Write predictions.h5: every test clip's scores for each seed and rule.
+    """Write predictions.h5: every test clip's scores for each seed and rule, and what `predict` decides by.
+
+    `classifiers` are those of the test phase after every cycle of each seed.
 
     name (n,), action (n,), seen_actions (S,), unseen_actions (U,), seen_logits (n, S); and in the group SEED/RULE:
     unseen_probabilities (n, U) float32, gate (n,) float32 (probability of unseen), zsl_action (n,), gzsl_action (n,)
     with the fitted gate, zsl_confusion (U, U) of the unseen clips and gzsl_confusion (S + U, S + U): rows actual,
-    columns predicted, actions sorted. The attribute `cycle` of a group is the cycle that the rule took.
+    columns predicted, actions sorted. The attribute `cycle` of a group is the cycle that the rule took. The unseen
+    classifier is classifier_weight (U, Z) and classifier_bias (U,) float32; the gate is gate_weights (2 top,) float64,
+    for the `top` largest probabilities of either kind, and the attributes gate_bias and gate_top.
     """
     unseen_clips = test.is_unseen
     with h5.writing(path, record) as file:
@@ -67,6 +75,10 @@ def write_predictions(
                 zsl = test.zsl_actions(prediction.unseen_probabilities)
                 group["unseen_probabilities"] = prediction.unseen_probabilities.astype(np.float32)
                 group["gate"] = prediction.gate.astype(np.float32)
+                classifier = classifiers[seed][prediction.cycle - 1]
+                group["classifier_weight"], group["classifier_bias"] = classifier.weight, classifier.bias
+                group["gate_weights"] = prediction.fitted_gate.weights
+                group.attrs["gate_bias"], group.attrs["gate_top"] = prediction.fitted_gate.bias, prediction.top
                 group["zsl_action"] = zsl
                 group["gzsl_action"] = prediction.gzsl_action
                 group["zsl_confusion"] = confusion_matrix(test.action[unseen_clips], zsl[unseen_clips], test.unseen)

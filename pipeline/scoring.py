@@ -84,17 +84,29 @@ def text_probabilities(model: FSVAE, classifier: UnseenClassifier, features: NDA
     return probabilities
 
 
-def unseen_probabilities(
+@dataclass(frozen=True)
+class CycleScores:
+    """What the unseen classifier of one cycle says of the scored clips, and its linear layer."""
+
+    probabilities: Floats  # (N, U)
+    weight: NDArray[np.float32]  # (U, Z)
+    bias: NDArray[np.float32]  # (U,)
+
+
+def cycle_scores(
     scoring: PhaseScoring,
     state: dict[str, torch.Tensor],
     model_settings: ModelSettings,
     settings: EvaluateSettings,
     entropy: tuple[int, ...],
-) -> Floats:
-    """The unseen classifier's probabilities for every scored clip after one cycle, (N, U)."""
+) -> CycleScores:
+    """Fit the unseen classifier after one cycle, and apply it to every scored clip."""
     skeleton_size = scoring.features.shape[1]
-    fitted = fit_text_classifier(scoring.unseen_texts, skeleton_size, state, model_settings, settings, entropy)
-    return text_probabilities(*fitted, scoring.features)
+    model, classifier = fit_text_classifier(
+        scoring.unseen_texts, skeleton_size, state, model_settings, settings, entropy
+    )
+    weight, bias = (part.detach().numpy() for part in (classifier.layer.weight, classifier.layer.bias))
+    return CycleScores(text_probabilities(model, classifier, scoring.features), weight, bias)
 
 
 def chosen_cycles(rule: Rule, zsl: dict[PhaseName, list[float]]) -> dict[PhaseName, int]:
@@ -118,6 +130,8 @@ class Tuned:
     threshold: float  # of the tuned gate
     stacking_temperature: float
     offset: float  # of calibrated stacking
+    zsl_top1: float  # of the val phase, for choosing between settings without the test classes
+    tuned_h: float  # of the val phase, with the tuned gate
 
 
 def fit_gate(
@@ -150,16 +164,25 @@ def tune(val: PhaseScoring, unseen: Floats, top: int, settings: EvaluateSettings
             float((right_if_unseen & taken)[val.is_unseen].mean()),
         )
 
-    def best(scores_at: Callable[[float], Floats]) -> tuple[float, float]:
-        """The temperature with the best H, and the threshold there."""
+    def best(scores_at: Callable[[float], Floats]) -> tuple[float, float, float]:
+        """The temperature with the best H, the threshold there, and that H."""
         cuts = {temperature: cut(scores_at(temperature)) for temperature in TEMPERATURES}
         temperature = max(cuts, key=lambda tried: cuts[tried][1])
-        return temperature, cuts[temperature][0]
+        return temperature, *cuts[temperature]
 
-    temperature, threshold = best(lambda tried: fit(tried)[1])
-    stacking_temperature, level = best(stacking)
-    gate, tuned_gate = fit(settings.gate.temperature)[0], fit(temperature)[0]
-    return Tuned(top, gate, temperature, tuned_gate, threshold, stacking_temperature, -level)
+    temperature, threshold, h = best(lambda tried: fit(tried)[1])
+    stacking_temperature, level, _ = best(stacking)
+    return Tuned(
+        top=top,
+        gate=fit(settings.gate.temperature)[0],
+        tuned_temperature=temperature,
+        tuned_gate=fit(temperature)[0],
+        threshold=threshold,
+        stacking_temperature=stacking_temperature,
+        offset=-level,
+        zsl_top1=val.zsl_top1(unseen),
+        tuned_h=100 * h,
+    )
 
 
 @dataclass(frozen=True)
@@ -170,6 +193,8 @@ class Prediction:
     unseen_probabilities: Floats  # (N, U)
     gate: Floats  # (N,)
     gzsl_action: Actions  # (N,), with the fitted gate
+    top: int  # probabilities of either kind that the fitted gate looks at
+    fitted_gate: Gate
 
 
 def score(
@@ -211,7 +236,8 @@ def score(
             "stacking_temperature": tuned.stacking_temperature,
             "stacking_offset": tuned.offset,
         },
-    }, Prediction(cycle, unseen, gate, fitted)
+        "val_phase": {"zsl_top1": tuned.zsl_top1, "tuned_gate_h": tuned.tuned_h},
+    }, Prediction(cycle, unseen, gate, fitted, tuned.top, tuned.gate)
 
 
 def _gzsl(test: PhaseScoring, predicted: Actions) -> dict[str, float]:

@@ -38,7 +38,7 @@ class TrainedRun:
     """One seed of a run, at the cycle that its selection rule took.
 
     context: the workspace, and the settings that its files were made with.
-    cycle: of the test phase; val_cycle: where the gate is fitted. They differ under the rule "oracle" alone.
+    selection, cycle: the rule of the headline, and the cycle of the test phase that it took.
     """
 
     context: Context
@@ -46,7 +46,6 @@ class TrainedRun:
     seed: int
     selection: str
     cycle: int
-    val_cycle: int
 
     @property
     def config(self) -> Config:
@@ -103,9 +102,8 @@ def open_run(folder: Path, seed: int | None = None, context: Context | None = No
     seed = config.train.seeds[0] if seed is None else seed
     if str(seed) not in results["seeds"]:
         raise PipelineError(f"{context.run.results}: has no seed {seed}; it has {', '.join(results['seeds'])}")
-    selection, found = results["selection"], results["seeds"][str(seed)]
-    cycle = int(found[selection]["cycle"])
-    val_cycle = int(found["val"]["cycle"]) if selection == "oracle" else cycle
+    selection = results["selection"]
+    cycle = int(results["seeds"][str(seed)][selection]["cycle"])
     split = results["split"]
     return TrainedRun(
         replace(context, config=config),
@@ -119,7 +117,6 @@ def open_run(folder: Path, seed: int | None = None, context: Context | None = No
         seed,
         selection,
         cycle,
-        val_cycle,
     )
 
 
@@ -142,7 +139,7 @@ def _require_run(context: Context) -> None:
         raise PipelineError(
             f"{run.root}: no trained run; {there or f'`fsvae-pipe -w {root} run --run {run.root.name}` makes it'}"
         )
-    if not run.results.is_file():
+    if not (run.results.is_file() and run.predictions.is_file()):
         raise PipelineError(
             f"{run.root}: trained but not evaluated, so that no cycle is chosen yet; "
             f"run `fsvae-pipe -w {root} evaluate --run {run.root.name}`"
@@ -159,8 +156,8 @@ def _checked_records(context: Context) -> list[Record]:
         "model.safetensors": run.model,
     }
     records: dict[Path, Record] = {path: read_record(path) for path in files.values() if path.is_file()}
-    evaluated = read_record(run.results)
-    for path, record in (*records.items(), (run.results, evaluated)):
+    evaluated = {path: read_record(path) for path in (run.predictions, run.results)}
+    for path, record in (*records.items(), *evaluated.items()):
         for name, fingerprint in Provenance.from_record(record).inputs.items():
             source = files.get(name)
             if source is None or record["stage"] == IMPORT:
@@ -176,7 +173,7 @@ def _checked_records(context: Context) -> list[Record]:
                     f"{source} is not the file that {path} was made from: it has changed since; run "
                     f"`fsvae-pipe -w {workspace.root} run --run {run.root.name}` to bring the run up to date"
                 )
-    return [*records.values(), evaluated]
+    return [*records.values(), evaluated[run.results]]
 
 
 def _config_of(records: list[Record], context: Context) -> Config:
