@@ -9,7 +9,7 @@ from data.errors import DataError
 _PATTERN = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class ClipName:
     """What a clip's name says, every number from 1. Ordered as the names are; `str` gives the name back."""
 

@@ -3,8 +3,8 @@
 Datasets (n clips in the order of their names, M = 1 or 2 bodies):
 
     joints            (rows, 25, 3) float32, metres; the clips one after another, each M blocks of `frames` rows: the
-                      first body, then the second. Relative to the first body's spine mid in the same frame, rotated so
-                      that its first frame stands upright and faces along y. Absent joints are zero.
+                      first body, then the second. Relative to the first body's spine mid in the same frame, and
+                      turned as data.bodies says: up is +z, the first body's right is +x. Absent joints are zero.
     centre            (k, 3) float32, metres; see below
     clip/name         (n,) string SsssCcccPpppRrrrAaaa
     clip/action, clip/setup, clip/camera, clip/subject, clip/replication   (n,) int64, from 1

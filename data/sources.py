@@ -28,7 +28,7 @@ _SIGNATURE = b"PK\x03\x04"
 _ENCRYPTED = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Member:
     """Where a file stands in a zip archive, and how it is packed."""
 
@@ -40,7 +40,7 @@ class Member:
     crc: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ClipSource:
     """One raw file: `path`, or `member` of the archive at `path`. `str` gives a name for people."""
 

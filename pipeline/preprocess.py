@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import joblib
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from data import h5
+from data.bodies import SHORT_FRAMES
 from data.cleaning import CleanBatch, Reject, clean_batch
 from data.clip_name import ClipName
 from data.files import replacing
@@ -29,6 +29,12 @@ from pipeline.provenance import Provenance
 BATCH_CLIPS = 32
 WINDOW_BATCHES = 32
 IDLE_SECONDS = 10
+WHY_DROPPED = {
+    "energy": "less energy than two others of the clip",
+    "too short": f"too short, seen in {SHORT_FRAMES} frames or fewer",
+    "too wide": "too wide for a person",
+    "variance": "less variance than two others of the clip",
+}
 
 Clip = tuple[ClipName, ClipSource]
 
@@ -111,16 +117,16 @@ def _batches(context: Context, clips: Sequence[Clip]) -> Iterator[CleanBatch]:
 
 
 def _write_rejects(path: Path, rejects: Sequence[Reject]) -> None:
-    with replacing(path) as place, place.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as place, place.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("file", "line", "reason"))
         rows.writerows((reject.file, reject.line or "", reject.reason) for reject in rejects)
 
 
 def _nothing_left(context: Context, tally: Tally) -> str:
-    reasons = [f"{len(tally.rejects)} were refused (see {context.workspace.rejects})"] if tally.rejects else []
-    reasons += [f"{tally.missing} are on the official list of missing skeletons"] if tally.missing else []
-    reasons += [f"{tally.foreign} show actions outside {context.config.dataset.name}"] if tally.foreign else []
+    reasons = [f"{len(tally.rejects)} refused (see {context.workspace.rejects})"] if tally.rejects else []
+    reasons += [f"{tally.missing} on the official list of missing skeletons"] if tally.missing else []
+    reasons += [f"{tally.foreign} of actions outside {context.config.dataset.name}"] if tally.foreign else []
     return (
         f"no clip is left of those in {', '.join(context.config.dataset.raw)}: {', '.join(reasons)}; "
         "check dataset.raw and dataset.name, then run `fsvae-pipe preprocess` again"
@@ -128,14 +134,24 @@ def _nothing_left(context: Context, tally: Tally) -> str:
 
 
 def _report(context: Context, tally: Tally) -> None:
-    say = partial(context.console.print, soft_wrap=True, highlight=False, markup=False)
     name = context.config.dataset.name
-    say(f"{tally.kept} clips kept, {tally.frames} frames, {tally.two_bodies} clips with two bodies")
+    lines = [
+        f"{_counted(tally.kept, 'clip')} kept, {_counted(tally.frames, 'frame')}, "
+        f"{_counted(tally.two_bodies, 'clip')} with two bodies"
+    ]
     if tally.missing:
-        say(f"{tally.missing} clips left out: on the official list of missing skeletons of {name}")
+        lines.append(f"{_counted(tally.missing, 'clip')} left out: on the official list of missing skeletons of {name}")
     if tally.foreign:
-        say(f"{tally.foreign} clips left out: actions above {action_label(NUM_ACTIONS[name])} are not in {name}")
+        last = action_label(NUM_ACTIONS[name])
+        lines.append(f"{_counted(tally.foreign, 'clip')} left out: actions above {last} are not in {name}")
     if tally.rejects:
-        say(f"{len(tally.rejects)} files refused; each with its reason in {context.workspace.rejects}")
+        lines.append(f"{_counted(len(tally.rejects), 'file')} refused; the reasons are in {context.workspace.rejects}")
     for reason, number in sorted(tally.dropped.items()):
-        say(f"{number} bodies dropped: {reason}")
+        lines.append(f"{_counted(number, 'body')} dropped: {WHY_DROPPED[reason]}")
+    for line in lines:
+        context.console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _counted(number: int, noun: str) -> str:
+    plural = "bodies" if noun == "body" else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"

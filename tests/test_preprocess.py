@@ -123,7 +123,7 @@ def test_official_missing_clips_and_foreign_actions_are_left_out_and_counted_apa
     names = [*missing, "S001C001P001R001A060", "S018C001P001R001A061", "S018C001P001R001A120"]
     raw = write_folder(tmp_path / "raw", {f"{name}.skeleton": clip for name in names})
     said = preprocess(tmp_path / "ntu60", raw, name="ntu60", workers=1)
-    assert "1 clips kept" in said
+    assert "1 clip kept" in said
     assert "3 clips left out: on the official list of missing skeletons of ntu60" in said
     assert "2 clips left out: actions above A060 are not in ntu60" in said
     assert rejects_in(tmp_path / "ntu60") == []
@@ -147,7 +147,7 @@ def test_when_no_clip_is_left_the_old_file_stays_and_the_rejects_say_why(tmp_pat
     preprocess(work, write_folder(tmp_path / "good", made_files(2)), workers=1)
     before = (work / "skeletons.h5").read_bytes()
     raw = write_folder(tmp_path / "bad", BROKEN)
-    with pytest.raises(PipelineError, match=r"no clip is left .* 3 were refused .* run `fsvae-pipe preprocess` again"):
+    with pytest.raises(PipelineError, match=r"no clip is left .* 3 refused .* run `fsvae-pipe preprocess` again"):
         preprocess(work, raw, workers=1)
     assert (work / "skeletons.h5").read_bytes() == before
     assert len(rejects_in(work)) == 3
@@ -160,6 +160,14 @@ def test_a_clip_that_is_there_twice_ends_the_stage_before_anything_is_written(tm
     with pytest.raises(DataError, match="is there twice"):
         preprocess(tmp_path / "work", one, two, workers=1)
     assert not (tmp_path / "work").exists() or list((tmp_path / "work").iterdir()) == []
+
+
+def test_a_file_name_of_any_bytes_is_refused_by_name(tmp_path: Path) -> None:
+    raw = write_folder(tmp_path / "raw", made_files(2))
+    (raw / os.fsdecode(b"caf\xe9 [red].skeleton")).write_bytes(b"1\n0\n")
+    said = preprocess(tmp_path / "work", raw, workers=1)
+    assert "1 file refused" in said
+    assert rejects_in(tmp_path / "work")[0]["file"].endswith("caf\\udce9 [red].skeleton")
 
 
 def dying_batch(*_: object) -> None:
