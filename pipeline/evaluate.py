@@ -23,7 +23,7 @@ from pipeline.fsvae_inputs import phase_and_clips, read_phases, split_in_use, te
 from pipeline.members import worked_on
 from pipeline.phases import missing
 from pipeline.provenance import Provenance, package_versions, read_record
-from pipeline.results import over_seeds, results_table, write_predictions, write_results
+from pipeline.results import Tree, over_seeds, results_table, write_predictions, write_results
 from pipeline.scoring import (
     RULES,
     CycleScores,
@@ -57,7 +57,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
             f"({context.config.evaluate.selection}, cycle {chosen['cycle']})",
             highlight=False,
         )
-    results = {
+    results: Tree = {
         "mean": over_seeds(list(seeds.values()), "mean"),
         "std": over_seeds(list(seeds.values()), "std"),
         "seeds": seeds,

@@ -8,54 +8,51 @@ import csv
 import json
 import os
 import platform
+import shutil
+import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from data.files import replacing
 from models.fsvae_settings import ModelSettings, TrainSettings
-from models.fsvae_training import LossRow, State, TrainingData, train_member
+from models.fsvae_training import LossRow, TrainingData, train_member
 from pipeline.config import dump_config
 from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.fsvae_inputs import phase_and_clips, read_phases, split_in_use, text_matrix
 from pipeline.members import worked_on
 from pipeline.provenance import Provenance, package_versions
-from pipeline.weights import tensor_name, write_weights
+from pipeline.trained_member import TrainedMember, load_member, save_member, trained_from
+from pipeline.weights import write_weights
 from pipeline.workspace import PHASES, PhaseName
 
 
-@dataclass(frozen=True)
-class Member:
-    """One seed in one phase, and what training it gave."""
-
-    seed: int
-    phase: PhaseName
-    states: list[State]
-    history: list[LossRow]
-    seconds: float
-
-
 def train(context: Context, provenance: Provenance) -> None:
-    """Train every member and write the run's folder. Raises DataError, PipelineError or ModelError."""
+    """Train every member and write the run's folder. Raises DataError, PipelineError or ModelError.
+
+    Members that an earlier try of the same training has left in the folder are taken as they are.
+    """
     settings = context.config.train
     if len(set(settings.seeds)) < len(settings.seeds):
         raise PipelineError(f"train.seeds = {list(settings.seeds)} lists a seed twice; each seed is one model")
     data = training_data(context)
     device = torch_device(context.config.device)
-    members: list[Member] = []
-    for member in _train_members(context, data, device):
+    members: list[TrainedMember] = []
+    for member, resumed in _train_members(context, provenance, data, device):
         members.append(member)
         context.console.print(
             f"train: seed {member.seed}, {member.phase} phase: {settings.cycles} cycles of {settings.steps_per_cycle} "
-            f"steps in {member.seconds:.1f} s, loss {member.history[-1].total:.4f} "
-            f"({len(members)} of {len(settings.seeds) * len(PHASES)})",
+            f"steps in {member.seconds:.1f} s{' (earlier)' if resumed else ''}, "
+            f"loss {member.history[-1].total:.4f} ({len(members)} of {len(settings.seeds) * len(PHASES)})",
             highlight=False,
         )
     _write_run(context, provenance, members, device)
+    shutil.rmtree(context.run.members)
 
 
 def training_data(context: Context) -> dict[PhaseName, TrainingData]:
@@ -84,22 +81,58 @@ def torch_device(name: str) -> torch.device:
     return device
 
 
-def _train_members(context: Context, data: dict[PhaseName, TrainingData], device: torch.device) -> Iterator[Member]:
-    """Members in order: in processes of one thread each on a CPU, one after another on a GPU."""
-    model, settings = context.config.model, context.config.train
-    tasks = [(data[phase], model, settings, seed, phase, device) for seed in settings.seeds for phase in PHASES]
+def _train_members(
+    context: Context, provenance: Provenance, data: dict[PhaseName, TrainingData], device: torch.device
+) -> Iterator[tuple[TrainedMember, bool]]:
+    """Members in order, and whether each was trained before: in processes on a CPU, one after another on a GPU."""
+    settings = context.config.train
+    digest = trained_from(provenance, device.type)
+    tasks = [
+        (
+            data[phase],
+            context.config.model,
+            settings,
+            seed,
+            phase,
+            device,
+            context.run.member(seed, phase),
+            digest,
+            context.console.stderr and not context.console.quiet,
+        )
+        for seed in settings.seeds
+        for phase in PHASES
+    ]
     yield from worked_on(_train_one, tasks, settings.workers if device.type == "cpu" else 1)
 
 
 def _train_one(
-    data: TrainingData, model: ModelSettings, settings: TrainSettings, seed: int, phase: PhaseName, device: torch.device
-) -> Member:
+    data: TrainingData,
+    model: ModelSettings,
+    settings: TrainSettings,
+    seed: int,
+    phase: PhaseName,
+    device: torch.device,
+    path: Path,
+    digest: str,
+    talk: bool,
+) -> tuple[TrainedMember, bool]:
+    found = load_member(path, seed, phase, settings.cycles, digest)
+    if found:
+        return found, True
+
+    def tell(cycle: int, row: LossRow) -> None:
+        """To standard error by itself: it is the one thing that a worker process shares with the screen."""
+        if talk:
+            sys.stderr.write(f"  seed {seed}, {phase} phase: cycle {cycle}/{settings.cycles}, loss {row.total:.4f}\n")
+
     start = time.perf_counter()
-    states, history = train_member(data, model, settings, (seed, PHASES.index(phase)), device)
-    return Member(seed, phase, states, history, time.perf_counter() - start)
+    states, history = train_member(data, model, settings, (seed, PHASES.index(phase)), device, tell)
+    member = TrainedMember(seed, phase, states, history, time.perf_counter() - start)
+    save_member(path, member, digest)
+    return member, False
 
 
-def _write_run(context: Context, provenance: Provenance, members: list[Member], device: torch.device) -> None:
+def _write_run(context: Context, provenance: Provenance, members: list[TrainedMember], device: torch.device) -> None:
     run = context.run
     with replacing(run.config) as partial:
         partial.write_text(dump_config(context.config), "utf-8")
@@ -118,10 +151,5 @@ def _write_run(context: Context, provenance: Provenance, members: list[Member], 
         writer.writerow(["seed", "phase", *(field.name for field in fields(LossRow))])
         for member in members:
             writer.writerows([member.seed, member.phase, *asdict(row).values()] for row in member.history)
-    tensors = {
-        tensor_name(member.seed, member.phase, cycle, name): tensor
-        for member in members
-        for cycle, state in enumerate(member.states, start=1)
-        for name, tensor in state.items()
-    }
+    tensors = {name: tensor for member in members for name, tensor in member.tensors().items()}
     write_weights(run.model, tensors, provenance.record())

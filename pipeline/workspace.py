@@ -35,6 +35,15 @@ class RunFolder:
         return self.root / "model.safetensors"
 
     @property
+    def members(self) -> Path:
+        """The members that are trained so far, while a run trains."""
+        return self.root / "members"
+
+    def member(self, seed: int, phase: PhaseName) -> Path:
+        """One trained member."""
+        return self.members / f"{seed}-{phase}.safetensors"
+
+    @property
     def results(self) -> Path:
         """Accuracies under every selection rule."""
         return self.root / "results.json"
@@ -43,6 +52,11 @@ class RunFolder:
     def predictions(self) -> Path:
         """Scores of every test clip."""
         return self.root / "predictions.h5"
+
+    @property
+    def report(self) -> Path:
+        """The page of the run."""
+        return self.root / "report.html"
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,11 @@ class Workspace:
     def backbone_training(self, phase: PhaseName) -> Path:
         """The state of one phase's training after its last epoch; gone when the backbone is done."""
         return self.root / "backbones" / f"{phase}.training.safetensors"
+
+    @property
+    def report(self) -> Path:
+        """The page of several runs side by side."""
+        return self.root / "report.html"
 
     def run(self, name: str) -> RunFolder:
         """The folder of the run `name`."""

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from data import h5
+from data.files import FORMAT_VERSION
 from data.splits import split_names
 from models.metrics import harmonic_mean
 from pipeline.comparison import comparison_table, differences, published
@@ -76,4 +77,4 @@ def rewrite(path: Path, changes: dict[str, str]) -> None:
     """Change the record of an HDF5 file."""
     record = h5.read_record(path)
     with h5py.File(path, "r+") as file:
-        file.attrs.update({**record, **changes, "format_version": h5.FORMAT_VERSION})
+        file.attrs.update({**record, **changes, "format_version": FORMAT_VERSION})

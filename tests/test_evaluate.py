@@ -17,6 +17,7 @@ from pipeline.context import Context
 from pipeline.scoring import chosen_cycles
 from pipeline.stages import stage_named
 from pipeline.status import stage_state
+from pipeline.workspace import PHASES, PhaseName
 from tests.made_features import Made, made_workspace
 from tests.test_train import QUICK, SMALL
 
@@ -111,7 +112,7 @@ def test_twice_gives_the_same_and_other_settings_of_now_do_not_matter(run: Conte
 
 
 def test_rules_choose_their_cycles() -> None:
-    zsl = {"test": [10.0, 30.0, 20.0, 30.0], "val": [40.0, 20.0, 40.0, 10.0]}
+    zsl: dict[PhaseName, list[float]] = {"test": [10.0, 30.0, 20.0, 30.0], "val": [40.0, 20.0, 40.0, 10.0]}
     assert chosen_cycles("val", zsl) == {"test": 1, "val": 1}  # of equals the first
     assert chosen_cycles("last", zsl) == {"test": 4, "val": 4}
     assert chosen_cycles("oracle", zsl) == {"test": 2, "val": 1}
@@ -125,8 +126,8 @@ def test_one_unseen_action_in_either_phase(tmp_path: Path) -> None:
 
 def test_a_backbone_that_knows_more_actions_is_masked(run: Context, tmp_path: Path) -> None:
     context = made_workspace(tmp_path, SMALL, QUICK)
-    for phase in ("test", "val"):
-        path = context.workspace.features(phase)  # type: ignore[arg-type]
+    for phase in PHASES:
+        path = context.workspace.features(phase)
         features = read_features(path)
         more = np.concatenate((np.full((len(features), 2), 1e3, dtype=np.float32), features.logits), axis=1)
         wider = replace(features, logits=more, logit_actions=np.concatenate(([3, 7], features.logit_actions)))
@@ -156,7 +157,7 @@ def test_a_headline_rule_of_ones_own(run: Context, tmp_path: Path) -> None:
 
 
 PREDICTABLE = Made(actions=40)
-TRAINED_WELL = {
+TRAINED_WELL: dict[str, object] = {
     "train.workers": 1,
     "train.cycles": 3,
     "train.steps_per_cycle": 400,

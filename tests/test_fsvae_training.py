@@ -51,7 +51,7 @@ def test_the_loss_of_a_step_is_the_papers_sum(apply_to: str) -> None:
     clips, permutation = torch.tensor([7, 3, 3, 12]), torch.tensor([2, 0, 3, 1])
     rows = torch.from_numpy(data.text_row)[clips]
     noise = torch.randn((2, 4, 3), generator=generator)
-    texts, place = rows.unique(return_inverse=True)
+    texts, place = torch.unique(rows, return_inverse=True)
     steps = TrainingSteps(model, data, settings, schedule, CPU)
     total, _ = steps.loss(1, 5, Batch(clips, rows, texts, place, noise, permutation))
 

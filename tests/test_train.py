@@ -4,16 +4,20 @@ import csv
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from data.errors import DataError
 from data.feature_store import read_features, write_features
 from data.h5 import read_record
 from models.errors import ModelError
+from models.fsvae_training import train_member
+from pipeline import train as train_module
 from pipeline.config import load_config
 from pipeline.context import Context
 from pipeline.errors import PipelineError
@@ -21,6 +25,7 @@ from pipeline.provenance import read_record as read_any_record
 from pipeline.stages import stage_named
 from pipeline.status import stage_state
 from pipeline.train import torch_device
+from pipeline.trained_member import TrainedMember, save_member, trained_from
 from pipeline.workspace import PHASES
 from tests.made_features import Made, made_workspace
 
@@ -145,3 +150,38 @@ def test_a_device_that_is_not_there_is_named() -> None:
     assert torch_device("cpu").type == "cpu"
     with pytest.raises(PipelineError, match="cuda:7"):
         torch_device("cuda:7")
+
+
+def test_training_goes_on_where_it_was_broken_off(
+    run: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_member
+    trained_seeds: list[tuple[int, ...]] = []
+
+    def breaks_in_seed_6(*arguments: Any) -> Any:
+        if arguments[3][0] == 6 and len(trained_seeds) == 2:
+            raise KeyboardInterrupt
+        trained_seeds.append(arguments[3])
+        return whole(*arguments)
+
+    monkeypatch.setattr(train_module, "train_member", breaks_in_seed_6)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path)
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    assert not context.run.model.exists()
+    monkeypatch.setattr(train_module, "train_member", whole)
+    stage_named("train").run(context)
+    assert context.console.file.getvalue().count("(earlier)") == 2  # type: ignore[attr-defined]
+    assert read_any_record(context.run.model)["fingerprint"] == read_any_record(run.run.model)["fingerprint"]
+    assert not context.run.members.exists()
+
+
+def test_members_of_other_settings_are_trained_anew(run: Context, tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    other = trained_from(replace(stage_named("train").provenance(context), inputs={}), "cpu")
+    for phase in PHASES:
+        states = [{"skeleton.encoder.bias": torch.ones(6)} for _ in range(2)]
+        save_member(context.run.member(5, phase), TrainedMember(5, phase, states, [], 0.0), other)
+    context.run.member(6, "test").write_bytes(b"cut short")
+    stage_named("train").run(context)
+    assert read_any_record(context.run.model)["fingerprint"] == read_any_record(run.run.model)["fingerprint"]

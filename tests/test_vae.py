@@ -13,7 +13,7 @@ def made_vae(hidden: tuple[int, ...] = (), decoder_relu: bool = True, seed: int 
 def test_first_weights_are_xavier_uniform_with_gain_a_half() -> None:
     vae = VAE(300, 100, (), True, torch.Generator().manual_seed(0))
     bound = 0.5 * (6 / (300 + 100)) ** 0.5  # mu and log-variance are layers of 100 outputs each
-    for weight in (*vae.encoder.weight.split(100), vae.decoder.weight):
+    for weight in (*torch.split(vae.encoder.weight, 100), vae.decoder.weight):
         assert weight.abs().max() <= bound
         assert weight.abs().max() > 0.99 * bound
     assert not vae.encoder.bias.any()
@@ -36,8 +36,15 @@ def test_decoder_relu_is_a_choice(relu: bool) -> None:
 
 def test_hidden_layers_are_mirrored() -> None:
     vae = made_vae(hidden=(8, 6))
-    assert [layer.weight.shape for layer in vae.encoder_hidden[::2]] == [(8, 12), (6, 8)]  # type: ignore[union-attr]
-    assert [layer.weight.shape for layer in vae.decoder_hidden[::2]] == [(6, 3), (8, 6)]  # type: ignore[union-attr]
+    shapes = {name: tuple(weight.shape) for name, weight in vae.named_parameters() if weight.ndim == 2}
+    assert shapes == {
+        "encoder_hidden.0.weight": (8, 12),
+        "encoder_hidden.2.weight": (6, 8),
+        "encoder.weight": (6, 6),
+        "decoder_hidden.0.weight": (6, 3),
+        "decoder_hidden.2.weight": (8, 6),
+        "decoder.weight": (12, 8),
+    }
     mu, logvar = vae.encode(torch.randn(2, 12))
     assert vae.decode(mu).shape == (2, 12)
     assert logvar.shape == (2, 3)
