@@ -29,25 +29,30 @@ def parse_decimals(text: bytes, starts: NDArray[np.int64], ends: NDArray[np.int6
     Each must be [+-] digits [. digits] [e [+-] digits], which is not checked here, with MARGIN_BYTES around it.
     """
     words: NDArray[np.uint64] = np.ndarray((len(text) - 7,), "<u8", text, strides=(1,))
+    shape, starts, ends = starts.shape, starts.ravel(), ends.ravel()
     signs = np.frombuffer(text, np.uint8)[starts]
     starts = starts + (signs < ord("."))  # + and - come before the dot and the digits
     length = ends - starts
-    dot = _first_dot(words[starts])
+    head = words[starts]
+    dot = _first_dot(head)
     odd = (length > _EXACT_DIGITS + 1) | ((dot == 8) & (length > 8))
     fraction = np.clip(length - dot - 1, 0, _EXACT_DIGITS)  # digits behind the dot
-    dot = np.minimum(dot, length)
-    whole = words[starts + dot - 8] & _LAST_BYTES[dot]
-    first = words[ends - 16] & _LAST_BYTES[np.maximum(fraction - 8, 0)]
+    whole = head << (64 - 8 * np.minimum(dot, length)).astype(np.uint64)  # digits before it, as the last bytes
     last = words[ends - 8] & _LAST_BYTES[np.minimum(fraction, 8)]
-    odd |= ((whole | first | last) & _LETTER_BITS) != 0
+    odd |= ((whole | last) & _LETTER_BITS) != 0
+    digits = _eight_digits(last)
+    long = np.flatnonzero(fraction > 8)
+    if len(long):
+        first = words[ends[long] - 16] & _LAST_BYTES[fraction[long] - 8]
+        odd[long] |= (first & _LETTER_BITS) != 0
+        digits[long] += _eight_digits(first) * 1e8
     power = _POWERS[fraction]
-    values: NDArray[np.float64] = _eight_digits(whole) * power + (_eight_digits(first) * 1e8 + _eight_digits(last))
-    values /= power
+    values: NDArray[np.float64] = (_eight_digits(whole) * power + digits) / power
     np.negative(values, out=values, where=signs == ord("-"))
     for index in np.flatnonzero(odd).tolist():
-        value = float(text[starts.flat[index] : ends.flat[index]])
-        values.flat[index] = -value if signs.flat[index] == ord("-") else value
-    return values
+        value = float(text[starts[index] : ends[index]])
+        values[index] = -value if signs[index] == ord("-") else value
+    return values.reshape(shape)
 
 
 def _first_dot(words: NDArray[np.uint64]) -> NDArray[np.int64]:
