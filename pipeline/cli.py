@@ -277,6 +277,26 @@ def predict(context: Context, clips: tuple[Path, ...], form: Literal["json", "cs
 
 
 @main.command()
+@click.argument("grid")
+@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Rows at a time; 0 = all cores.")
+@with_context
+def sweep(context: Context, grid: str, workers: int) -> None:
+    """Train and evaluate many settings over the same features, into one CSV and one table.
+
+    GRID is presets, ablation, texts, losses, or a TOML file with rows of settings (the manual shows one). Each row is a
+    run of its own; a sweep that was stopped goes on where it was.
+
+    \b
+    Example: fsvae-pipe -w work sweep ablation --set train.seeds=[5,6,7]
+    """
+    from pipeline.sweep import sweep as run_grid
+
+    overrides = click.get_current_context().params["overrides"]
+    with locked(context.workspace):
+        click.echo(f"wrote {run_grid(context, grid, overrides, workers)}")
+
+
+@main.command()
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),

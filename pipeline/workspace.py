@@ -115,3 +115,7 @@ class Workspace:
     def run(self, name: str) -> RunFolder:
         """The folder of the run `name`."""
         return RunFolder(self.root / "runs" / name)
+
+    def sweep(self, grid: str) -> Path:
+        """The results of a sweep, a line for each row and selection rule."""
+        return self.root / "sweeps" / f"{grid}.csv"
