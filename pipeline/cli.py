@@ -277,6 +277,23 @@ def predict(context: Context, clips: tuple[Path, ...], form: Literal["json", "cs
 
 
 @main.command()
+@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Page to write.")
+@click.pass_obj
+def report(folder: Path, /, runs: tuple[str, ...], output: Path | None) -> None:
+    """Write a page of a finished run, or of several side by side; it opens in any browser, offline.
+
+    RUN is a folder in runs/ ("default" when none is named), or the path of one in another workspace.
+
+    \b
+    Example: fsvae-pipe -w work report default wider
+    """
+    from pipeline.report import report as write
+
+    click.echo(f"wrote {write(Workspace(folder), runs or ('default',), output)}")
+
+
+@main.command()
 @click.argument("grid")
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Rows at a time; 0 = all cores.")
 @with_context

@@ -119,13 +119,17 @@ def read_raw(source: ClipSource, frames_per_second: float) -> MovingSkeleton:
     return MovingSkeleton(source.stem, about, clip.joints, "y", frames_per_second)
 
 
-def read_stored(store: SkeletonStore, clip: int, frames_per_second: float) -> MovingSkeleton:
-    """The clip with this number in skeletons.h5."""
+def read_stored(
+    store: SkeletonStore, clip: int, frames_per_second: float, most_frames: int | None = None
+) -> MovingSkeleton:
+    """The clip with this number in skeletons.h5; of a longer one `most_frames` frames, evenly chosen."""
     frames, bodies = int(store.frames[clip]), int(store.bodies[clip])
-    joints = store.batch([clip], frames)[0].transpose(1, 3, 2, 0)  # (T, M, V, C)
+    shown = min(frames, most_frames or frames)
+    joints = store.batch([clip], shown)[0].transpose(1, 3, 2, 0)  # (T, M, V, C)
     left_out = f", left out by the recipe: {store.dropped[clip]}" if store.dropped[clip] else ""
-    about = f"{_length(frames, frames_per_second)}, bodies: {bodies}{left_out}"
-    return MovingSkeleton(str(store.name[clip]), about, joints[:, :bodies], "z", frames_per_second)
+    fewer = f", {shown} of them shown" if shown < frames else ""
+    about = f"{_length(frames, frames_per_second)}{fewer}, bodies: {bodies}{left_out}"
+    return MovingSkeleton(str(store.name[clip]), about, joints[:, :bodies], "z", frames_per_second * shown / frames)
 
 
 def _length(frames: int, frames_per_second: float) -> str:
