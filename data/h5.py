@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from data.errors import DataError
 from data.files import FORMAT_VERSION, check_format_version, replacing
 
-FINGERPRINT_BLOCK_BYTES = 1 << 24
+FINGERPRINT_BLOCK_BYTES = 1 << 22
 
 
 @contextmanager

@@ -26,8 +26,8 @@ from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.provenance import Provenance
 
-BATCH_CLIPS = 32
-WINDOW_BATCHES = 32
+BATCH_CLIPS = 8
+WINDOW_BATCHES = 24  # of each worker; results wait in memory until their window is written
 IDLE_SECONDS = 10
 WHY_DROPPED = {
     "energy": "less energy than two others of the clip",
@@ -102,8 +102,8 @@ def _batches(context: Context, clips: Sequence[Clip]) -> Iterator[CleanBatch]:
     with Progress(*columns, console=context.console, transient=True) as progress:
         task = progress.add_task("clips", total=len(clips))
         with joblib.Parallel(workers, batch_size=1, return_as="generator", **options) as parallel:
-            for start in range(0, len(batches), WINDOW_BATCHES):
-                window = batches[start : start + WINDOW_BATCHES]
+            for start in range(0, len(batches), workers * WINDOW_BATCHES):
+                window = batches[start : start + workers * WINDOW_BATCHES]
                 results = parallel(joblib.delayed(clean_batch)(batch, settings.recipe) for batch in window)
                 try:
                     for batch, result in zip(window, results, strict=True):
