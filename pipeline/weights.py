@@ -40,7 +40,9 @@ def read_state(path: Path, seed: int, phase: PhaseName, cycle: int) -> dict[str,
     try:
         with safe_open(path, framework="pt") as file:
             state = {
-                name.removeprefix(prefix): file.get_tensor(name) for name in file.keys() if name.startswith(prefix)  # noqa: SIM118 - no mapping
+                name.removeprefix(prefix): file.get_tensor(name)
+                for name in file.keys()
+                if name.startswith(prefix)  # noqa: SIM118 - no mapping
             }
     except (SafetensorError, OSError) as error:
         raise DataError(f"{path}: not a whole safetensors file ({error}); run `fsvae-pipe train`") from error

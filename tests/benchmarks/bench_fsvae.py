@@ -1,6 +1,6 @@
 """FS-VAE at the size of NTU-60, 55/5: the whole setting, and a step against a plain loop in the same run.
 
-    python -m tests.benchmarks.bench_fsvae                      # a step against the plain loop, a few hundred steps each
+    python -m tests.benchmarks.bench_fsvae                      # a step against the plain loop
     python -m tests.benchmarks.bench_fsvae --whole --seeds 1    # train and evaluate the published setting, timed
 
 Made features: 36,000 training clips of 256 numbers, 16,500 seen and 1,400 unseen test clips, texts of 3 x 512 numbers.
