@@ -17,7 +17,7 @@ import importlib.util
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,8 +55,9 @@ class TextEncoder(ABC):
     def encode(self, texts: Sequence[str], batch_size: int | None = None) -> NDArray[np.float32]:
         """Features of n >= 1 texts, (n, D).
 
-        On a CPU texts go through one at a time by default, so that a feature does not depend, in its last bits, on
-        the texts beside it. Raises ModelError naming the first text that is longer than the encoder's context.
+        On a CPU texts go through one at a time by default and in one thread, so that a feature depends, to its last
+        bit, neither on the texts beside it nor on the machine's number of cores; a text is too small a job to gain
+        from more. Raises ModelError naming the first text that is longer than the encoder's context.
         """
         import torch
 
@@ -66,8 +67,9 @@ class TextEncoder(ABC):
                     f'the text "{text[:60]}..." has {self.count_tokens(text)} tokens, but {self.name} reads '
                     f"{self.max_tokens}; shorten the text"
                 )
-        step = batch_size or (1 if self.device.type == "cpu" else GPU_BATCH)
-        with torch.inference_mode():
+        on_cpu = self.device.type == "cpu"
+        step = batch_size or (1 if on_cpu else GPU_BATCH)
+        with torch.inference_mode(), _one_thread() if on_cpu else nullcontext():
             batches = [self._encode_batch(texts[start : start + step]) for start in range(0, len(texts), step)]
         return np.concatenate(batches).astype(np.float32)
 
@@ -201,6 +203,18 @@ def _tokenizer_state(tokenizer: Any) -> str:
         return repr(tokenizer)
     state = json.loads(backend.to_str())
     return json.dumps({key: value for key, value in state.items() if key not in ("padding", "truncation")})
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager
