@@ -192,7 +192,7 @@ def find_clips(paths: Sequence[Path]) -> tuple[list[tuple[ClipName, ClipSource]]
                     "the places in dataset.raw"
                 )
             clips[name] = source
-    return sorted(clips.items()), sorted(misnamed, key=lambda error: error.file)
+    return sorted(clips.items(), key=lambda clip: str(clip[0])), sorted(misnamed, key=lambda error: error.file)
 
 
 @cache

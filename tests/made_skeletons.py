@@ -61,11 +61,11 @@ def write_zip(path: Path, files: Mapping[str, bytes], method: int = zipfile.ZIP_
 
 
 def clip_names(number: int, actions: int = 5) -> Iterable[str]:
-    """The first `number` clip names: setups and subjects vary, `actions` actions."""
-    return (
-        f"S{1 + i // 4 % 3:03d}C{1 + i % 3:03d}P{1 + i // 2 % 7:03d}R{1 + i // 10:03d}A{1 + i % actions:03d}"
-        for i in range(number)
-    )
+    """The first `number` clip names: `actions` actions, seen by 3 cameras, of 40 subjects, in 32 setups."""
+    for i in range(number):
+        place, action = divmod(i, actions)
+        camera, subject, setup, replication = place % 3, place // 3 % 40, place // 120 % 32, place // 3840
+        yield f"S{setup + 1:03d}C{camera + 1:03d}P{subject + 1:03d}R{replication + 1:03d}A{action + 1:03d}"
 
 
 def made_files(number: int, seed: int = 0, frames: tuple[int, int] = (5, 40)) -> dict[str, bytes]:
