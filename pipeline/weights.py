@@ -39,11 +39,8 @@ def read_state(path: Path, seed: int, phase: PhaseName, cycle: int) -> dict[str,
     prefix = tensor_name(seed, phase, cycle, "")
     try:
         with safe_open(path, framework="pt") as file:
-            state = {
-                name.removeprefix(prefix): file.get_tensor(name)
-                for name in file.keys()
-                if name.startswith(prefix)  # noqa: SIM118 - no mapping
-            }
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - no mapping
+            state = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         raise DataError(f"{path}: not a whole safetensors file ({error}); run `fsvae-pipe train`") from error
     if not state:

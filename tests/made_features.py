@@ -97,7 +97,9 @@ def _features(made: Made, attributes: np.ndarray, phase: str) -> FeatureSet:
     seen = [a for a in range(1, made.actions + 1) if a not in made.unseen]
     if phase == "val":
         seen = [a for a in seen if a not in made.val_unseen]
-    distances = np.sqrt(np.square(features[:, None, :] - centres[np.asarray(seen) - 1][None]).mean(axis=2))  # (N, S)
+    known = centres[np.asarray(seen) - 1]  # (S, D)
+    squares = np.square(features).sum(axis=1)[:, None] + np.square(known).sum(axis=1) - 2 * features @ known.T
+    distances = np.sqrt(np.maximum(squares, 0) / made.features)  # (N, S)
     return FeatureSet(
         name=np.array([f"S001C001P001R{n:03d}A{a:03d}" for a, n in zip(action, number, strict=True)]),
         action=action,
