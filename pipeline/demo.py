@@ -124,7 +124,6 @@ def demo_settings(seed: int, raw: list[str]) -> dict[str, Any]:
         "backbone.learning_rate": 0.05,
         "backbone.schedule": "one-cycle",
         "backbone.held_out": 0.2,
-        "backbone.keep": "last",
         "text.encoder": "minilm",
         "train.seeds": [seed + number for number in range(NUM_SEEDS)],
         "train.cycles": 4,
