@@ -22,6 +22,7 @@ from models.backbone_features import LoadBatch, clip_features
 from models.backbone_recipe import MOMENTUM, learning_rate, normalise_offset_gradients, parameter_groups
 from models.backbone_settings import BackboneSettings
 from models.backbone_state import EpochReport, TrainingState, best_epoch
+from models.body_batch_norm import BodyBatchNorm
 from models.errors import ModelError
 from models.shift_gcn import ShiftGCN
 from models.skeleton_augmentation import augment, augments
@@ -63,6 +64,9 @@ def train_backbone(
         )
     network = ShiftGCN(clips.num_classes, torch.Generator().manual_seed(seed))
     optimiser = torch.optim.SGD(parameter_groups(network), momentum=MOMENTUM, nesterov=True)
+    for module in network.modules():
+        if isinstance(module, BodyBatchNorm):
+            module.mean_of_first_batches = settings.schedule == "one-cycle"  # which may end after a few dozen batches
     trained, optimiser = accelerator.prepare(network, optimiser)
     state = state or TrainingState()
     _restore(network, optimiser, accelerator, state)

@@ -25,9 +25,14 @@ class BodyBatchNorm(nn.Module):
     num_batches_tracked: Tensor
 
     def __init__(self, channels: int, joints: int = 0) -> None:
-        """`joints` = 0 normalises per channel, otherwise each joint has its own statistics."""
+        """`joints` = 0 normalises per channel, otherwise each joint has its own statistics.
+
+        As in torch, running statistics start from mean 0 and variance 1, which fade by a tenth a batch. With
+        `mean_of_first_batches` set they start from the first batches alone, which matters to short trainings.
+        """
         super().__init__()
         self.shape = (joints or 1, channels, 1, 1)
+        self.mean_of_first_batches = False
         size = channels * (joints or 1)
         self.weight = nn.Parameter(torch.ones(size))
         self.bias = nn.Parameter(torch.zeros(size))
@@ -43,9 +48,12 @@ class BodyBatchNorm(nn.Module):
         gamma, beta = self.weight.view(self.shape), self.bias.view(self.shape)
         y, mean, var, count = _BatchNorm.apply(x, gamma, beta, weights)  # type: ignore[no-untyped-call]
         with torch.no_grad():
-            self.running_mean.lerp_(mean.flatten(), MOMENTUM)
-            self.running_var.lerp_(var.flatten() * count / (count - 1).clamp(min=1), MOMENTUM)
             self.num_batches_tracked += 1
+            share = mean.new_tensor(MOMENTUM)
+            if self.mean_of_first_batches:
+                share = (1 / self.num_batches_tracked).clamp(min=MOMENTUM).to(mean.dtype)
+            self.running_mean.lerp_(mean.flatten(), share)
+            self.running_var.lerp_(var.flatten() * count / (count - 1).clamp(min=1), share)
         return y  # type: ignore[no-any-return]
 
     def scale_and_shift(self) -> tuple[Tensor, Tensor]:

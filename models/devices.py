@@ -23,7 +23,6 @@ def make_accelerator(device: str, precision: str) -> Accelerator:
         os.environ["ACCELERATE_TORCH_DEVICE"] = device  # the only way to tell accelerate which one
     # Told that it is the CPU, accelerate joins processes through gloo; left to find out, it would run them apart.
     on_cpu = kind == "cpu" or (kind == "auto" and not there["cuda"] and not there["mps"])
-    accelerator = Accelerator(mixed_precision=ACCELERATE_PRECISIONS[precision], cpu=on_cpu)
-    if precision != "fp32" and accelerator.device.type == "cpu":
+    if on_cpu and precision != "fp32":
         raise ModelError(f'backbone.precision = "{precision}" needs a GPU; this machine computes on the CPU, in "fp32"')
-    return accelerator
+    return Accelerator(mixed_precision=ACCELERATE_PRECISIONS[precision], cpu=on_cpu)

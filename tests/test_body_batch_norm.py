@@ -58,3 +58,14 @@ def test_half_precision_keeps_statistics_whole() -> None:
     y = norm(x, torch.ones(2))
     assert y.dtype == torch.float32
     torch.testing.assert_close(norm.running_mean, 0.1 * x.float().mean().view(1))
+
+
+def test_running_statistics_can_start_from_the_first_batches() -> None:
+    generator = torch.Generator().manual_seed(0)
+    batches = [torch.randn(1, 2, 3, 4, generator=generator) + 9 for _ in range(3)]
+    norm = BodyBatchNorm(2)
+    norm.mean_of_first_batches = True
+    for batch in batches:
+        norm(batch, torch.ones(3))
+    torch.testing.assert_close(norm.running_mean, torch.stack([batch.mean((0, 2, 3)) for batch in batches]).mean(0))
+    torch.testing.assert_close(norm.running_var, torch.stack([batch.var((0, 2, 3)) for batch in batches]).mean(0))

@@ -8,7 +8,7 @@ from tests.made_networks import literal_twin, lively_network, made_clips
 
 
 def relative_error(found: Tensor, wanted: Tensor) -> float:
-    return float((found - wanted).norm() / wanted.norm())
+    return float((found - wanted).detach().norm() / wanted.detach().norm())
 
 
 def test_size_is_the_published_one() -> None:
