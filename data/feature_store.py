@@ -7,7 +7,14 @@ Datasets, one row a clip, in the order of skeletons.h5 (n clips, D = 256 feature
     train     (n,) bool      in the protocol's training part
     held_out  (n,) bool      a training clip that the backbone did not train on (part of `train`)
     features  (n, D) float32
-    logits    (n, k) float32, attribute logit_actions (k,) int64: the action of each column
+    logits    (n, k) float32, attribute logit_actions (k,) int64: the action of each column, the phase's seen ones
+
+The record says of the backbone, as text:
+
+    transfer           "true" when it was trained on actions that the phase calls unseen, so that results are not
+                       zero-shot ones; "unknown" when it knows the classes of another data set; else "false"
+    backbone_saw       JSON list of those unseen actions, as ["A011", ...]
+    held_out_accuracy  JSON object: epoch, top1, top5 (percent) and clips; absent when the weights were given
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,6 @@
 """What the commands share: options, the context made from them, the lock on the workspace, printable messages."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -102,6 +103,9 @@ def locked(workspace: Workspace) -> Iterator[None]:
     """Hold the workspace while a command writes in it. Raises PipelineError when another command holds it."""
     from filelock import FileLock, Timeout
 
+    if int(os.environ.get("RANK", "0")) > 0:  # started by `accelerate launch`: the first process holds it for all
+        yield
+        return
     workspace.root.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(workspace.lock, timeout=0):
