@@ -16,6 +16,8 @@ from pipeline.report_data import Predictions, RunData
 from pipeline.report_model import Gains
 from pipeline.report_plot import COLOURS, FOURTH, GREY, SEEN, THIRD, UNSEEN, Plot, axis, hover_text, layout, short
 
+WIDE_ACTIONS = 20  # a matrix of more takes the whole width
+
 
 def confusion(run: RunData, predictions: Predictions, kind: str) -> Plot:
     """Which actions are taken for which, all seeds together: rows actual, columns predicted, percent of the row."""
@@ -53,7 +55,8 @@ def confusion(run: RunData, predictions: Predictions, kind: str) -> Plot:
     about = f"Percent of each action's clips, {_seeds(predictions)}; rows are what was shown."
     if kind == "GZSL":
         about += " Dotted lines: seen actions before them, unseen ones behind. Drag to zoom, double-click to go back."
-    return Plot(title, about, figure, {"names": names, "codes": [action_label(action) for action in actions]})
+    meta = {"names": names, "codes": [action_label(action) for action in actions]}
+    return Plot(title, about, figure, meta, wide=len(actions) > WIDE_ACTIONS)
 
 
 def _seeds(predictions: Predictions) -> str:

@@ -33,7 +33,7 @@ def latent_figure(run: RunData, found: LatentMap, unseen: set[int]) -> Plot:
         figure.add_scatter(
             x=found.texts[chosen, 0].astype(np.float32),
             y=found.texts[chosen, 1].astype(np.float32),
-            mode="markers+text" if name.startswith("texts of un") and len(shown) <= 12 else "markers",
+            mode="markers+text" if name.startswith("texts of un") and apart else "markers",
             text=[action_label(int(action)) for action in shown],
             textposition="top center",
             customdata=[hover_text("text of", run.named(int(action))) for action in shown],

@@ -28,6 +28,7 @@ class Plot:
     about: str
     figure: go.Figure
     meta: dict[str, Any] = field(default_factory=dict)
+    wide: bool = False  # over the whole width of its run
 
 
 def layout(height: int) -> go.Layout:

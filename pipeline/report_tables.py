@@ -40,16 +40,17 @@ def summary(runs: list[RunData]) -> Table:
     """A row a run, under its headline's rule."""
     rows = [
         [
-            run.name,
-            f"{run.config.dataset.name}, {run.results['split']['name']}, {run.results['protocol']}",
-            f"{run.rule}, {len(run.seeds)} seed{'s' if len(run.seeds) > 1 else ''}",
+            run.title,
             _number(run, run.rule, "zsl", "top1"),
             f"{run.results['mean'][run.rule]['zsl']['chance']:.1f}",
             *(_number(run, run.rule, "gzsl", part) for part in ("seen", "unseen", "h")),
+            f"{run.rule}, {len(run.seeds)} seed{'s' if len(run.seeds) > 1 else ''}",
+            f"{run.config.dataset.name}, {run.results['split']['name']}, {run.results['protocol']}",
         ]
         for run in runs
     ]
-    return Table(["run", "data", "selection", "ZSL top-1", "chance", "GZSL seen", "unseen", "H"], rows, "Percent.")
+    head = ["run", "ZSL top-1", "chance", "GZSL seen", "unseen", "H", "selection", "data"]
+    return Table(head, rows, "Percent; GZSL with the fitted gate.")
 
 
 def result_tables(run: RunData) -> list[tuple[str, Table]]:
