@@ -19,7 +19,7 @@ BODY = """
     thumb toe
 """
 GRAMMAR = """
-    a aching an and another another's at behind both down each feeling for from in into of off on one oneself or other
+    a aching an and another another's at away behind both down each feeling for from in into of off on one oneself or other
     out over somebody something something's the their things to together towards turn up whole with
 """
 
