@@ -19,8 +19,8 @@ BODY = """
     thumb toe
 """
 GRAMMAR = """
-    a aching an and another another's at away behind both down each feeling for from in into of off on one oneself or other
-    out over somebody something something's the their things to together towards turn up whole with
+    a aching an and another another's at away behind both down each feeling for from in into of off on one oneself or
+    other out over somebody something something's the their things to together towards turn up whole with
 """
 
 
