@@ -6,7 +6,6 @@ accelerate's: started by `accelerate launch`, every process takes its share of e
 those of its share.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -72,11 +71,6 @@ def train_backbone(
     _restore(network, optimiser, accelerator, state)
     for epoch in range(len(state.reports), settings.epochs):
         loss, train_top1 = _train_epoch(trained, optimiser, accelerator, clips, settings, (seed, epoch), steps)
-        if not math.isfinite(loss):
-            raise ModelError(
-                f"training diverged in epoch {epoch + 1} (its loss is {loss}): lower backbone.learning_rate, set "
-                "backbone.clip_gradient = 1.0, or train in fp32"
-            )
         for buffer in network.buffers():  # running statistics differ between processes
             broadcast(buffer)
         scores = held_out_accuracy(network, clips, settings.batch_size, accelerator)
@@ -110,6 +104,11 @@ def _train_epoch(
             logits = trained(x)
             loss = nn.functional.cross_entropy(
                 logits, target, reduction="sum", label_smoothing=settings.label_smoothing
+            )
+        if not loss.isfinite():
+            raise ModelError(
+                f"training diverged in epoch {key[1] + 1} (the loss is {loss.item()}): lower backbone.learning_rate, "
+                "set backbone.clip_gradient = 1.0, or train in fp32"
             )
         # Processes' gradients are averaged; this makes the average that of the loss over the whole batch.
         accelerator.backward(loss * (accelerator.num_processes / len(batch)))

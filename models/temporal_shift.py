@@ -39,7 +39,7 @@ def hat_taps(offset_frames: Tensor, reach: int) -> Tensor:
 
 def _reach(offset_frames: Tensor) -> int:
     """The furthest tap, either way, that any channel reads."""
-    low, high = offset_frames.detach().aminmax()
+    low, high = offset_frames.detach().nan_to_num(0, 0, 0).aminmax()  # which then makes all it touches NaN
     return max(-math.floor(low.item()), math.floor(high.item()) + 1, 1)
 
 

@@ -52,6 +52,11 @@ def test_taps_add_up_to_one_and_are_hats() -> None:
     torch.testing.assert_close(taps[0], torch.tensor([0, 0, 0, 0.75, 0.25, 0, 0]))
 
 
+def test_an_offset_that_is_no_number_makes_no_number() -> None:
+    for offset in (torch.inf, torch.nan):
+        assert temporal_shift(torch.ones(1, 1, 1, 4), torch.tensor([offset])).isnan().all()
+
+
 def test_stride_2_adds_half_a_frame_and_offsets_start_within_one() -> None:
     shift = TemporalShift(500, 2, torch.Generator().manual_seed(0))
     torch.testing.assert_close(shift.offset_frames, shift.ypos + 0.5)
