@@ -19,7 +19,7 @@ FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe",
 )  # fmt: skip
-WAIT_SECONDS = 180  # a busy machine draws slowly
+WAIT_SECONDS = 300  # a busy machine draws slowly
 
 
 class Page:
