@@ -75,6 +75,17 @@ class ActionBank:
 
         The gate decides: actions on the other side of it have probability 0.
         """
+        from models.gate import softmax
+
+        by_text, gate = self.by_side(features, logits)  # (N, U)
+        if self.gate is None or gate is None:
+            return by_text, None
+        seen = softmax(logits, self.gate.temperature)  # (N, S)
+        is_unseen = (gate >= self.gate.threshold)[:, None]
+        return np.concatenate((np.where(is_unseen, 0, seen), np.where(is_unseen, by_text, 0)), axis=1), gate
+
+    def by_side(self, features: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[Floats, Floats | None]:
+        """Before the gate has decided: probabilities of the actions known by text (N, U), and the gate's (N,)."""
         import torch
 
         from models.gate import gate_features, softmax
@@ -85,9 +96,7 @@ class ActionBank:
         if self.gate is None:
             return by_text, None
         seen = softmax(logits, self.gate.temperature)  # (N, S)
-        gate = self.gate.gate.probability(gate_features(by_text, seen, self.gate.top))  # (N,)
-        is_unseen = (gate >= self.gate.threshold)[:, None]
-        return np.concatenate((np.where(is_unseen, 0, seen), np.where(is_unseen, by_text, 0)), axis=1), gate
+        return by_text, self.gate.gate.probability(gate_features(by_text, seen, self.gate.top))
 
 
 def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction] = ()) -> ActionBank:

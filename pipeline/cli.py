@@ -23,6 +23,7 @@ from pipeline.import_ import KINDS, Kind
 from pipeline.options import (
     given_options,
     locked,
+    mode_option,
     raw_option,
     run_option,
     seed_option,
@@ -253,13 +254,7 @@ def show(context: Context, what: str, fps: float, **options: Any) -> None:
 @run_option
 @seed_option
 @given_options
-@click.option(
-    "--mode",
-    type=click.Choice(["gzsl", "zsl", "given"]),
-    default="gzsl",
-    show_default=True,
-    help="Choose between all actions, those that no one trained on, or those given in words alone.",
-)
+@mode_option
 @click.option("--json", "form", flag_value="json", help="One JSON object a line and clip.")
 @click.option("--csv", "form", flag_value="csv", help="A CSV row for each clip and rank.")
 @click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="Actions to name for each clip.")
@@ -274,6 +269,39 @@ def predict(context: Context, clips: tuple[Path, ...], form: Literal["json", "cs
     from pipeline.predict import predict as write_answers
 
     write_answers(context, clips, form=form or "table", output=sys.stdout, **options)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@run_option
+@seed_option
+@given_options
+@mode_option
+@click.option("--features", is_flag=True, help="Write the features of both phases as feature folders instead.")
+@with_context
+def export(context: Context, folder: Path, features: bool, **options: Any) -> None:
+    """Write a run to FOLDER as an ONNX graph with all that its user must know, or its features as .npy files.
+
+    \b
+    Example: fsvae-pipe -w work export model
+    Example: fsvae-pipe -w work export --features features-for-others
+    """
+    from pipeline.export import export as write
+    from pipeline.export import export_features
+
+    if features:
+        given = [name for name in ("actions", "actions_file", "seed") if options[name]]
+        if given or options["mode"] != "gzsl":
+            raise click.UsageError(
+                "--features writes what extract made; it takes no --action, --actions, --seed, --mode"
+            )
+        for path in export_features(context, folder):
+            click.echo(f"wrote {path}")
+        return
+    written = write(context, folder, **options)
+    for path in written.files:
+        click.echo(f"wrote {path}")
+    click.echo(f"largest difference from PyTorch: {written.largest_difference:.1e}")
 
 
 @main.command()

@@ -57,6 +57,17 @@ def given_options(command: Command) -> Command:
     )(command)
 
 
+def mode_option(command: Command) -> Command:
+    """--mode, for what chooses between actions."""
+    return click.option(
+        "--mode",
+        type=click.Choice(["gzsl", "zsl", "given"]),
+        default="gzsl",
+        show_default=True,
+        help="Choose between all actions, those that no one trained on, or those given in words alone.",
+    )(command)
+
+
 def with_context(command: Command) -> Command:
     """--set and --config, which every command takes, made into the `Context` that `command` is called with."""
     return _with_context(command, config_wanted=True)
