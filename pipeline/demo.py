@@ -63,9 +63,10 @@ def make_workspace(workspace: Workspace, seed: int, console: Console) -> None:
             "with `fsvae-pipe demo --folder DIR`"
         )
     dataset = demo_dataset(seed)
+    number = sum(1 for _ in dataset.clips())
     console.print(
-        f"demo: making {sum(1 for _ in dataset.clips())} clips of {len(dataset.actions)} actions by {SUBJECTS} made "
-        f"people in {workspace.root / 'raw'}",
+        f"demo: making {number} clips of {len(dataset.actions)} actions by {dataset.subjects} made people "
+        f"in {workspace.root / 'raw'}",
         highlight=False,
     )
     raw = write_raw_clips(workspace.root / "raw", dataset)
@@ -126,7 +127,7 @@ def demo_settings(seed: int, raw: list[str]) -> dict[str, Any]:
         "backbone.held_out": 0.2,
         "text.encoder": "minilm",
         "train.seeds": [seed + number for number in range(NUM_SEEDS)],
-        "train.cycles": 4,
+        "train.cycles": 3,
         "train.steps_per_cycle": 500,
         "train.learning_rate": 3e-4,
     }

@@ -32,9 +32,10 @@ workers = 1
 
 [backbone]
 frames = 12
-epochs = 1
-batch_size = 8
-learning_rate = 0.02
+epochs = 6
+keep = "last"
+batch_size = 4
+learning_rate = 0.005
 schedule = "one-cycle"
 
 [text]
