@@ -31,7 +31,7 @@ ROW_MULTIPLE = 8  # matrix products are faster on rows of such lengths
 
 
 class Scratch:
-    """Buffers of one thread, zero when new and used again for every body."""
+    """Buffers of one thread, zero when new and used again for every body: new memory is slow to touch."""
 
     def __init__(self) -> None:
         self._buffers: dict[tuple[str, tuple[int, ...]], Tensor] = {}
@@ -90,10 +90,10 @@ class _FoldedShift:
         """Where in the padded buffer the windows of `rows`, of these channels, begin."""
         return rows * self.row + self.pad + self.whole[channels].long()
 
-    def windows(self, padded: Tensor, starts: Tensor) -> tuple[Tensor, Tensor]:
+    def windows(self, padded: Tensor, starts: Tensor, scratch: Scratch) -> tuple[Tensor, Tensor]:
         """What each output frame's two neighbours are, (rows, T // stride) each."""
         every = padded.as_strided((padded.numel() - self.window + 1, self.window), (1, 1))
-        found = every.index_select(0, starts)
+        found = torch.index_select(every, 0, starts, out=scratch.get("windows", len(starts), self.window))
         if self.stride == 1:
             return found[:, :-1], found[:, 1:]
         stop = self.frames // self.stride * self.stride
@@ -110,7 +110,7 @@ class _FoldedUnit:
         self.down = None if spatial.down is None else _folded_pointwise(spatial.down.convolution, spatial.down.norm)
         scale, shift = (part.cpu() for part in temporal.bn.scale_and_shift())
         weight = temporal.temporal_linear.weight[:, :, 0, 0].cpu()
-        self.temporal_weight = weight * scale
+        self.temporal_weight = (weight * scale).expand(JOINTS, -1, -1)
         inside = temporal_shift(shift.view(1, -1, 1, 1).expand(1, -1, 1, frames), temporal.shift_in.ypos.cpu())
         self.temporal_bias = weight @ inside[0, :, 0] + temporal.temporal_linear.bias.cpu()[:, None]  # (D, T)
         scale, shift = (part.cpu() for part in temporal.bn2.scale_and_shift())
@@ -118,39 +118,35 @@ class _FoldedUnit:
         self.shift_out = _FoldedShift(temporal.shift_out, frames, scale)
         self.output_bias = shift
         self.residual = None if unit.residual is None else _folded_pointwise(unit.residual.conv, unit.residual.bn)
-        joint, channel = torch.arange(JOINTS), torch.arange(channels)
-        moved = shift_rows(channels)  # of rows (v, d)
-        back = moved.argsort()
-        by_channel = (joint * channels + channel[:, None]).flatten()  # rows (d, v) -> (v, d)
-        channel_of = channel[:, None].expand(-1, JOINTS).flatten()
-        self.starts_in = self.shift_in.starts(by_channel if self.down else back[by_channel], channel_of)
-        self.share_in = self.shift_in.later[channel_of, None]
-        rows = moved // channels + moved % channels * JOINTS  # of a buffer (d, v), in the order (v, d)
-        self.starts_out = self.shift_out.starts(rows, moved % channels)
-        self.earlier, self.later, self.bias = (
-            part.repeat(JOINTS)[:, None] for part in (self.shift_out.earlier, self.shift_out.later, self.output_bias)
-        )
-        self.rows_back = back
-        self.rows_moved = moved
+        self.rows_moved = moved = shift_rows(channels)  # of rows (v, d)
+        self.rows_back = back = moved.argsort()
         self.rows_back_in = shift_rows(spatial.Linear_weight.shape[0]).argsort()
+        channel = torch.arange(channels).repeat(JOINTS)  # of each row
+        self.starts_in = self.shift_in.starts(torch.arange(len(back)) if self.down else back, channel)
+        self.starts_out = self.shift_out.starts(moved, channel)
+        self.share_in = self.shift_in.later[channel, None]
+        self.earlier, self.later, self.bias = (
+            part[channel, None] for part in (self.shift_out.earlier, self.shift_out.later, self.output_bias)
+        )
 
     def __call__(self, x: Tensor, scratch: Scratch) -> Tensor:
         """(V, C, L) -> (V, D, L'), both in the order of the inward spatial shift; `x` is overwritten."""
         channels, frames = self.channels, self.frames
         plain = None
         if self.down:
-            plain = x.flatten(0, 1)[self.rows_back_in].view_as(x)  # (V, C, L), in the order of the joints
+            plain = _reordered(x, self.rows_back_in, scratch.get("plain", *x.shape))
         y = self._spatial(x, plain, scratch)
         padded = scratch.get("in", JOINTS, channels, self.shift_in.row)
         pad = self.shift_in.pad
         torch.add(y[..., :frames], self.spatial_bias, out=padded[..., pad : pad + frames])
-        earlier, later = self.shift_in.windows(padded.relu_(), self.starts_in)
-        s = torch.lerp(earlier, later, self.share_in)  # (D V, T)
-        h = torch.mm(self.temporal_weight, s.view(channels, -1)).view(channels, JOINTS, frames)
-        padded = scratch.get("out", channels, JOINTS, self.shift_out.row)
+        earlier, later = self.shift_in.windows(padded.relu_(), self.starts_in, scratch)
+        s = scratch.get("shifted", JOINTS, channels, x.shape[2])
+        torch.lerp(earlier, later, self.share_in, out=s.flatten(0, 1)[:, :frames])
+        h = torch.bmm(self.temporal_weight, s, out=scratch.get("linear", *s.shape))  # (V, D, L)
+        padded = scratch.get("out", JOINTS, channels, self.shift_out.row)
         pad = self.shift_out.pad
-        torch.add(h, self.temporal_bias[:, None], out=padded[..., pad : pad + frames])
-        earlier, later = self.shift_out.windows(padded.relu_(), self.starts_out)  # (V D, T')
+        torch.add(h[..., :frames], self.temporal_bias, out=padded[..., pad : pad + frames])
+        earlier, later = self.shift_out.windows(padded.relu_(), self.starts_out, scratch)  # (V D, T')
         return self._join(x, plain, earlier, later, scratch)
 
     def _spatial(self, x: Tensor, plain: Tensor | None, scratch: Scratch) -> Tensor:
@@ -158,7 +154,7 @@ class _FoldedUnit:
         if plain is None or not self.down:
             return y
         weight, bias = self.down
-        y = y.flatten(0, 1)[self.rows_back].view_as(y)
+        y = _reordered(y, self.rows_back, scratch.get("reordered", *y.shape))
         return y.baddbmm_(weight.expand(JOINTS, -1, -1), plain).add_(bias)
 
     def _join(self, x: Tensor, plain: Tensor | None, earlier: Tensor, later: Tensor, scratch: Scratch) -> Tensor:
@@ -173,6 +169,12 @@ class _FoldedUnit:
         out = x.flatten(0, 1)[:, : self.frames_out]  # a view (V D, T')
         out.addcmul_(earlier, self.earlier).addcmul_(later, self.later).add_(self.bias).relu_()
         return x
+
+
+def _reordered(x: Tensor, rows: Tensor, out: Tensor) -> Tensor:
+    """The rows (v, c) of (V, C, L) in another order, written into `out` (V, C, L)."""
+    torch.index_select(x.flatten(0, 1), 0, rows, out=out.flatten(0, 1))
+    return out
 
 
 def _folded_spatial(spatial: SpatialShiftConv) -> tuple[Tensor, Tensor]:
