@@ -1,0 +1,185 @@
+"""Kill the program at random moments, run it to the end, and compare with a run that nobody disturbed.
+
+    python tests/kill_suite.py --kills 200
+
+A child process runs `fsvae-pipe run` on a small made data set and gets SIGKILL after a random time. After every kill
+each file that stands under its final name must be whole and what an undisturbed run writes. After some kills the run is
+finished and everything compared; then the outputs from a random stage on are taken away and it begins again.
+"""
+
+import argparse
+import hashlib
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data import h5
+from pipeline.init import write_config
+from pipeline.made_actions import ACTIONS
+from pipeline.made_clips import MadeDataset, write_raw_clips
+from pipeline.provenance import read_record
+from pipeline.stages import STAGES
+from pipeline.workspace import PHASES, Workspace
+
+KILLS_A_ROUND = 5
+SETTINGS: dict[str, Any] = {
+    "device": "cpu",
+    "dataset.name": "made",
+    "dataset.protocol": "custom",
+    "dataset.train_subjects": [1, 2, 3],
+    "dataset.descriptions": "descriptions.csv",
+    "dataset.split": "custom",
+    "dataset.unseen": ["A005", "A006"],
+    "dataset.val_unseen": ["A004"],
+    "preprocess.workers": 1,
+    "backbone.frames": 16,
+    "backbone.epochs": 2,
+    "backbone.batch_size": 8,
+    "backbone.held_out": 0.3,
+    "text.encoder": "minilm",
+    "train.cycles": 2,
+    "train.steps_per_cycle": 20,
+    "train.workers": 1,
+    "evaluate.classifier.steps": 20,
+    "evaluate.classifier.samples": 20,
+}
+
+
+@dataclass
+class Tally:
+    """What the suite saw."""
+
+    kills: int = 0
+    finished_before_the_kill: int = 0
+    stages: dict[str, int] = field(default_factory=dict)  # kills by the first stage that was not done
+    differences: list[str] = field(default_factory=list)
+
+
+def make_workspace(folder: Path) -> Workspace:
+    """A small made data set with its config.toml."""
+    raw = write_raw_clips(folder / "raw", MadeDataset((1, 2, 3, 4, 5, 6), 4, 1, (16, 24), seed=3))
+    rows = [
+        f"A{number:03d},action {number},{' '.join(ACTIONS[number - 1][0])},{' '.join(ACTIONS[number - 1][1])}"
+        for number in range(1, 7)
+    ]
+    (folder / "descriptions.csv").write_text("\n".join(["action,label,local,global", *rows, ""]))
+    write_config(folder / "config.toml", SETTINGS | {"dataset.raw": [str(path.relative_to(folder)) for path in raw]})
+    return Workspace(folder)
+
+
+def outputs(workspace: Workspace) -> list[list[Path]]:
+    """The outputs of each stage, in order."""
+    run = workspace.run("default")
+    features = [*(workspace.features(phase) for phase in PHASES), *(workspace.backbone(phase) for phase in PHASES)]
+    return [[workspace.skeletons], features, [workspace.text], [run.model], [run.results, run.predictions]]
+
+
+def fingerprint(path: Path) -> str:
+    """What a file holds, without times: computed from the contents, not taken from what the file says of itself."""
+    if path.suffix == ".h5":
+        with h5.reading(path) as file:
+            computed = h5.fingerprint(file)
+        return computed if computed == read_record(path)["fingerprint"] else "its own fingerprint is wrong"
+    if path.suffix == ".json":
+        tree = json.loads(path.read_text("utf-8"))
+        for key in ("provenance", "versions"):
+            tree.pop(key)
+        return json.dumps(tree, sort_keys=True)
+    content = path.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")
+    return f"{read_record(path)['fingerprint']} {hashlib.sha256(content[header:]).hexdigest()}"
+
+
+def program(workspace: Workspace, *arguments: str) -> subprocess.Popen[bytes]:
+    """The real command in a process of its own."""
+    command = [sys.executable, "-m", "pipeline", "-w", str(workspace.root), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+
+
+def compare(workspace: Workspace, wanted: dict[str, str], tally: Tally, whole: bool) -> None:
+    """Note every output that differs from the undisturbed run's, or is missing although the run was `whole`."""
+    for path in (path for stage in outputs(workspace) for path in stage):
+        name = str(path.relative_to(workspace.root))
+        if path.exists():
+            try:
+                found = fingerprint(path)
+            except Exception as error:  # any error here is what the suite looks for
+                found = repr(error)
+            if found != wanted[name]:
+                tally.differences.append(f"after {tally.kills} kills: {name}: {found[:200]}")
+        elif whole:
+            tally.differences.append(f"after {tally.kills} kills and a finished run: {name} is missing")
+
+
+def run_suite(folder: Path, kills: int, seed: int) -> Tally:
+    """Kill the program `kills` times in workspaces below `folder`."""
+    tally, rng = Tally(), random.Random(seed)
+    calm = make_workspace(folder / "calm")
+    started = time.perf_counter()
+    finish(calm)
+    seconds = time.perf_counter() - started
+    wanted = {str(path.relative_to(calm.root)): fingerprint(path) for stage in outputs(calm) for path in stage}
+
+    disturbed = make_workspace(folder / "disturbed")
+    while tally.kills < kills:
+        first = rng.randrange(len(STAGES))
+        for path in (path for stage in outputs(disturbed)[first:] for path in stage):
+            path.unlink(missing_ok=True)
+        for _ in range(min(KILLS_A_ROUND, kills - tally.kills)):
+            kill_once(disturbed, rng.uniform(0.2, 1.0) * seconds * (1 if first < 2 else 0.6), tally)
+            compare(disturbed, wanted, tally, whole=False)
+        finish(disturbed)
+        compare(disturbed, wanted, tally, whole=True)
+        left = [str(path) for path in disturbed.root.rglob("*.partial")]
+        tally.differences += [f"after {tally.kills} kills and a finished run: {path} was left" for path in left]
+    return tally
+
+
+def kill_once(workspace: Workspace, delay_seconds: float, tally: Tally) -> None:
+    """Start a run, kill it after a time, and count where it was."""
+    child = program(workspace, "run")
+    try:
+        child.communicate(timeout=delay_seconds)
+        tally.finished_before_the_kill += 1
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.communicate()
+    tally.kills += 1
+    done = [all(path.exists() for path in paths) for paths in outputs(workspace)]
+    where = "after the last stage" if all(done) else STAGES[done.index(False)].name
+    tally.stages[where] = tally.stages.get(where, 0) + 1
+
+
+def finish(workspace: Workspace) -> None:
+    """Run to the end, undisturbed."""
+    child = program(workspace, "run")
+    _, errors = child.communicate()
+    if child.returncode:
+        raise RuntimeError(f"the run after the kills failed: {errors.decode()[-2000:]}")
+
+
+def main() -> None:
+    """Run the suite and print what it saw; exit 1 when anything differed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="fsvae-kills-"))
+    try:
+        tally = run_suite(folder, arguments.kills, arguments.seed)
+    finally:
+        shutil.rmtree(folder)
+    print(f"kills {tally.kills}, of them after the end {tally.finished_before_the_kill}; by stage {tally.stages}")
+    print(f"differences: {len(tally.differences)}", *tally.differences, sep="\n")
+    sys.exit(1 if tally.differences else 0)
+
+
+if __name__ == "__main__":
+    main()
