@@ -6,6 +6,7 @@ fsvae-pipe -w DIR COMMAND
 import json
 import signal
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
@@ -319,6 +320,24 @@ def report(folder: Path, /, runs: tuple[str, ...], output: Path | None) -> None:
     from pipeline.report import report as write
 
     click.echo(f"wrote {write(Workspace(folder), runs or ('default',), output)}")
+
+
+@main.command()
+@click.option("--init", "begin", is_flag=True, help="Write a starter CSV for the actions of the workspace.")
+@click.option("--json", "as_json", is_flag=True, help="Print problems and neighbours as JSON.")
+@click.option("--neighbours", default=3, show_default=True, type=click.IntRange(1), help="Of each action, to show.")
+@click.option("--pairs", default=15, show_default=True, type=click.IntRange(1), help="Most alike pairs to show.")
+@with_context
+def texts(context: Context, begin: bool, as_json: bool, neighbours: int, pairs: int) -> None:
+    """Check the descriptions, and show which actions their texts leave easy to confuse.
+
+    \b
+    Example: fsvae-pipe -w work texts --set text.encoder=minilm
+    """
+    from pipeline.texts import texts as check_texts
+
+    with locked(context.workspace) if begin else nullcontext():
+        check_texts(context, init=begin, as_json=as_json, neighbours=neighbours, pairs=pairs)
 
 
 @main.command()
