@@ -24,8 +24,8 @@ from pipeline.stages import STAGES
 from pipeline.workspace import Workspace
 
 NAME = "demo"
-SUBJECTS = 9
-TRAIN_SUBJECTS = (1, 2, 3, 5, 6, 7)
+SUBJECTS = 8
+TRAIN_SUBJECTS = (1, 2, 3, 5, 6)
 UNSEEN = ("A001", "A007", "A013", "A019", "A025")  # every arm movement once, every other movement once
 VAL_UNSEEN = ("A003", "A009", "A015", "A016")  # other pairs
 NUM_SEEDS = 3

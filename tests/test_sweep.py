@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-import tomli_w
+import tomlkit
 
 from pipeline.config import build_config
 from pipeline.context import Context
@@ -19,7 +19,7 @@ QUICK_SEED = {**QUICK, "train.seeds": [5], "train.cycles": 1}
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
     made = made_workspace(tmp_path, SMALL, QUICK_SEED)
-    made.config_path.write_text(tomli_w.dumps(made.config.plain()), "utf-8")
+    made.config_path.write_text(tomlkit.dumps(made.config.plain()), "utf-8")
     return made
 
 
