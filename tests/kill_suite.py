@@ -1,6 +1,6 @@
 """Kill the program at random moments, run it to the end, and compare with a run that nobody disturbed.
 
-    python tests/kill_suite.py --kills 200
+    python -m tests.kill_suite --kills 200
 
 A child process runs `fsvae-pipe run` on a small made data set and gets SIGKILL after a random time. After every kill
 each file that stands under its final name must be whole and what an undisturbed run writes. After some kills the run is
@@ -12,44 +12,22 @@ import hashlib
 import json
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from data import h5
-from pipeline.init import write_config
-from pipeline.made_actions import ACTIONS
-from pipeline.made_clips import MadeDataset, write_raw_clips
+from pipeline.made_clips import write_raw_clips
 from pipeline.provenance import read_record
 from pipeline.stages import STAGES
 from pipeline.workspace import PHASES, Workspace
+from tests.conftest import TINY, TINY_CONFIG, lay_out
 
 KILLS_A_ROUND = 5
-SETTINGS: dict[str, Any] = {
-    "device": "cpu",
-    "dataset.name": "made",
-    "dataset.protocol": "custom",
-    "dataset.train_subjects": [1, 2, 3],
-    "dataset.descriptions": "descriptions.csv",
-    "dataset.split": "custom",
-    "dataset.unseen": ["A005", "A006"],
-    "dataset.val_unseen": ["A004"],
-    "preprocess.workers": 1,
-    "backbone.frames": 16,
-    "backbone.epochs": 2,
-    "backbone.batch_size": 8,
-    "backbone.held_out": 0.3,
-    "text.encoder": "minilm",
-    "train.cycles": 2,
-    "train.steps_per_cycle": 20,
-    "train.workers": 1,
-    "evaluate.classifier.steps": 20,
-    "evaluate.classifier.samples": 20,
-}
 
 
 @dataclass
@@ -64,13 +42,8 @@ class Tally:
 
 def make_workspace(folder: Path) -> Workspace:
     """A small made data set with its config.toml."""
-    raw = write_raw_clips(folder / "raw", MadeDataset((1, 2, 3, 4, 5, 6), 4, 1, (16, 24), seed=3))
-    rows = [
-        f"A{number:03d},action {number},{' '.join(ACTIONS[number - 1][0])},{' '.join(ACTIONS[number - 1][1])}"
-        for number in range(1, 7)
-    ]
-    (folder / "descriptions.csv").write_text("\n".join(["action,label,local,global", *rows, ""]))
-    write_config(folder / "config.toml", SETTINGS | {"dataset.raw": [str(path.relative_to(folder)) for path in raw]})
+    write_raw_clips(folder / "clips", TINY)
+    lay_out(folder, folder / "clips", TINY_CONFIG)
     return Workspace(folder)
 
 
@@ -98,9 +71,13 @@ def fingerprint(path: Path) -> str:
 
 
 def program(workspace: Workspace, *arguments: str) -> subprocess.Popen[bytes]:
-    """The real command in a process of its own."""
+    """The real command in a process of its own, which hears SIGINT also where a shell in the background ignores it."""
     command = [sys.executable, "-m", "pipeline", "-w", str(workspace.root), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=_hear_sigint)
+
+
+def _hear_sigint() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def compare(workspace: Workspace, wanted: dict[str, str], tally: Tally, whole: bool) -> None:

@@ -10,8 +10,8 @@ from tests.kill_suite import make_workspace, program, run_suite
 
 @pytest.mark.slow
 def test_killed_runs_end_as_undisturbed_ones(tmp_path: Path) -> None:
-    tally = run_suite(tmp_path, kills=5, seed=1)
-    assert tally.kills == 5
+    tally = run_suite(tmp_path, kills=3, seed=1)
+    assert tally.kills == 3
     assert tally.differences == []
 
 
