@@ -67,7 +67,9 @@ def load_encoder_of(context: Context) -> TextEncoder:
     """The encoder that config.toml names; a folder is relative to config.toml."""
     name = context.config.text.encoder
     folder = context.user_path(name)
-    return load_text_encoder(str(folder) if folder.is_dir() else name, _device(context.config.device))
+    from models.devices import torch_device
+
+    return load_text_encoder(str(folder) if folder.is_dir() else name, str(torch_device(context.config.device)))
 
 
 def fill(template: str, text: str) -> str:
@@ -138,12 +140,3 @@ def _earlier_rows(context: Context, encoder_state: str) -> Rows:
         templates = tuple(made_with.get(f"text.templates.{level}", ()))
         rows.update({(templates, str(words)): row for words, row in zip(text.texts[level], features, strict=True)})
     return rows
-
-
-def _device(setting: str) -> str:
-    import torch
-
-    if setting != "auto":
-        return setting
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
-    return accelerator.type if accelerator else "cpu"

@@ -38,6 +38,8 @@ from pipeline.scoring import (
 from pipeline.weights import read_state
 from pipeline.workspace import PHASES, PhaseName
 
+KNOWN = {"true": True, "false": False}  # what a record says; anything else is not known, null in results.json
+
 
 def evaluate(context: Context, provenance: Provenance) -> None:
     """Score the run under every selection rule. Raises DataError, PipelineError or ModelError."""
@@ -65,7 +67,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         "split": _split_record(split),
         "protocol": trained.dataset.protocol,
         "counts": _counts(split, features),
-        "transfer": h5.read_record(context.workspace.features("test")).get("transfer") == "true",
+        "transfer": KNOWN.get(h5.read_record(context.workspace.features("test")).get("transfer", "unknown")),
         "differences": differences(context, trained),
         "config": {**trained.plain(), "evaluate": context.config.evaluate.model_dump(mode="json")},
         "versions": package_versions(),

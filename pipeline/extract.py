@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from data.feature_store import FeatureSet, write_features
 from data.skeleton_store import SkeletonStore
-from data.splits import Split, resolve_split, training_clips
+from data.splits import Split, action_label, resolve_split, training_clips
 from models.backbone_checkpoint import network_fingerprint
 from models.backbone_features import clip_features
 from models.devices import make_accelerator
@@ -62,6 +62,9 @@ def _inputs(context: Context, store: SkeletonStore) -> _Inputs:
     """Everything that can be wrong is found here, before the hours of training."""
     config = context.config
     split = resolve_split(config.dataset, np.unique(store.action).tolist(), config.seed)
+    if split.val_unseen_drawn:
+        drawn = ", ".join(action_label(action) for action in split.val_unseen)
+        context.console.print(f"split {split.name}: pseudo-unseen actions drawn by seed {config.seed}: {drawn}")
     require_texts(context, split.actions)
     train = training_clips(config.dataset, store.setup, store.camera, store.subject)
     held_out = choose_held_out(store.action, store.subject, train, config.backbone.held_out, config.seed)

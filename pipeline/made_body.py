@@ -1,7 +1,7 @@
 """A made body of 25 Kinect joints: where the trunk, hands and feet are -> joints in metres.
 
 The skeleton is posed from its ends: hands and feet are given as points, elbows and knees follow by inverse kinematics
-of two bones, and the spine bends as one arc. Axes are Kinect's: x to the right of the image, y up, z away from the
+of two bones, and the spine bends as one arc. Axes are Kinect's: x to the camera's own left, y up, z away from the
 camera. A person who faces the camera looks along -z and has their right side at +x.
 
 Letters: T frames, V joints (25, in Kinect v2's order).

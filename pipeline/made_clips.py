@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data.clip_name import ClipName
 from data.files import replacing
 from data.joints import NUM_JOINTS
 from data.skeleton_file import format_clip
@@ -36,7 +37,7 @@ class MadeDataset:
     frames: tuple[int, int]
     seed: int
 
-    def clips(self) -> Iterator["ClipName"]:
+    def clips(self) -> Iterator[ClipName]:
         """The clips in order; every subject is seen by all three cameras in turn."""
         for subject in range(1, self.subjects + 1):
             setup = 1 if 2 * subject <= self.subjects else 2
@@ -46,20 +47,9 @@ class MadeDataset:
                     yield ClipName(setup, camera, subject, replication, action)
 
 
-@dataclass(frozen=True)
-class ClipName:
-    """What the name of a raw file says, all 1-based."""
-
-    setup: int
-    camera: int
-    subject: int
-    replication: int
-    action: int
-
-    def __str__(self) -> str:
-        return (
-            f"S{self.setup:03d}C{self.camera:03d}P{self.subject:03d}R{self.replication:03d}A{self.action:03d}.skeleton"
-        )
+def raw_name(clip: ClipName) -> str:
+    """The name of a clip's raw file."""
+    return f"{clip}.skeleton"
 
 
 def write_raw_clips(folder: Path, dataset: MadeDataset) -> list[Path]:
@@ -75,9 +65,11 @@ def write_raw_clips(folder: Path, dataset: MadeDataset) -> list[Path]:
         for clip in dataset.clips():
             content = clip_file(clip, dataset)
             if clip.setup == 1:
-                (loose / str(clip)).write_bytes(content)
+                (loose / raw_name(clip)).write_bytes(content)
             else:
-                members.writestr(zipfile.ZipInfo(str(clip), ZIP_TIME), content, zipfile.ZIP_DEFLATED, compresslevel=1)
+                members.writestr(
+                    zipfile.ZipInfo(raw_name(clip), ZIP_TIME), content, zipfile.ZIP_DEFLATED, compresslevel=1
+                )
     return [loose, archive]
 
 
@@ -176,8 +168,11 @@ def broken_files(dataset: MadeDataset) -> Iterator[tuple[str, bytes]]:
     whole = clip_file(ClipName(1, 1, 1, 1, dataset.actions[0]), dataset)
     lines = whole.splitlines(keepends=True)
     action = dataset.actions[0]
-    yield str(ClipName(1, 1, 1, 91, action)), whole[: len(whole) // 2]  # cut short
-    yield str(ClipName(1, 1, 1, 92, action)), b"".join([*lines[:4], b"nan " + lines[4].split(b" ", 1)[1], *lines[5:]])
-    yield str(ClipName(1, 1, 1, 93, action)), b"".join([b"9999\r\n", *lines[1:]])  # fewer frames than it says
-    yield str(ClipName(1, 1, 1, 94, action)), b""
+    yield raw_name(ClipName(1, 1, 1, 91, action)), whole[: len(whole) // 2]  # cut short
+    yield (
+        raw_name(ClipName(1, 1, 1, 92, action)),
+        b"".join([*lines[:4], b"nan " + lines[4].split(b" ", 1)[1], *lines[5:]]),
+    )
+    yield raw_name(ClipName(1, 1, 1, 93, action)), b"".join([b"9999\r\n", *lines[1:]])  # fewer frames than it says
+    yield raw_name(ClipName(1, 1, 1, 94, action)), b""
     yield "calibration.skeleton", whole  # no sample's name

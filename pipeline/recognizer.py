@@ -57,7 +57,7 @@ class Recognizer:
 
     def __init__(self, run: TrainedRun) -> None:
         """Load the backbone of `run`. Raises PipelineError when it is gone or not the one that made the features."""
-        from pipeline.train import torch_device
+        from models.devices import torch_device
 
         self.run = run
         self.recipe = stored_recipe(run.context)

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from data.files import replacing
+from models.devices import torch_device
 from models.fsvae_settings import ModelSettings, TrainSettings
 from models.fsvae_training import LossRow, TrainingData, train_member
 from pipeline.config import dump_config
@@ -68,17 +69,6 @@ def training_data(context: Context) -> dict[PhaseName, TrainingData]:
             texts=text_matrix(context, context.config.text.levels, phase.seen),
         )
     return data
-
-
-def torch_device(name: str) -> torch.device:
-    """The device that `device` in config.toml names; auto = a GPU when there is one."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.mps.is_available() else "cpu")
-    device = torch.device(name)
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.mps.is_available()}.get(device.type, True)
-    if not present:
-        raise PipelineError(f'device = "{name}", but torch finds no such device here; use device = "auto" or "cpu"')
-    return device
 
 
 def _train_members(

@@ -64,7 +64,11 @@ def made_workspace(root: Path, made: Made | None = None, settings: Mapping[str, 
     attributes = generator.normal(size=(made.actions, made.attributes))
     workspace = Workspace(root)
     for index, phase in enumerate(PHASES):
-        write_features(workspace.features(phase), _features(made, attributes, phase), _record("extract", index))
+        write_features(
+            workspace.features(phase),
+            _features(made, attributes, phase),
+            {**_record("extract", index), "transfer": "false"},
+        )
     write_text_features(workspace.text, _texts(made, attributes, generator), _record("embed-text", 0))
     return Context(workspace, config, root / "config.toml", Console(file=io.StringIO(), width=120))
 

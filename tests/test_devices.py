@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models.devices import make_accelerator
+from models.devices import make_accelerator, torch_device
 from models.errors import ModelError
 
 
@@ -21,3 +21,9 @@ def test_a_device_that_is_not_there(device: str) -> None:
 def test_half_precision_on_a_cpu() -> None:
     with pytest.raises(ModelError, match="needs a GPU"):
         make_accelerator("cpu", "bf16")
+
+
+def test_auto_is_the_cpu_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert torch_device("auto") == torch_device("cpu") == torch.device("cpu")

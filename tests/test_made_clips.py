@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data.clip_name import ClipName
 from data.errors import DataError
 from data.joints import JOINT_NAMES
 from data.skeleton_file import parse_clip
-from pipeline.made_clips import ClipName, MadeDataset, broken_files, clip_file, performer, write_raw_clips
+from pipeline.made_clips import MadeDataset, broken_files, clip_file, performer, raw_name, write_raw_clips
 
 SMALL = MadeDataset(actions=(1, 8, 25), subjects=4, replications=2, frames=(10, 16), seed=2)
 
@@ -41,7 +42,7 @@ def test_folder_and_archive_hold_every_clip_once(tmp_path: Path) -> None:
     found = [path.name for path in loose.iterdir() if path.name not in broken]
     with zipfile.ZipFile(archive) as members:
         found += members.namelist()
-    assert sorted(found) == sorted(str(clip) for clip in SMALL.clips())
+    assert sorted(found) == sorted(raw_name(clip) for clip in SMALL.clips())
     assert len(found) == 3 * 4 * 2
     assert {name[:4] for name in found} == {"S001", "S002"}
     assert {name[4:8] for name in found} == {"C001", "C002", "C003"}

@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from data.clip_name import ClipName
 from data.joints import JOINT_NAMES
 from data.skeleton_file import format_clip, parse_clip
 from pipeline.cli import main
-from pipeline.made_clips import ClipName, MadeDataset, clip_joints
+from pipeline.made_clips import MadeDataset, clip_joints, raw_name
 from pipeline.skeleton_player import MovingSkeleton
 from tests.chromium import CHROMIUM, MISSING, Page
 
@@ -41,9 +42,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for clip in DATASET.clips():
             content = raw_clip(clip, bodies=2 if clip.subject == 2 else 1)
             if clip.subject == 3:
-                members.writestr(f"deep/{clip}", content)
+                members.writestr(f"deep/{raw_name(clip)}", content)
             else:
-                (raw / str(clip)).write_bytes(content)
+                (raw / raw_name(clip)).write_bytes(content)
     work = root / "work"
     made = call("-w", work, "init", "custom", "--name", "made", "--raw", raw, "--raw", archive)
     assert made.exit_code == 0, made.output

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.made_clips import ClipName, MadeDataset, clip_joints
+from data.clip_name import ClipName
+from pipeline.made_clips import MadeDataset, clip_joints
 from pipeline.skeleton_checks import checks
 from pipeline.skeleton_player import MovingSkeleton
 

@@ -24,7 +24,6 @@ from pipeline.errors import PipelineError
 from pipeline.provenance import read_record as read_any_record
 from pipeline.stages import stage_named
 from pipeline.status import stage_state
-from pipeline.train import torch_device
 from pipeline.trained_member import TrainedMember, save_member, trained_from
 from pipeline.workspace import PHASES
 from tests.made_features import Made, made_workspace
@@ -144,12 +143,6 @@ def test_a_diverging_run_leaves_no_weights(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="learning_rate"):
         trained(tmp_path, train__learning_rate=1e12)
     assert not (tmp_path / "runs/default/model.safetensors").exists()
-
-
-def test_a_device_that_is_not_there_is_named() -> None:
-    assert torch_device("cpu").type == "cpu"
-    with pytest.raises(PipelineError, match="cuda:7"):
-        torch_device("cuda:7")
 
 
 def test_training_goes_on_where_it_was_broken_off(
