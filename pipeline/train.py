@@ -20,8 +20,9 @@ import torch
 
 from data.files import replacing
 from models.devices import torch_device
+from models.fsvae_batches import TrainingData
 from models.fsvae_settings import ModelSettings, TrainSettings
-from models.fsvae_training import LossRow, TrainingData, train_member
+from models.fsvae_training import LossRow, train_member
 from pipeline.config import dump_config
 from pipeline.context import Context
 from pipeline.errors import PipelineError

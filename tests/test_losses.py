@@ -13,6 +13,7 @@ from models.losses import (
     pair_calibration,
     permuted_calibration,
     squared_distances,
+    squared_distances_gradient,
     valid_calibration,
 )
 
@@ -28,9 +29,8 @@ SWAPPED = torch.tensor([1, 0])
 
 
 def loss(kind: Calibration, actions: Tensor, permutation: Tensor = SWAPPED) -> float:
-    return calibrated_loss(
-        kind, SKELETON, SKELETON_FROM_TEXT, TEXT, TEXT_FROM_SKELETON, permutation, actions, temperature=2.0
-    ).item()
+    distances = squared_distances(SKELETON, SKELETON_FROM_TEXT), squared_distances(TEXT, TEXT_FROM_SKELETON)
+    return calibrated_loss(kind, *distances, permutation, actions, temperature=2.0).item()
 
 
 def test_kl_by_hand() -> None:
@@ -81,12 +81,23 @@ def test_pair_calibration_is_its_double_sum() -> None:
         if actions[i] != actions[j]
     ]
     negative = torch.tensor(actions)[:, None] != torch.tensor(actions)[None, :]
-    assert pair_calibration(rows, crossed, negative, 0.7).item() == pytest.approx(sum(terms) / len(terms), rel=1e-5)
+    assert pair_calibration(squared_distances(rows, crossed), negative, 0.7).item() == pytest.approx(
+        sum(terms) / len(terms), rel=1e-5
+    )
 
 
 def test_a_nearer_pair_costs_less() -> None:
     rows = torch.randn((6, 4), generator=torch.Generator().manual_seed(1))
     permutation = torch.tensor([1, 2, 3, 4, 5, 0])
-    near, far = rows + 0.01, rows + 1.0
-    assert permuted_calibration(rows, near, permutation, 1.0) < permuted_calibration(rows, far, permutation, 1.0)
-    assert valid_calibration(rows, near, 1.0) < valid_calibration(rows, far, 1.0)
+    near, far = squared_distances(rows, rows + 0.01), squared_distances(rows, rows + 1.0)
+    assert permuted_calibration(near, permutation, 1.0) < permuted_calibration(far, permutation, 1.0)
+    assert valid_calibration(near, 1.0) < valid_calibration(far, 1.0)
+
+
+def test_the_gradient_of_squared_distances_is_autograds() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows, others, gradient = (torch.randn(shape, generator=generator) for shape in ((5, 3), (5, 3), (5, 5)))
+    others.requires_grad_()
+    (wanted,) = torch.autograd.grad((squared_distances(rows, others) * gradient).sum(), others)
+    found = squared_distances_gradient(gradient, rows, others.detach(), torch.empty(5, 3))
+    torch.testing.assert_close(found, wanted)

@@ -24,8 +24,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from models.frequency import dct, inverse_dct
 from models.fsvae import FSVAE
+from models.fsvae_batches import TrainingData
 from models.fsvae_settings import ModelSettings, TrainSettings
-from models.fsvae_training import TrainingData, train_member
+from models.fsvae_training import train_member
 from models.losses import calibrated_loss, kl_divergence
 from models.schedules import schedule_of
 from models.vae import draw_latents, noise_width
@@ -97,9 +98,8 @@ def plain_loop(data: TrainingData, model_settings: ModelSettings, settings: Trai
         loss = loss + schedule.skeleton_kl(step) * kl_divergence(mu_s, logvar_s)
         loss = loss + schedule.text_kl(3, step) * kl_divergence(mu_t, logvar_t)
         crossed = model.skeleton.decode(z_t), model.text.decode(z_s)
-        calibrated = calibrated_loss(
-            settings.calibrated, s, crossed[0], t, crossed[1], torch.randperm(len(s)), action, settings.lambda_
-        )
+        distances = torch.cdist(s, crossed[0]).square(), torch.cdist(t, crossed[1]).square()
+        calibrated = calibrated_loss(settings.calibrated, *distances, torch.randperm(len(s)), action, settings.lambda_)
         loss = loss + settings.lambda_ * settings.alpha * float(schedule.calibrated(step)) * calibrated
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
