@@ -1,6 +1,7 @@
 """Settings of FS-VAE: the tables [model], [train] and [evaluate] of config.toml.
 
-The defaults written here are the preset `default`; `paper` and `released` are told by how they differ (presets.toml).
+The defaults written here are the preset `default`: what measured best on a validation phase (docs/fs-vae.md). `paper`
+and `released` are spelled out in presets.toml.
 """
 
 from typing import Literal
@@ -13,12 +14,12 @@ SCALED = -1  # a schedule corner left at this value stands where it does in the 
 class FrequencySettings(BaseModel, extra="forbid", frozen=True):
     """The frequency enhanced module: learnt gains on the DCT coefficients of a feature."""
 
-    apply_to: Literal["skeleton", "both", "none"] = Field("skeleton", description="which branches have the module")
+    apply_to: Literal["skeleton", "both", "none"] = Field("both", description="which branches have the module")
     form: Literal["paper", "released"] = Field(
-        "paper", description="cutoff and position counted in coefficients (paper), or in whole bands (released code)"
+        "released", description="cutoff and position counted in coefficients (paper), or in whole bands (released code)"
     )
     bands: int = Field(30, ge=1, description="bands of DCT coefficients; each has a learnt weight")
-    cutoff: int = Field(35, ge=0, description="coefficients up to this one count as low (phi in the paper)")
+    cutoff: int = Field(30, ge=0, description="coefficients up to this one count as low (phi, 35, in the paper)")
     position: bool = Field(True, description="gains also depend on the coefficient's place; false = weights alone")
     strength: float = Field(0.3, description="first value of the learnt strength")
 
@@ -33,7 +34,7 @@ class ModelSettings(BaseModel, extra="forbid", frozen=True):
     hidden: tuple[int, ...] = Field((), description="widths of the hidden layers of encoders and decoders")
     decoder_relu: bool = Field(True, description="a ReLU behind the decoders, as in the released code")
     noise: Literal["sample", "dimension"] = Field(
-        "dimension", description="one number of latent noise a sample (released code), or one a dimension"
+        "sample", description="one number of latent noise a sample (released code), or one a dimension"
     )
     frequency: FrequencySettings = FrequencySettings()
 
@@ -63,7 +64,7 @@ class TrainSettings(BaseModel, extra="forbid", frozen=True, populate_by_name=Tru
     alpha: float = Field(0.5, ge=0, description="weight of the calibrated loss")
     lambda_: float = Field(100.0, gt=0, alias="lambda", description="temperature of the calibrated loss")
     calibrated: Literal["one-sided", "two-sided", "all-pairs", "label-aware"] = Field(
-        "two-sided", description="which pairs count as negatives (models/losses.py)"
+        "one-sided", description="which pairs count as negatives (models/losses.py)"
     )
     cross_weight: float = Field(0.0, ge=0, description="weight of plain cross-reconstruction")
     schedule: ScheduleSettings = ScheduleSettings()

@@ -1,7 +1,7 @@
 """Presets: named sets of values for the keys of [model], [train] and [evaluate].
 
 `[model] preset = "released"` takes the values of that preset for every key that the user has not set. What a preset
-changes is told in presets.toml, beside this module, as the difference from the preset `default`.
+sets is told in presets.toml, beside this module; the preset `default` is the settings' own defaults.
 """
 
 import copy

@@ -1,0 +1,54 @@
+"""Accuracy of a Shift-GCN alone: trained on all actions of the protocol's training part, scored on the test part.
+
+    python -m tests.benchmarks.backbone_accuracy WORKSPACE [--set backbone.epochs=40 ...]
+
+The workspace needs config.toml and skeletons.h5. The weights of the last epoch are scored, so that test clips choose
+nothing. No split is looked at: this measures the backbone, not zero-shot recognition.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from data.skeleton_store import SkeletonStore
+from data.splits import training_clips
+from models.backbone_training import TrainingClips, train_backbone
+from models.devices import make_accelerator
+from pipeline.backbone_stage import accuracy_line, batch_loader, epoch_line
+from pipeline.config import load_config
+from pipeline.workspace import Workspace
+
+
+def main() -> None:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workspace", type=Path)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="instead of config.toml's")
+    options = parser.parse_args()
+    workspace = Workspace(options.workspace)
+    config = load_config(workspace.config, options.set)
+    settings = config.backbone.model_copy(update={"keep": "last"})
+    start = time.perf_counter()
+    with SkeletonStore(workspace.skeletons) as store:
+        train = training_clips(config.dataset, store.setup, store.camera, store.subject)
+        classes, of_clip = np.unique(store.action, return_inverse=True)
+        fit, test = np.flatnonzero(train), np.flatnonzero(~train)
+        print(f"{len(classes)} actions, {len(fit)} clips train, {len(test)} are scored")
+        clips = TrainingClips(
+            fit, of_clip[fit], test, of_clip[test], len(classes), batch_loader(store, settings.frames)
+        )
+        accelerator = make_accelerator(config.device, settings.precision)
+        _, reports = train_backbone(
+            clips,
+            settings,
+            config.seed,
+            accelerator,
+            after_epoch=lambda state: print(epoch_line(state.reports[-1], settings.epochs), flush=True),
+        )
+    print(f"test part, last epoch: {accuracy_line(reports[-1])}; {time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
