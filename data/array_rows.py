@@ -1,8 +1,6 @@
 """Rows of large .npy arrays, and of arrays in .npz archives, a block at a time: never the whole array in memory."""
 
 import io
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,9 +11,12 @@ from numpy.typing import NDArray
 
 from data.errors import DataError
 from data.npy_file import read_header
+from data.zip_file import BROKEN, opened_zip
 
-# what a broken, encrypted or exotically compressed archive raises
-UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+MAX_ROW_BYTES = 1 << 26
+BLOCK_BYTES = 1 << 26
+PACKED_TIGHTLY = 200  # bytes unpacked of one packed; numbers that mean something come nowhere near it
+SMALL_BYTES = 1 << 28  # unpacked, up to which it does not matter
 
 
 class ArrayRows:
@@ -30,7 +31,7 @@ class ArrayRows:
         self._stream = stream
         try:
             header = read_header(stream, source)
-        except UNREADABLE as error:
+        except BROKEN as error:
             raise DataError(f"{source}: can't be read ({error})") from error
         self.shape, self._dtype = header.shape, header.dtype
         if header.fortran_order or not self.shape:
@@ -42,6 +43,8 @@ class ArrayRows:
                 "it is damaged"
             )
         self._row_bytes = header.size_bytes // max(1, self.shape[0])
+        if self._row_bytes > MAX_ROW_BYTES:
+            raise DataError(f"{source}: a row of {self.shape} takes more than {MAX_ROW_BYTES} bytes")
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -53,14 +56,15 @@ class ArrayRows:
             if self._stream.tell() != place:
                 self._stream.seek(place)
             content = self._stream.read(wanted)
-        except UNREADABLE as error:
+        except BROKEN as error:
             raise DataError(f"{self.source}: can't be read from row {start} on ({error})") from error
         if len(content) != wanted:
             raise DataError(f"{self.source}: cut short in row {start + len(content) // max(1, self._row_bytes)}")
         return np.frombuffer(content, self._dtype).reshape(stop - start, *self.shape[1:])
 
     def blocks(self, rows: int) -> Iterator[NDArray[Any]]:
-        """All rows in order, at most `rows` at a time."""
+        """All rows in order, at most `rows` at a time, and fewer where they are long."""
+        rows = max(1, min(rows, BLOCK_BYTES // max(1, self._row_bytes)))
         for start in range(0, len(self), rows):
             yield self.read(start, min(len(self), start + rows))
 
@@ -81,11 +85,15 @@ def npz_rows(path: Path, name: str) -> Iterator[ArrayRows]:
         raise DataError(f"{path}: no such file")
     with ExitStack() as stack:
         try:
-            archive = stack.enter_context(zipfile.ZipFile(path))
+            archive = stack.enter_context(opened_zip(path))
             member = archive.getinfo(f"{name}.npy")
             stream = stack.enter_context(archive.open(member))
         except KeyError:
             raise DataError(f"{path}: holds no array {name}; x_train, y_train, x_test and y_test are wanted") from None
-        except UNREADABLE as error:
+        except BROKEN as error:
             raise DataError(f"{path}: not a whole .npz archive ({error}); copy or download it again") from error
+        if member.file_size > max(SMALL_BYTES, PACKED_TIGHTLY * member.compress_size):
+            raise DataError(
+                f"{path}, {name}: {member.compress_size} bytes that unpack to {member.file_size}, as no clips do"
+            )
         yield ArrayRows(stream, member.file_size, f"{path}, {name}")

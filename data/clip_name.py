@@ -6,6 +6,7 @@ from typing import Self
 
 from data.errors import DataError
 
+MAX_NUMBER = 999  # as much as a name can tell
 _PATTERN = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
 
 

@@ -25,7 +25,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data import h5
+from data.clip_name import MAX_NUMBER
 from data.errors import DataError
+
+COLUMNS: Mapping[str, tuple[type, int]] = {  # name -> type, dimensions
+    "action": (np.int64, 1), "train": (np.bool_, 1), "held_out": (np.bool_, 1),
+    "features": (np.float32, 2), "logits": (np.float32, 2),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,18 @@ def write_features(path: Path, features: FeatureSet, record: Mapping[str, str]) 
 def read_features(path: Path) -> FeatureSet:
     """Read a features file. Raises DataError when it is missing, not whole, or its parts do not fit each other."""
     with h5.reading(path) as file:
-        columns = {name: h5.read_array(file, name) for name in ("action", "train", "held_out", "features", "logits")}
-        logit_actions = np.asarray(file["logits"].attrs.get("logit_actions", ()), dtype=np.int64)
+        columns = {name: h5.read_array(file, name, like, ndim) for name, (like, ndim) in COLUMNS.items()}
+        logit_actions = np.atleast_1d(np.asarray(h5.read_attribute(file, "logits", "logit_actions")))
         features = FeatureSet(name=h5.read_strings(file, "name"), logit_actions=logit_actions, **columns)
     lengths = {len(column) for column in (features.name, *columns.values())}
     if len(lengths) > 1 or features.logits.shape[1:] != logit_actions.shape:
         raise DataError(f"{path}: its datasets differ in length; delete it and run `fsvae-pipe extract` again")
+    for name, actions in (("action", features.action), ("logit_actions", logit_actions)):
+        if actions.dtype.kind not in "iu" or (len(actions) and not 1 <= actions.min() <= actions.max() <= MAX_NUMBER):
+            raise DataError(
+                f"{path}: {name} holds other than action numbers, 1 to {MAX_NUMBER}; delete it and run "
+                "`fsvae-pipe extract` again"
+            )
+    with h5.reading(path) as file:
+        h5.require_as_written(file)
     return features

@@ -1,12 +1,18 @@
 """Whole files or none (write beside the place, rename last), and the version of what is in them."""
 
+import hashlib
+import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from data.errors import DataError, NewerFormatError
 
+ADVICE = "delete it, then `fsvae-pipe run` makes it again (or import it again)"  # about an output that is damaged
+SEAL = "record_fingerprint"  # of all of a record but what stands for itself:
+NOT_SEALED = (SEAL, "fingerprint", "format_version")
 FORMAT_VERSION = 1  # of every file that the program writes; raised when an older program could not read it
 
 
@@ -25,6 +31,22 @@ def check_format_version(path: Path, version: object) -> None:
         )
 
 
+def sealed(record: Mapping[str, str]) -> dict[str, str]:
+    """`record` with a digest of itself, by which `check_seal` knows that no bit of it changed."""
+    return {**record, SEAL: _digest(record)}
+
+
+def check_seal(path: Path, record: Mapping[str, str]) -> None:
+    """Raise DataError when `record`, read from `path`, is not what `sealed` gave. Records without a seal pass."""
+    if record.get(SEAL) not in (None, _digest(record)):
+        raise DataError(f"{path}: its record of how it was made is damaged or was edited; {ADVICE}")
+
+
+def _digest(record: Mapping[str, str]) -> str:
+    counted = {key: str(value) for key, value in record.items() if key not in NOT_SEALED}
+    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
+
+
 def partial_path(path: Path) -> Path:
     """Where `path` is written until it is whole: hidden, in the same folder, the same at every try."""
     return path.with_name(f".{path.name}.partial")
@@ -34,14 +56,37 @@ def partial_path(path: Path) -> Path:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path to write to; when the block ends well it becomes `path`, otherwise `path` stays as it was.
 
-    The file is flushed to disk before it is renamed, so that a power cut leaves the old file or the new one.
+    The file is flushed to disk before it is renamed, so that a power cut leaves the old file or the new one. Raises
+    DataError when it can't be written: a full disk, a folder that is read-only or was taken away.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_path(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(path)
+    except Exception as error:
+        reason = _why_unwritten(error, partial)
+        if reason is None:
+            raise
+        raise DataError(
+            f"{path}: can't be written ({reason}); nothing there was changed. Give the folder room and the right to be "
+            "written in, then run the same command again: it goes on from there"
+        ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # of a folder that is gone or read-only; there is nothing to take away then
+            partial.unlink()
+
+
+def _why_unwritten(error: Exception, partial: Path) -> str | None:
+    """What the system says against writing to `partial`, None when `error` is about something else.
+
+    safetensors tells the system's number in its message alone.
+    """
+    if isinstance(error, OSError):
+        named = Path(os.fsdecode(error.filename)) if error.filename else partial
+        what = error.strerror or str(error)
+        return what if named == partial else f"{named}: {what}" if named in partial.parents else None
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    return os.strerror(int(number[1])) if number else None

@@ -2,6 +2,10 @@
 
 Every HDF5 file of the project is opened through `writing` and `reading`. What a file says of itself (its *record*) is a
 flat mapping of names to strings in the root attributes; this module adds `format_version` and `fingerprint`.
+
+A file may come from anyone, so it is read without trust: no link is followed (a dataset must stand in the file itself,
+not in another one that the user can read), no type but numbers and UTF-8 is taken, and nothing is read that would take
+more memory than the file has bytes, which a few bytes of a header could ask for.
 """
 
 import hashlib
@@ -12,30 +16,61 @@ from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from data.errors import DataError
-from data.files import FORMAT_VERSION, check_format_version, replacing
+from data.files import ADVICE, FORMAT_VERSION, check_format_version, check_seal, replacing, sealed
+from data.steady_file import SteadyFile
 
 FINGERPRINT_BLOCK_BYTES = 1 << 22
+NUMBER_KINDS = "biuf"  # bool, integers, floating point
+MAX_NAMES = 1000  # attributes, or members of a group
+MAX_RECORD_BYTES = 1 << 26
+MAX_STRINGS_BYTES = 1 << 28  # of an array of strings in memory, in which each takes as much room as the longest
+# what h5py raises about a damaged file depends on where in it the damage is
+BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError, SystemError)
+
+_places: dict[h5py.File, SteadyFile] = {}  # where the files go that `writing` has open
 
 
 @contextmanager
 def writing(path: Path, record: Mapping[str, str]) -> Iterator[h5py.File]:
     """Yield a new HDF5 file that takes the place of `path` when the block ends well.
 
-    `record` goes into the root attributes, with the format version and the fingerprint of the contents.
+    `record` goes into the root attributes, with the format version and the fingerprint of the contents. Raises
+    DataError when the file can't be written.
     """
-    with replacing(path) as partial, h5py.File(partial, "w") as file:
-        yield file
-        file.attrs.update(record)
-        file.attrs["format_version"] = FORMAT_VERSION
-        file.attrs["fingerprint"] = fingerprint(file)
+    with replacing(path) as partial:
+        place = SteadyFile(partial)
+        try:
+            with h5py.File(place, "w") as file:
+                _places[file] = place
+                try:
+                    yield file
+                    file.attrs.update(sealed(record))
+                    file.attrs["format_version"] = FORMAT_VERSION
+                    file.attrs["fingerprint"] = fingerprint(file)
+                finally:
+                    del _places[file]
+        except BROKEN:
+            place.require_written()  # what h5py says after a write that failed is about that
+            raise
+        place.close()
+        place.require_written()
+
+
+def require_written(file: h5py.File) -> None:
+    """Raise OSError when a write to `file`, as `writing` gives it, has failed: for what goes on writing for long.
+
+    Otherwise the fault comes to light when the file is closed.
+    """
+    if place := _places.get(file):
+        place.require_written()
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[h5py.File]:
-    """Yield `path` opened for reading.
+    """Yield `path` opened for reading; what is in it is to be read by the functions of this module.
 
     Raises DataError when the file is missing, is no HDF5 file (or was cut short), NewerFormatError when it has a newer
     format version.
@@ -44,28 +79,98 @@ def reading(path: Path) -> Iterator[h5py.File]:
         raise DataError(f"{path}: no such file")
     try:
         file = h5py.File(path, "r")
-    except OSError as error:
-        raise DataError(f"{path}: not a whole HDF5 file ({error}); delete it and make it again") from error
+    except BROKEN as error:
+        raise DataError(f"{path}: not a whole HDF5 file ({error}); {ADVICE}") from error
     with file:
-        check_format_version(path, file.attrs.get("format_version"))
+        check_format_version(path, read_attribute(file, "", "format_version"))
         yield file
 
 
 def read_record(path: Path) -> dict[str, str]:
     """The record of `path`, `fingerprint` and `format_version` included. Raises DataError as `reading` does."""
+    record: dict[str, str] = {}
     with reading(path) as file:
-        return {name: str(value) for name, value in file.attrs.items()}
+        for name in _names(file, file.attrs, "its record"):
+            record[name] = str(read_attribute(file, "", name))
+            if sum(map(len, record.values())) > MAX_RECORD_BYTES:
+                raise DataError(f"{path}: its record is longer than {MAX_RECORD_BYTES} characters; {ADVICE}")
+    check_seal(path, record)
+    return record
 
 
-def read_array(file: h5py.File, name: str) -> NDArray[Any]:
-    """All of the dataset `name`. Raises DataError when it is missing or its checksum is wrong."""
-    dataset = file.get(name)
-    if not isinstance(dataset, h5py.Dataset):
-        raise DataError(f"{file.filename}: has no dataset {name}; delete it and make it again")
-    try:
-        return np.asarray(dataset[()])
-    except OSError as error:
-        raise DataError(f"{file.filename}: dataset {name} is damaged ({error}); delete it and make it again") from error
+def read_attribute(file: h5py.File, name: str, attribute: str) -> Any:
+    """One string, one number or (k,) numbers that `name` carries ("" for the file itself); None when there is none.
+
+    Raises DataError when it is anything else, or `name` is not there.
+    """
+    item = find(file, name)
+    with damage_of(file, f"attribute {attribute}"):
+        if attribute not in item.attrs:
+            return None
+        stored = item.attrs.get_id(attribute)
+        text = h5py.check_string_dtype(stored.dtype) is not None and stored.shape == ()
+        if not text and (stored.dtype.kind not in NUMBER_KINDS or stored.shape is None or len(stored.shape) > 1):
+            raise DataError(
+                f"{file.filename}: attribute {attribute} holds {_type(stored)}, where a text or numbers are wanted; "
+                f"{ADVICE}"
+            )
+        return item.attrs[attribute]
+
+
+def members(file: h5py.File, name: str = "") -> list[str]:
+    """The names in the group `name` ("" for the file itself). Raises DataError when it is no group."""
+    group = find(file, name)
+    if not isinstance(group, h5py.Group):
+        raise DataError(f"{file.filename}: {name} is no group; {ADVICE}")
+    return _names(file, group, name or "the file")
+
+
+def find(file: h5py.File, name: str) -> h5py.Group | h5py.Dataset:
+    """What is called `name` in the file itself. Raises DataError when there is nothing, or it is a link elsewhere."""
+    item: Any = file
+    with damage_of(file, name):
+        for part in name.split("/") if name else ():
+            link = item.get(part, getlink=True) if isinstance(item, h5py.Group) else None
+            if link is None:
+                raise DataError(f"{file.filename}: has no dataset {name}; {ADVICE}")
+            if not isinstance(link, h5py.HardLink):
+                raise DataError(f"{file.filename}: {name} is a link to another place, which is not followed; {ADVICE}")
+            item = item[part]
+        return item
+
+
+def dataset(file: h5py.File, name: str, kind: str = NUMBER_KINDS, ndim: int | None = None) -> h5py.Dataset:
+    """The dataset `name` of numbers, to be read with `read_rows`.
+
+    `kind` are the letters of NumPy's kinds of numbers that are taken, `ndim` is how many dimensions there must be.
+    Raises DataError when it is missing, holds anything else, or is not in the file as a whole.
+    """
+    found = _stored(file, name)
+    with damage_of(file, f"dataset {name}"):
+        if found.dtype.kind not in kind or ndim not in (None, found.ndim):
+            wanted = "" if ndim is None else f" in {ndim} dimensions"
+            raise DataError(
+                f"{file.filename}: dataset {name} holds {_type(found)}, where "
+                f"{' or '.join(_KINDS[letter] for letter in kind)}{wanted} is wanted; {ADVICE}"
+            )
+        return found
+
+
+def read_rows(found: h5py.Dataset, start: int, stop: int) -> NDArray[Any]:
+    """Rows `start` to `stop` of what `dataset` gave. Raises DataError when they are damaged."""
+    with damage_of(found.file, f"dataset {found.name.lstrip('/')}"):
+        return np.asarray(found[start:stop])
+
+
+def read_array(file: h5py.File, name: str, like: DTypeLike | None = None, ndim: int | None = None) -> NDArray[Any]:
+    """All of the dataset `name` of numbers, as type `like` (which must be of its kind) where one is given.
+
+    Raises DataError as `dataset` does, and when its checksum is wrong.
+    """
+    wanted = None if like is None else np.dtype(like)
+    found = dataset(file, name, NUMBER_KINDS if wanted is None else wanted.kind, ndim)
+    with damage_of(file, f"dataset {name}"), np.errstate(over="ignore"):
+        return np.asarray(found[()], dtype=wanted)
 
 
 def write_strings(file: h5py.File, name: str, strings: NDArray[np.str_]) -> None:
@@ -74,23 +179,119 @@ def write_strings(file: h5py.File, name: str, strings: NDArray[np.str_]) -> None
 
 
 def read_strings(file: h5py.File, name: str) -> NDArray[np.str_]:
-    """(n,) strings. Raises DataError as `read_array` does."""
-    return np.array([value.decode() for value in read_array(file, name)], dtype=np.str_)
+    """(n,) strings as `write_strings` writes them. Raises DataError as `read_array` does."""
+    found = _stored(file, name)
+    with damage_of(file, f"dataset {name}"):
+        kind = h5py.check_string_dtype(found.dtype)
+        if kind is None or kind.length is not None or found.ndim != 1:
+            raise DataError(f"{file.filename}: dataset {name} holds {_type(found)}, where texts are wanted; {ADVICE}")
+        lengths = _string_lengths(file, found)
+        if lengths.sum() > Path(file.filename).stat().st_size or 4 * lengths.max(initial=0) * len(lengths) > (
+            MAX_STRINGS_BYTES
+        ):
+            raise DataError(
+                f"{file.filename}: dataset {name} declares {len(lengths)} texts of up to {lengths.max()} bytes, more "
+                f"than the file can hold or a table of texts needs; {ADVICE}"
+            )
+        return np.array([value.decode() for value in found[()]], dtype=np.str_)
+
+
+def _string_lengths(file: h5py.File, found: h5py.Dataset) -> NDArray[np.int64]:
+    """How many bytes each of (n,) strings has, from the references in the file: 4 bytes of length, then the place.
+
+    Many references can share a place, so that reading the strings would take many times the file's size.
+    """
+    if not len(found):
+        return np.zeros(0, np.int64)
+    start, stored = found.id.get_offset(), found.id.get_storage_size()
+    if start is None or file.userblock_size or stored % len(found):
+        raise DataError(f"{file.filename}: dataset {found.name} is not stored as fsvae-pipe stores texts; {ADVICE}")
+    with Path(file.filename).open("rb") as raw:
+        raw.seek(start)
+        references = np.frombuffer(raw.read(stored), np.uint8).reshape(len(found), -1)
+    return references[:, :4].copy().view("<u4")[:, 0].astype(np.int64)
+
+
+_KINDS = {"b": "true or false", "i": "integers", "u": "integers", "f": "floating-point numbers"}
+
+
+def _stored(file: h5py.File, name: str) -> h5py.Dataset:
+    """The dataset `name`, after checking that its contents are in this file and declared no larger than the file."""
+    found = find(file, name)
+    if not isinstance(found, h5py.Dataset):
+        raise DataError(f"{file.filename}: has no dataset {name}; {ADVICE}")
+    with damage_of(file, f"dataset {name}"):
+        if found.is_virtual or found.external:
+            raise DataError(f"{file.filename}: dataset {name} lies in other files, which are not opened; {ADVICE}")
+        if found.shape is None:
+            raise DataError(f"{file.filename}: dataset {name} is empty; {ADVICE}")
+        whole = Path(file.filename).stat().st_size
+        chunk = int(np.prod(found.chunks or (1,), dtype=object)) * found.dtype.itemsize if found.size else 0
+        if max(int(found.nbytes), chunk) > whole:
+            raise DataError(
+                f"{file.filename}: dataset {name} declares {_type(found)}, but the file has {whole} bytes; {ADVICE}"
+            )
+        return found
+
+
+def _type(item: Any) -> str:
+    """The type and shape of a dataset or attribute, for people."""
+    return f"{str(item.dtype)[:40]} {item.shape}"
+
+
+def _names(file: h5py.File, group: Any, what: str) -> list[str]:
+    with damage_of(file, what):
+        if len(group) > MAX_NAMES:
+            raise DataError(f"{file.filename}: {what} has {len(group)} names, at most {MAX_NAMES} are read; {ADVICE}")
+        return list(group)
+
+
+@contextmanager
+def damage_of(file: h5py.File, what: str) -> Iterator[None]:
+    """Turn whatever h5py raises about a damaged file into a DataError that says `what` is damaged."""
+    try:
+        yield
+    except BROKEN as error:
+        raise DataError(f"{file.filename}: {what} is damaged ({error}); {ADVICE}") from error
+
+
+def require_as_written(file: h5py.File) -> None:
+    """Raise DataError when the contents are not those that the fingerprint was taken of.
+
+    Not all in an HDF5 file has a checksum of its own: not types, texts, or what is stored in one piece.
+    """
+    names: list[str] = []
+    with damage_of(file, "its table of contents"):
+        file.visit(names.append)
+    if len(names) > MAX_NAMES:
+        raise DataError(f"{file.filename}: it has {len(names)} names, at most {MAX_NAMES} are read; {ADVICE}")
+    for name in names:
+        found = find(file, name)
+        if isinstance(found, h5py.Dataset):  # without trust, before all of it is read
+            _ = read_strings(file, name) if h5py.check_string_dtype(found.dtype) else dataset(file, name)
+    with damage_of(file, "its contents"):
+        if fingerprint(file) != read_attribute(file, "", "fingerprint"):
+            raise DataError(
+                f"{file.filename}: its contents are not those that were written, so that it is damaged or was edited; "
+                f"{ADVICE}"
+            )
 
 
 def fingerprint(file: h5py.File) -> str:
     """SHA-256 of every dataset's name, dtype, shape, attributes and contents, in the order of the names.
 
-    Read block by block, so memory does not grow with the file. The root attributes (time, command) do not count.
+    Attributes of groups count too. Read block by block, so memory does not grow with the file. The root attributes
+    (time, command) do not count.
     """
     digest = hashlib.sha256()
     names: list[str] = []
     file.visit(names.append)
     for name in sorted(names):
         item = file[name]
-        if not isinstance(item, h5py.Dataset):
-            continue
         attributes = {key: np.asarray(value).tolist() for key, value in sorted(item.attrs.items())}
+        if not isinstance(item, h5py.Dataset):
+            digest.update(f"{name} {attributes}\n".encode() if attributes else b"")
+            continue
         digest.update(f"{name} {item.dtype} {item.shape} {attributes}\n".encode())
         for block in _blocks(item):
             digest.update(block)

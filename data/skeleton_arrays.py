@@ -21,18 +21,19 @@ from numpy.typing import NDArray
 
 from data.array_rows import npy_rows, npz_rows
 from data.bodies import CleanClip, Recipe, clean
-from data.clip_name import ClipName
+from data.clip_name import MAX_NUMBER, ClipName
 from data.errors import DataError
 from data.joints import NUM_JOINTS, SPINE_MID
 from data.label_pickle import read_label_pickle
-from data.skeleton_file import RawClip
+from data.skeleton_file import MAX_BODY_FRAMES, RawClip
 
 DATA_ENDINGS = ("_data_joint.npy", "_data.npy")
 BODIES = 2
 CENTRED_M = 1e-4  # how far the first body's spine mid may be from the origin after the shift-gcn recipe
 PARTS = ("train", "test")  # of an .npz; their clips get the subjects 1 and 2
 MADE_UP_CAMERA = 999  # says that a name is made up
-REPLICATIONS = 999  # as many as a name can tell
+REPLICATIONS = MAX_NUMBER
+MAX_FRAMES = MAX_BODY_FRAMES // BODIES  # as in a raw file
 BLOCK_ROWS = 32
 
 Imported = tuple[ClipName, CleanClip | DataError]  # an error says why a clip is of no use
@@ -144,7 +145,9 @@ def npz_names(path: Path) -> list[ClipName]:
                 raise DataError(
                     f"{x.source}: has shape {x.shape}; (clips, frames, {BODIES * NUM_JOINTS * 3}) is wanted"
                 )
-            if len(y.shape) != 2 or len(y) != len(x):
+            if len(names) + len(x) > MAX_NUMBER * REPLICATIONS or x.shape[1] > MAX_FRAMES:
+                raise DataError(f"{x.source}: has shape {x.shape}; that is too large for a data set of clips")
+            if len(y.shape) != 2 or len(y) != len(x) or not 0 < y.shape[1] <= MAX_NUMBER:
                 raise DataError(f"{y.source}: has shape {y.shape}; one-hot labels, ({len(x)}, classes), are wanted")
             for block in y.blocks(BLOCK_ROWS * 32):
                 good = ((block != 0).sum(axis=1) == 1) & (block.sum(axis=1) == 1)

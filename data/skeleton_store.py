@@ -23,10 +23,10 @@ t2 = t % period[1], and zero where the joint is absent. (A joint of the second b
 centre is stored as 1e-30 in x, so that it does not look absent.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import h5py
 import numpy as np
@@ -34,12 +34,14 @@ from numpy.typing import NDArray
 
 from data import h5
 from data.cleaning import CleanClips
+from data.clip_name import MAX_NUMBER
 from data.errors import DataError
 from data.joints import NUM_JOINTS
 
 CHUNK_ROWS = 128
+NAME_COLUMNS = ("action", "setup", "camera", "subject", "replication")
 NUMBER_COLUMNS = (
-    "action", "setup", "camera", "subject", "replication",
+    *NAME_COLUMNS,
     "offset", "frames", "bodies", "dropped", "period", "centre_offset",
 )  # fmt: skip
 
@@ -62,6 +64,7 @@ class SkeletonWriter:
         """Add clips behind those already there; their names must come later in the order of names."""
         _append(self._joints, clips.joints)
         _append(self._centre, clips.centre)
+        h5.require_written(self._file)
         self._clips.append(clips.without_rows())
 
     def finish(self) -> None:
@@ -111,23 +114,41 @@ class SkeletonStore:
 
     def _open(self) -> None:
         self.name = h5.read_strings(self._file, "clip/name")
-        columns: dict[str, NDArray[Any]] = {name: h5.read_array(self._file, f"clip/{name}") for name in NUMBER_COLUMNS}
+        columns: dict[str, NDArray[np.int64]] = {
+            name: h5.read_array(self._file, f"clip/{name}", np.int64, 2 if name == "period" else 1)
+            for name in NUMBER_COLUMNS
+        }
         for name in ("action", "setup", "camera", "subject", "replication", "frames", "bodies", "dropped"):
             setattr(self, name, columns[name])
         self._offset, self._centre_offset = columns["offset"], columns["centre_offset"]
         self._period = columns["period"]
-        rows, centres = self._file.get("joints"), self._file.get("centre")
-        fits = (
-            isinstance(rows, h5py.Dataset)
-            and isinstance(centres, h5py.Dataset)
-            and rows.shape == (int((self.frames * self.bodies).sum()), NUM_JOINTS, 3)
-            and {len(column) for column in columns.values()} == {len(self.name)}
-        )
-        if not fits:
+        self._joints = h5.dataset(self._file, "joints", "f", 3)
+        self._centre = h5.dataset(self._file, "centre", "f", 2)
+        if not self._fits(columns):
             raise DataError(
                 f"{self._path}: its datasets do not fit each other; delete it and run `fsvae-pipe preprocess` again"
             )
-        self._joints, self._centre = rows, centres
+
+    def _fits(self, columns: Mapping[str, NDArray[np.int64]]) -> bool:
+        """Whether every clip's rows are where its columns say, so that reading any clip stays inside the file."""
+        rows, centres = self._joints.shape[0], self._centre.shape[0]
+        if {len(column) for column in columns.values()} != {len(self.name)} or self._period.shape[1] != 2:
+            return False
+        if (self._joints.shape[1:], self._centre.shape[1:]) != ((NUM_JOINTS, 3), (3,)):
+            return False
+        if not ((self.frames >= 1) & (self.frames <= rows) & (self.bodies >= 1) & (self.bodies <= 2)).all():
+            return False
+        used = self.frames * self.bodies
+        moves = (self.bodies == 2) & (self._period[:, 0] != self._period[:, 1])  # the second body follows the first
+        period, start = self._period[moves], self._centre_offset[moves]
+        return bool(
+            used.sum() == rows
+            and (self._offset == np.cumsum(used) - used).all()
+            and (period >= 1).all()
+            and (period <= self.frames[moves, None]).all()
+            and ((start >= 0) & (start <= centres - period[:, 0])).all()
+            and all(((columns[key] >= 1) & (columns[key] <= MAX_NUMBER)).all() for key in NAME_COLUMNS)
+        )
 
     def __len__(self) -> int:
         return len(self.name)
@@ -139,6 +160,10 @@ class SkeletonStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def require_as_written(self) -> None:
+        """Read all of the file once; raise DataError when it is not what was written."""
+        h5.require_as_written(self._file)
 
     def close(self) -> None:
         """Close the file; columns stay readable."""
@@ -168,12 +193,9 @@ class SkeletonStore:
 
     def _read(self, dataset: h5py.Dataset, start: int, rows: int) -> NDArray[np.float32]:
         try:
-            values: NDArray[np.float32] = dataset[start : start + rows]
-        except OSError as error:
-            raise DataError(
-                f"{self._path}: dataset {dataset.name} is damaged ({error}); delete it and run `fsvae-pipe preprocess`"
-            ) from error
-        return values
+            return h5.read_rows(dataset, start, start + rows)
+        except DataError as error:
+            raise DataError(f"{error}: run `fsvae-pipe preprocess`") from error
 
 
 def loop_clip(

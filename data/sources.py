@@ -19,6 +19,7 @@ from pathlib import Path
 from data.clip_name import ClipName
 from data.errors import DataError, RawFileError
 from data.skeleton_file import MAX_BYTES
+from data.zip_file import BROKEN, opened_zip, require_apart
 
 SUFFIX = ".skeleton"
 DATASETS_WITH_MISSING_CLIPS = ("ntu60", "ntu120")
@@ -61,9 +62,16 @@ class ClipSource:
         if self.num_bytes > MAX_BYTES:
             raise RawFileError(str(self), f"{self.num_bytes} bytes; a clip has at most {MAX_BYTES}")
         try:
-            return Path(self.path).read_bytes() if self.member is None else self._unpack(self.member)
-        except (OSError, zipfile.BadZipFile, zlib.error) as error:
+            return self._read_file() if self.member is None else self._unpack(self.member)
+        except BROKEN as error:
             raise RawFileError(str(self), f"can't be read ({getattr(error, 'strerror', None) or error})") from error
+
+    def _read_file(self) -> bytes:
+        path = Path(self.path)
+        if path.exists() and not path.is_file():
+            raise RawFileError(str(self), "it is a device or a pipe, no file")  # these may never end
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
 
     def _unpack(self, member: Member) -> bytes:
         if member.encrypted or member.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -151,25 +159,19 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
 
 def _members(path: Path) -> Iterator[ClipSource]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened_zip(path) as archive:
             entries = archive.infolist()
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+    except BROKEN as error:
         raise DataError(
             f"{path}: neither a {SUFFIX} file nor a whole zip archive ({error}); get it again, or name another one in "
             "dataset.raw"
         ) from error
+    entries = [entry for entry in entries if is_clip_file(entry.filename) and not entry.is_dir()]
+    require_apart(path, entries)
     for entry in entries:
-        if is_clip_file(entry.filename) and not entry.is_dir():
-            encrypted = bool(entry.flag_bits & _ENCRYPTED)
-            place = (
-                entry.filename,
-                entry.header_offset,
-                entry.compress_type,
-                encrypted,
-                entry.compress_size,
-                entry.CRC,
-            )
-            yield ClipSource(str(path), entry.file_size, Member(*place))
+        encrypted = bool(entry.flag_bits & _ENCRYPTED)
+        place = (entry.filename, entry.header_offset, entry.compress_type, encrypted, entry.compress_size, entry.CRC)
+        yield ClipSource(str(path), entry.file_size, Member(*place))
 
 
 def find_clips(paths: Sequence[Path]) -> tuple[list[tuple[ClipName, ClipSource]], list[RawFileError]]:

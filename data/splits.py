@@ -135,7 +135,10 @@ def _check(everything: Collection[int], unseen: Collection[int], val_unseen: Col
         )
     left = len(everything) - len(unseen) - len(val_unseen)
     if left < 2:
-        raise DataError(f"only {max(left, 0)} actions would be left to train the val phase on; at least 2 are needed")
+        raise DataError(
+            f"of {len(everything)} actions {max(left, 0)} would be left to train the val phase on; "
+            "at least 2 are needed"
+        )
 
 
 def _draw(seen: Sequence[int], num_unseen: int, seed: int) -> tuple[int, ...]:

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data import h5
+from data.clip_name import MAX_NUMBER
 from data.errors import DataError
+from data.published_text import LEVELS
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,26 @@ def write_text_features(path: Path, text: TextFeatures, record: Mapping[str, str
 def read_text_features(path: Path) -> TextFeatures:
     """Read text.h5. Raises DataError when it is missing, not whole, or its parts do not fit each other."""
     with h5.reading(path) as file:
-        action = h5.read_array(file, "action")
-        levels = [name for name in file if name not in ("action", "texts")]
-        features = {level: h5.read_array(file, level) for level in levels}
-        texts = {level: h5.read_strings(file, f"texts/{level}") for level in file.get("texts", ())}
-        encoder = str(file.attrs.get("encoder", ""))
+        action = h5.read_array(file, "action", np.int64, 1)
+        there = h5.members(file)
+        described = h5.members(file, "texts") if "texts" in there else []
+        levels = [name for name in there if name not in ("action", "texts")]
+        unknown = {*levels, *described} - {*LEVELS}
+        if unknown:
+            raise DataError(
+                f"{path}: holds {', '.join(sorted(map(str, unknown))[:5])}, where the levels {', '.join(LEVELS)} are "
+                "wanted; delete it and run `fsvae-pipe embed-text` again"
+            )
+        features = {level: h5.read_array(file, level, np.float32, 2) for level in levels}
+        texts = {level: h5.read_strings(file, f"texts/{level}") for level in described}
+        encoder = str(h5.read_attribute(file, "", "encoder") or "")
+    if not (action[:-1] < action[1:]).all() or (len(action) and not 1 <= action[0] <= action[-1] <= MAX_NUMBER):
+        raise DataError(
+            f"{path}: action holds other than rising action numbers, 1 to {MAX_NUMBER}; delete it and run "
+            "`fsvae-pipe embed-text` again"
+        )
     if any(len(rows) != len(action) for rows in (*features.values(), *texts.values())):
         raise DataError(f"{path}: its datasets differ in length; delete it and run `fsvae-pipe embed-text` again")
+    with h5.reading(path) as file:
+        h5.require_as_written(file)
     return TextFeatures(encoder, action, features, texts)

@@ -21,6 +21,9 @@ from descriptions.errors import DescriptionError
 LEVELS = ("label", "local", "global")
 COLUMNS = ("action", *LEVELS)
 BUILTIN = ("ntu120", "demo")
+MAX_BYTES = 1 << 26
+MAX_PROBLEMS = 100
+SHOWN_CHARACTERS = 40
 UNDECODED = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as "surrogateescape" leaves them
 
 Texts = dict[int, dict[str, str]]  # action, from 1 -> level -> text
@@ -54,8 +57,7 @@ def read_descriptions(path: Path) -> Texts:
     file = inspect_descriptions(path)
     if file.problems:
         raise DescriptionError(
-            f"{path}: " + "; ".join(str(problem) for problem in file.problems) + f"; {wanted()}, then run "
-            "`fsvae-pipe texts` to check the file"
+            f"{path}: {listed(file.problems)}; {wanted()}, then run `fsvae-pipe texts` to check the file"
         )
     return file.texts
 
@@ -74,15 +76,24 @@ def builtin_descriptions(name: str) -> Texts:
 def inspect_descriptions(path: Path) -> DescriptionFile:
     """Read what can be read of `path` and list every problem. Raises DescriptionError when it can't be opened."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise DescriptionError(
             f"{path}: cannot be read ({error.strerror}); dataset.descriptions names a CSV with the columns "
             f"{','.join(COLUMNS)}, and `fsvae-pipe texts --init` writes one to begin with"
         ) from error
+    if len(raw) > MAX_BYTES:
+        raise DescriptionError(f"{path}: more than {MAX_BYTES} bytes, which is too large for descriptions of actions")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return DescriptionFile({}, {}, [Problem(1, "the file is UTF-16; save it as UTF-8")])
     return _parse(raw.decode("utf-8-sig", errors="surrogateescape"))
+
+
+def listed(problems: Sequence[object]) -> str:
+    """The first problems, and how many more there are."""
+    more = [f"and {len(problems) - MAX_PROBLEMS} more"] if len(problems) > MAX_PROBLEMS else []
+    return "; ".join([*map(str, problems[:MAX_PROBLEMS]), *more])
 
 
 def wanted() -> str:
@@ -131,12 +142,18 @@ def _rows(content: str) -> tuple[list[tuple[int, list[str]]], list[Problem]]:
 def _header_faults(header: Sequence[str]) -> Iterator[str]:
     for name in dict.fromkeys(header):
         if name not in COLUMNS:
-            yield f'unknown column "{UNDECODED.sub("?", name)}"'
+            yield f'unknown column "{_shown(name)}"'
         elif header.count(name) > 1:
             yield f"column {name} stands there {header.count(name)} times"
     for name in COLUMNS:
         if name not in header:
             yield f"no column {name}"
+
+
+def _shown(text: str) -> str:
+    """A cell that was not expected, for a message."""
+    text = UNDECODED.sub("?", text)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
 def _row(header: Sequence[str], cells: Sequence[str]) -> tuple[list[str], int, dict[str, str]]:
@@ -148,10 +165,12 @@ def _row(header: Sequence[str], cells: Sequence[str]) -> tuple[list[str], int, d
     name = row.get("action", "")
     action = int(name[1:]) if re.fullmatch(r"A[0-9]{3}", name) else 0
     if action == 0:
-        faults.append(f'action "{UNDECODED.sub("?", name)}" is not written as A001')
+        faults.append(f'action "{_shown(name)}" is not written as A001')
     for level in LEVELS:
         if level in row and not row[level]:
             faults.append(f"{level} is empty")
         if UNDECODED.search(row.get(level, "")):
             faults.append(f"{level} is not UTF-8")
+        if "\0" in row.get(level, ""):
+            faults.append(f"{level} holds a NUL character")
     return faults, action, {level: row.get(level, "") for level in LEVELS}

@@ -130,8 +130,9 @@ def _classifier(run: TrainedRun, texts: NDArray[np.float32], fit: bool) -> "tupl
     from models.fsvae import FSVAE
     from models.shift_gcn import FEATURES
     from models.unseen_classifier import UnseenClassifier
-    from pipeline.weights import read_state
+    from pipeline.weights import read_state, require_as_written
 
+    require_as_written(run.context.run.model)
     state = read_state(run.context.run.model, run.seed, "test", run.cycle)
     settings = run.config.evaluate
     if fit:
@@ -147,6 +148,7 @@ def _classifier(run: TrainedRun, texts: NDArray[np.float32], fit: bool) -> "tupl
             part: torch.from_numpy(h5.read_array(file, f"{run.seed}/{run.selection}/classifier_{part}"))
             for part in ("weight", "bias")
         }
+        h5.require_as_written(file)
     classifier.layer.load_state_dict(stored)
     return model, classifier
 
@@ -157,7 +159,8 @@ def _stored_gate(run: TrainedRun) -> BankGate:
 
     name = f"{run.seed}/{run.selection}"
     with h5.reading(run.context.run.predictions) as file:
-        gate = Gate(h5.read_array(file, f"{name}/gate_weights"), float(file[name].attrs["gate_bias"]))
-        top = int(file[name].attrs["gate_top"])
+        gate = Gate(h5.read_array(file, f"{name}/gate_weights"), float(h5.read_attribute(file, name, "gate_bias")))
+        top = int(h5.read_attribute(file, name, "gate_top"))
+        h5.require_as_written(file)
     settings = run.config.evaluate.gate
     return BankGate(gate, top, settings.temperature, settings.threshold)

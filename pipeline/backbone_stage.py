@@ -15,10 +15,9 @@ import numpy as np
 from accelerate import Accelerator
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from data.errors import DataError
-from data.files import replacing
+from data.files import replacing, sealed
 from data.skeleton_store import SkeletonStore
 from models.backbone_checkpoint import load_network, save_network
 from models.backbone_features import LoadBatch
@@ -30,6 +29,7 @@ from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.phases import Phase
 from pipeline.provenance import Provenance, read_record
+from pipeline.weights import require_as_written, write_weights
 
 STAGE = "backbone"
 VERSION = 1
@@ -84,8 +84,7 @@ def phase_backbone(
     def after_epoch(state: TrainingState) -> None:
         context.console.print(epoch_line(state.reports[-1], settings.epochs))
         if accelerator.is_main_process:
-            with replacing(partial) as file:
-                save_file(state.tensors(), file, {**provenance.record(), **state.metadata()})
+            write_weights(partial, state.tensors(), {**provenance.record(), **state.metadata()})
 
     clips = training.clips(store, settings.frames)
     network, reports = train_backbone(clips, settings, context.config.seed, accelerator, state, after_epoch)
@@ -99,7 +98,7 @@ def phase_backbone(
             "reports": reports_to_text(reports),
         }
         with replacing(path) as file:
-            save_network(file, network, {**provenance.record(), **about})
+            save_network(file, network, sealed({**provenance.record(), **about}))
         partial.unlink(missing_ok=True)
     accelerator.wait_for_everyone()
     return network, report
@@ -130,8 +129,9 @@ def _finished(path: Path, provenance: Provenance) -> tuple[ShiftGCN, EpochReport
     if record is None:
         return None
     try:
+        require_as_written(path)
         return load_network(path), reports_from_text(record["reports"])[int(record["kept_epoch"]) - 1]
-    except (ModelError, KeyError, ValueError):
+    except (DataError, ModelError, KeyError, ValueError, IndexError, TypeError):
         return None  # damaged: train it again
 
 
@@ -141,10 +141,11 @@ def _interrupted(path: Path, provenance: Provenance) -> TrainingState | None:
     if record is None:
         return None
     try:
+        require_as_written(path)
         with safe_open(path, framework="pt") as file:
             return TrainingState.from_saved({name: file.get_tensor(name) for name in file.keys()}, record)  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError):
-        return None
+    except (DataError, SafetensorError, KeyError, ValueError, TypeError):
+        return None  # damaged: begin anew
 
 
 def _matching_record(path: Path, provenance: Provenance) -> dict[str, str] | None:

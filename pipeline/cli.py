@@ -9,7 +9,6 @@ import sys
 from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal
 
 import click
@@ -33,6 +32,7 @@ from pipeline.options import (
 )
 from pipeline.run import chosen_stages, plan, run_stages
 from pipeline.stages import STAGES, Stage
+from pipeline.stopping import hear_signals
 from pipeline.workspace import Workspace
 
 RUN_STAGES = ("train", "evaluate")  # they work on one run
@@ -48,7 +48,7 @@ class Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command. Exit codes: 1 failed with a message, 2 wrong usage, 130 or 143 stopped."""
-        signal.signal(signal.SIGTERM, _stop)
+        hear_signals()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
@@ -65,11 +65,6 @@ class Program(click.Group):
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(printable(f"{where}{error.strerror or error}")) from error
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    """Make SIGTERM end a command as Ctrl-C does, so that half-written files are taken away."""
-    raise KeyboardInterrupt(number)
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -111,7 +106,7 @@ def init(folder: Path, /, split: str, raw: tuple[Path, ...], name: str, force: b
     from pipeline.workspace import Workspace
 
     path = write(Workspace(folder), split, raw, name, force)
-    click.echo(f"wrote {path}")
+    click.echo(printable(f"wrote {path}"))
     if split == "custom":
         click.echo("next: fill in [dataset] there (raw, train_subjects, unseen), write the descriptions it names,")
     elif not raw:
@@ -247,7 +242,7 @@ def show(context: Context, what: str, fps: float, **options: Any) -> None:
     """
     from pipeline.show import show as write
 
-    click.echo(f"wrote {write(context, what, frames_per_second=fps, **options)}")
+    click.echo(printable(f"wrote {write(context, what, frames_per_second=fps, **options)}"))
 
 
 @main.command()
@@ -297,11 +292,11 @@ def export(context: Context, folder: Path, features: bool, **options: Any) -> No
                 "--features writes what extract made; it takes no --action, --actions, --seed, --mode"
             )
         for path in export_features(context, folder):
-            click.echo(f"wrote {path}")
+            click.echo(printable(f"wrote {path}"))
         return
     written = write(context, folder, **options)
     for path in written.files:
-        click.echo(f"wrote {path}")
+        click.echo(printable(f"wrote {path}"))
     click.echo(f"largest difference from PyTorch: {written.largest_difference:.1e}")
 
 
@@ -319,7 +314,7 @@ def report(folder: Path, /, runs: tuple[str, ...], output: Path | None) -> None:
     """
     from pipeline.report import report as write
 
-    click.echo(f"wrote {write(Workspace(folder), runs or ('default',), output)}")
+    click.echo(printable(f"wrote {write(Workspace(folder), runs or ('default',), output)}"))
 
 
 @main.command()
@@ -357,7 +352,7 @@ def sweep(context: Context, grid: str, workers: int) -> None:
 
     overrides = click.get_current_context().params["overrides"]
     with locked(context.workspace):
-        click.echo(f"wrote {run_grid(context, grid, overrides, workers)}")
+        click.echo(printable(f"wrote {run_grid(context, grid, overrides, workers)}"))
 
 
 @main.command()

@@ -20,11 +20,17 @@ from models.presets import with_preset
 from models.text_settings import TextSettings
 from pipeline.errors import ConfigError, OverrideError
 
+MAX_BYTES = 1 << 20
+MAX_FAULTS = 20
+SHOWN_CHARACTERS = 200
+
 
 class Config(BaseModel, extra="forbid", frozen=True):
     """All settings of a workspace."""
 
-    seed: int = Field(5, ge=0, description="of the backbone, and of pseudo-unseen actions that a split does not name")
+    seed: int = Field(
+        5, ge=0, lt=2**63, description="of the backbone, and of pseudo-unseen actions that a split does not name"
+    )
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps")
     dataset: DatasetSettings = DatasetSettings()
     preprocess: PreprocessSettings = PreprocessSettings()
@@ -50,6 +56,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     that holds of an override.
     """
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path}: {path.stat().st_size} bytes, which is too large for settings")
         tree = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise ConfigError(
@@ -57,8 +65,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         ) from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and nesting without end
+        raise ConfigError(f"{path}: not valid TOML: {_short(str(error))}") from error
     config = build_config(tree, str(path))
     for override in overrides:
         _lay_over(tree, override)
@@ -74,11 +82,15 @@ def build_config(tree: Mapping[str, Any], source: str) -> Config:
 
     Raises ConfigError that lists every fault, by dotted key; `source` is what it names first.
     """
+    nul = [key for key, value in _flatten(tree) if _holds_nul(value) or "\0" in key]
+    if nul:
+        raise ConfigError(f"{source}: {_short(nul[0])} holds a NUL character, which no name or path can have")
     try:
         return Config.model_validate(with_preset(tree))
     except ValidationError as error:
         faults = [_fault(detail["type"], detail["loc"], detail["msg"], detail["input"]) for detail in error.errors()]
-        raise ConfigError(f"{source}: " + "; ".join(faults)) from None
+        more = [f"and {len(faults) - MAX_FAULTS} more"] if len(faults) > MAX_FAULTS else []
+        raise ConfigError(f"{source}: " + "; ".join([*faults[:MAX_FAULTS], *more])) from None
 
 
 def dump_config(config: Config) -> str:
@@ -89,11 +101,21 @@ def dump_config(config: Config) -> str:
 def _fault(kind: str, location: tuple[str | int, ...], message: str, value: object) -> str:
     key = ".".join(str(part) for part in location)
     if kind != "extra_forbidden":
-        return f"{key} = {value!r}: {message[0].lower()}{message[1:]}"
+        return f"{_short(key)} = {_short(repr(value))}: {message[0].lower()}{message[1:]}"
+    if len(key) > SHOWN_CHARACTERS:
+        return f"unknown key {_short(key)}"
     close = difflib.get_close_matches(key, Config().flat(), n=1) or [
         name for name in Config().flat() if name.rpartition(".")[2] == str(location[-1])
     ]
     return f"unknown key {key}" + (f" (did you mean {close[0]}?)" if close else "")
+
+
+def _holds_nul(value: object) -> bool:
+    return any(map(_holds_nul, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
 def _lay_over(tree: dict[str, Any], override: str) -> None:
@@ -103,7 +125,7 @@ def _lay_over(tree: dict[str, Any], override: str) -> None:
         raise OverrideError(f"--set {override}: write key=value, as in --set train.steps_per_cycle=200")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text.strip()  # so that a plain word needs no quotes
     for part in parts[:-1]:
         tree = tree.setdefault(part, {})

@@ -14,5 +14,5 @@ class OverrideError(ConfigError):
 
 
 def printable(text: str) -> str:
-    """`text` with control characters shown escaped, so that a file's name can't steer the terminal."""
-    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+    """`text` with control characters and line ends shown escaped, so that a file's name can't steer the terminal."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

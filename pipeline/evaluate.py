@@ -4,7 +4,8 @@ What was trained is read from the record in model.safetensors; only the table [e
 now. Every cycle of both phases is scored; pipeline/scoring.py has the rules.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from models.fsvae_settings import EvaluateSettings, ModelSettings
 from pipeline.comparison import comparison_table, differences, published
 from pipeline.config import Config, build_config
 from pipeline.context import Context
+from pipeline.errors import PipelineError
 from pipeline.fsvae_inputs import phase_and_clips, read_phases, split_in_use, text_matrix
 from pipeline.members import worked_on
 from pipeline.phases import missing
@@ -35,7 +37,7 @@ from pipeline.scoring import (
     score,
     tune,
 )
-from pipeline.weights import read_state
+from pipeline.weights import read_state, require_as_written
 from pipeline.workspace import PHASES, PhaseName
 
 KNOWN = {"true": True, "false": False}  # what a record says; anything else is not known, null in results.json
@@ -43,6 +45,7 @@ KNOWN = {"true": True, "false": False}  # what a record says; anything else is n
 
 def evaluate(context: Context, provenance: Provenance) -> None:
     """Score the run under every selection rule. Raises DataError, PipelineError or ModelError."""
+    require_as_written(context.run.model)
     trained = trained_config(context)
     features = read_phases(context)
     split = split_in_use(trained, features)
@@ -69,7 +72,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         "counts": _counts(split, features),
         "transfer": KNOWN.get(h5.read_record(context.workspace.features("test")).get("transfer", "unknown")),
         "differences": differences(context, trained),
-        "config": {**trained.plain(), "evaluate": context.config.evaluate.model_dump(mode="json")},
+        "config": {**made_with(context), "evaluate": context.config.evaluate.model_dump(mode="json")},
         "versions": package_versions(),
         "provenance": provenance.record(),
     }
@@ -91,6 +94,25 @@ def trained_config(context: Context) -> Config:
     """The settings that the run was trained with, from the record in its weights; the others have their defaults."""
     path = context.run.model
     settings = Provenance.from_record(read_record(path)).settings
+    return build_config(_tree(settings), str(path))
+
+
+def made_with(context: Context) -> dict[str, Any]:
+    """The settings that the clips, features, texts and models of the run were made with, as their records tell.
+
+    What was imported tells none, and what no record tells is left out.
+    """
+    workspace = context.workspace
+    settings: dict[str, Any] = {}
+    for path in (workspace.skeletons, workspace.features("test"), workspace.text, context.run.model):
+        with suppress(DataError, PipelineError):
+            settings |= Provenance.from_record(read_record(path)).settings
+    known = Config().flat()
+    return _tree({key: value for key, value in settings.items() if key in known})
+
+
+def _tree(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted keys as tables in tables."""
     tree: dict[str, Any] = {}
     for key, value in settings.items():
         *tables, name = key.split(".")
@@ -98,7 +120,7 @@ def trained_config(context: Context) -> Config:
         for part in tables:
             table = table.setdefault(part, {})
         table[name] = value
-    return build_config(tree, str(path))
+    return tree
 
 
 def phase_scoring(

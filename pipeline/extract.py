@@ -24,7 +24,7 @@ from pipeline.backbone_stage import PhaseTraining, batch_loader, phase_backbone
 from pipeline.context import Context
 from pipeline.given_backbone import GivenBackbone, given_backbone
 from pipeline.held_out import choose_held_out
-from pipeline.phases import Phase, phase_of, require_clips
+from pipeline.phases import Phase, phase_of, require_clips, require_held_out
 from pipeline.provenance import BACKBONE, Provenance
 from pipeline.texts_in_use import require_texts
 from pipeline.workspace import PHASES
@@ -49,6 +49,7 @@ def extract(context: Context, provenance: Provenance) -> None:
     if not accelerator.is_main_process:
         context = replace(context, console=Console(quiet=True))
     with SkeletonStore(context.workspace.skeletons) as store:
+        store.require_as_written()
         inputs = _inputs(context, store)
         for name in PHASES:
             phase = phase_of(name, inputs.split)
@@ -70,6 +71,7 @@ def _inputs(context: Context, store: SkeletonStore) -> _Inputs:
     held_out = choose_held_out(store.action, store.subject, train, config.backbone.held_out, config.seed)
     for name in PHASES:
         require_clips(phase_of(name, split), store.action[train & ~held_out])
+        require_held_out(phase_of(name, split), store.action[held_out])
     given = given_backbone(context) if config.backbone.weights else None
     return _Inputs(store, split, train, held_out, given)
 

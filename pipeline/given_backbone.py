@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from data.clip_name import MAX_NUMBER
 from data.splits import NUM_ACTIONS, action_label
 from models.backbone_checkpoint import load_network
 from models.shift_gcn import ShiftGCN
@@ -14,6 +15,7 @@ from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.phases import Phase
 from pipeline.provenance import read_record
+from pipeline.weights import require_as_written
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -66,6 +68,19 @@ class GivenBackbone:
         return self.actions is not None and set(phase.seen) <= set(self.actions)
 
 
+def _actions(text: str, classes: int, source: str) -> tuple[int, ...]:
+    """The action of each class, as a record tells it. Raises PipelineError when it does not."""
+    try:
+        actions = json.loads(text)
+    except (ValueError, RecursionError):
+        actions = None
+    if not isinstance(actions, list) or not all(type(action) is int and 0 < action <= MAX_NUMBER for action in actions):
+        raise PipelineError(f"{source}: its record does not say the action of each class; save the checkpoint again")
+    if len(actions) != classes or sorted(set(actions)) != actions:
+        raise PipelineError(f"{source}: its record names {len(actions)} actions, not {classes} rising ones")
+    return tuple(actions)
+
+
 def fit_head(features: NDArray[np.float32], action: NDArray[np.int64], fit: NDArray[np.bool_]) -> "Pipeline":
     """A classifier of the `fit` clips' actions on their features, (n, 256): standardised, then logistic regression."""
     from sklearn.linear_model import LogisticRegression
@@ -85,8 +100,10 @@ def given_backbone(context: Context) -> GivenBackbone:
     network = load_network(path)
     classes = network.fc.out_features
     record = read_record(path) if path.suffix == ".safetensors" else {}
+    if "fingerprint" in record:
+        require_as_written(path)
     if "actions" in record:
-        actions = tuple(json.loads(record["actions"]))
+        actions = _actions(record["actions"], classes, f'backbone.weights = "{weights}": {path}')
         return GivenBackbone(weights, network, actions if record.get("dataset") == dataset else None)
     if dataset not in NUM_ACTIONS:
         return GivenBackbone(weights, network, None)

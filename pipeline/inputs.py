@@ -1,7 +1,7 @@
 """What each stage reads, as names and fingerprints, so that `status` can say which of them changed."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.context import Context
@@ -39,13 +39,18 @@ def skeletons_and_weights(context: Context) -> Mapping[str, str]:
 
 def descriptions(context: Context) -> Mapping[str, str]:
     """One fingerprint for each action's texts, at the levels in use."""
-    from data.splits import action_label
     from pipeline.texts_in_use import texts_in_use
 
-    levels = context.config.text.levels
+    return fingerprints_of_texts(texts_in_use(context), context.config.text.levels)
+
+
+def fingerprints_of_texts(texts: Mapping[int, Mapping[str, str]], levels: Sequence[str]) -> Mapping[str, str]:
+    """The same of `texts` that were read already."""
+    from data.splits import action_label
+
     return {
-        f"text of {action_label(action)}": _digest("\n".join(texts[level] for level in levels))
-        for action, texts in texts_in_use(context).items()
+        f"text of {action_label(action)}": _digest("\n".join(row[level] for level in levels))
+        for action, row in texts.items()
     }
 
 

@@ -117,9 +117,18 @@ def locked(workspace: Workspace) -> Iterator[None]:
     if int(os.environ.get("RANK", "0")) > 0:  # started by `accelerate launch`: the first process holds it for all
         yield
         return
-    workspace.root.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(workspace.lock)
     try:
-        with FileLock(workspace.lock, timeout=0):
-            yield
+        workspace.root.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
     except Timeout as error:
         raise PipelineError(f"another fsvae-pipe command works in {workspace.root}; wait until it has ended") from error
+    except OSError as error:
+        raise PipelineError(
+            f"{workspace.root}: no folder that can be worked in ({error.strerror or error}); give it the right to be "
+            "written in, or name another workspace with -w"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -77,6 +77,15 @@ def require_clips(phase: Phase, actions: NDArray[np.int64]) -> None:
         )
 
 
+def require_held_out(phase: Phase, actions: NDArray[np.int64]) -> None:
+    """Raise DataError when none of the held-out clips' `actions` is a seen one of `phase`."""
+    if not np.isin(actions, phase.seen).any():
+        raise DataError(
+            f"no training clip of the {phase.name} phase's seen actions can be held out, which measures the backbone "
+            "and fits the gate: each of them has one training clip; record more clips, or let more subjects train"
+        )
+
+
 def missing(wanted: Collection[int], found: Collection[int]) -> str:
     """The wanted actions that were not found, as text; "" when none is missing."""
     return ", ".join(action_label(action) for action in sorted(set(wanted) - set(found)))

@@ -16,6 +16,7 @@ from descriptions.errors import DescriptionError
 from pipeline.action_bank import Mode
 from pipeline.clip_stream import Unread
 from pipeline.context import Context
+from pipeline.csv_cells import cells
 from pipeline.errors import PipelineError, printable
 from pipeline.free_text import GivenAction, parse_given, read_given, used_levels
 from pipeline.recognizer import Answer, Ranked, Recognizer
@@ -105,7 +106,7 @@ def write_json(found: Iterable[Found], top: int, output: IO[str]) -> None:
             row = {"clip": item.clip, "actions": [_plain(ranked) for ranked in item.ranked[:top]]}
             if item.unseen_probability is not None:
                 row["unseen_probability"] = round(item.unseen_probability, 6)
-        output.write(json.dumps(row, ensure_ascii=False) + "\n")
+        output.write(_json_line(row) + "\n")
         output.flush()
 
 
@@ -120,8 +121,8 @@ def write_csv(found: Iterable[Found], top: int, output: IO[str]) -> None:
         gate = "" if item.unseen_probability is None else f"{item.unseen_probability:.6f}"
         for rank, ranked in enumerate(item.ranked[:top], start=1):
             action = ranked.action
-            cells = (action.name, action.label, action.kind, f"{ranked.probability:.6f}", gate, "")
-            output.write(_csv_line((item.clip, rank, *cells)))
+            answer = (action.name, action.label, action.kind, f"{ranked.probability:.6f}", gate, "")
+            output.write(_csv_line((item.clip, rank, *answer)))
         output.flush()
 
 
@@ -184,7 +185,13 @@ def _plain(ranked: Ranked) -> dict[str, object]:
     return {"action": action.name, "label": action.label, "kind": action.kind, "probability": probability}
 
 
-def _csv_line(cells: Sequence[object]) -> str:
+def _json_line(row: dict[str, object]) -> str:
+    """`row` as JSON in which only printable characters stand for themselves, as a terminal may show it."""
+    line = json.dumps(row, ensure_ascii=False)
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
+
+
+def _csv_line(row: Sequence[object]) -> str:
     line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
+    csv.writer(line, lineterminator="\n").writerow(cells(row))
     return line.getvalue()

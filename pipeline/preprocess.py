@@ -23,6 +23,7 @@ from data.skeleton_store import SkeletonWriter
 from data.sources import ClipSource, find_clips, missing_clips
 from data.splits import NUM_ACTIONS, action_label
 from pipeline.context import Context
+from pipeline.csv_cells import cells
 from pipeline.errors import PipelineError
 from pipeline.provenance import Provenance
 
@@ -120,7 +121,7 @@ def _write_rejects(path: Path, rejects: Sequence[Reject]) -> None:
     with replacing(path) as place, place.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("file", "line", "reason"))
-        rows.writerows((reject.file, reject.line or "", reject.reason) for reject in rejects)
+        rows.writerows(cells((reject.file, reject.line or "", reject.reason)) for reject in rejects)
 
 
 def _nothing_left(context: Context, tally: Tally) -> str:

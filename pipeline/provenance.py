@@ -4,6 +4,7 @@ The record travels with the file: in the root attributes of HDF5, in the metadat
 JSON. All values are strings, so that one form serves all three.
 """
 
+import hashlib
 import json
 import shlex
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from data.errors import DataError
-from data.files import FORMAT_VERSION, check_format_version
+from data.files import ADVICE, FORMAT_VERSION, check_format_version, check_seal
 from pipeline.errors import PipelineError
 
 BACKBONE = "backbone_fingerprint"  # in the record of features/PHASE.h5: the weights that made it
@@ -61,8 +62,10 @@ class Provenance:
         """The provenance in a record that was read back. Raises PipelineError when the record is not whole."""
         try:
             settings, inputs = (json.loads(record[key]) for key in ("settings", "inputs"))
+            if not (isinstance(settings, dict) and isinstance(inputs, dict)):
+                raise ValueError("settings and inputs must be tables")
             return cls(record["stage"], int(record["stage_version"]), settings, inputs)
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, TypeError, RecursionError) as error:
             raise PipelineError(f"the record of how the file was made is not whole ({error!r})") from error
 
     def changes_from(self, earlier: "Provenance") -> Iterator[str]:
@@ -112,16 +115,29 @@ def read_record(path: Path) -> dict[str, str]:
         return h5.read_record(path)
     record = _safetensors_metadata(path) if path.suffix == ".safetensors" else _json_record(path)
     check_format_version(path, record.get("format_version"))
+    check_seal(path, record)
     return record
 
 
 def _json_record(path: Path) -> dict[str, str]:
-    """What a JSON file holds under "provenance"."""
+    """What a JSON file holds under "provenance", after checking the rest by the fingerprint there."""
     try:
-        record: dict[str, str] = json.loads(path.read_text("utf-8"))["provenance"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: does not say how it was made ({error!r}); delete it and make it again") from error
+        tree = json.loads(path.read_text("utf-8"))
+        record: dict[str, str] = tree["provenance"]
+        if not isinstance(record, dict):
+            raise ValueError("provenance must be a table")
+        as_written = record.get("fingerprint") in (None, json_fingerprint(tree))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: does not say how it was made ({error!r}); {ADVICE}") from error
+    if not as_written:
+        raise DataError(f"{path}: its contents are not those that were written, so that it was edited; {ADVICE}")
     return record
+
+
+def json_fingerprint(tree: Mapping[str, Any]) -> str:
+    """SHA-256 of all of a JSON file but "provenance"."""
+    content = json.loads(json.dumps({key: value for key, value in tree.items() if key != "provenance"}))
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _safetensors_metadata(path: Path) -> dict[str, str]:
@@ -132,4 +148,4 @@ def _safetensors_metadata(path: Path) -> dict[str, str]:
         with safe_open(path, framework="numpy") as file:
             return dict(file.metadata() or {})
     except SafetensorError as error:
-        raise DataError(f"{path}: not a whole safetensors file ({error}); delete it and make it again") from error
+        raise DataError(f"{path}: not a whole safetensors file ({error}); {ADVICE}") from error

@@ -7,7 +7,7 @@ Letters: N test clips, S seen actions, U unseen actions.
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -135,11 +135,13 @@ class RunData:
                     h5.read_array(file, f"{at}/{name}")
                     for name in ("unseen_probabilities", "gate", "zsl_action", "gzsl_action")
                 ]
-                seeds.append(SeedPredictions(seed, int(file[at].attrs["cycle"]), *columns))
+                seeds.append(SeedPredictions(seed, int(h5.read_attribute(file, at, "cycle")), *columns))
             action, seen, unseen, logits = (
                 h5.read_array(file, name) for name in ("action", "seen_actions", "unseen_actions", "seen_logits")
             )
-            return Predictions(h5.read_strings(file, "name"), action, seen, unseen, logits, tuple(seeds))
+            name = h5.read_strings(file, "name")
+            h5.require_as_written(file)
+            return Predictions(name, action, seen, unseen, logits, tuple(seeds))
 
     @cached_property
     def history(self) -> pd.DataFrame | Missing:
@@ -147,11 +149,14 @@ class RunData:
         return attempt(self._history)
 
     def _history(self) -> pd.DataFrame:
+        from models.fsvae_training import LossRow
+
         try:
-            return pd.read_csv(self.folder.history)
+            columns = {field.name: float for field in fields(LossRow)}
+            return pd.read_csv(self.folder.history).astype({"phase": str, **columns})
         except FileNotFoundError:
             raise DataError(f"{self.folder.history}: no such file") from None
-        except (ValueError, pd.errors.ParserError) as error:
+        except (KeyError, ValueError, pd.errors.ParserError) as error:
             raise DataError(f"{self.folder.history}: not as train wrote it ({error})") from error
 
     @cached_property

@@ -17,7 +17,7 @@ from models.fsvae import FSVAE
 from pipeline.errors import PipelineError
 from pipeline.fsvae_inputs import text_matrix
 from pipeline.report_data import Missing, Predictions, RunData
-from pipeline.weights import read_state
+from pipeline.weights import read_state, require_as_written
 
 SHOWN_CLIPS = 1000  # of seen and of unseen actions each; a map of more is slow and shows no more
 
@@ -50,6 +50,11 @@ def _cycle(run: RunData, seed: int) -> int:
     return int(run.results["seeds"][str(seed)][run.rule]["cycle"])
 
 
+def _state(run: RunData, seed: int) -> dict[str, torch.Tensor]:
+    require_as_written(run.folder.model)
+    return read_state(run.folder.model, seed, "test", _cycle(run, seed))
+
+
 def read_gains(run: RunData) -> Gains:
     """The skeleton branch's gains. Raises PipelineError when the run has no frequency module, DataError."""
     settings = run.config.model.frequency
@@ -57,7 +62,7 @@ def read_gains(run: RunData) -> Gains:
         raise PipelineError('the run has no frequency module (model.frequency.apply_to = "none")')
     learnt = []
     for seed in run.seeds:
-        state = read_state(run.folder.model, seed, "test", _cycle(run, seed))
+        state = _state(run, seed)
         size = _skeleton_size(run, state)
         module = FrequencyModule(size, settings)
         start = module.gains().detach().numpy().copy()
@@ -83,7 +88,7 @@ def latent_map(run: RunData) -> LatentMap:
     if isinstance(predictions, Missing):
         raise DataError(predictions.reason)
     seed = run.seeds[0]
-    state = read_state(run.folder.model, seed, "test", _cycle(run, seed))
+    state = _state(run, seed)
     features = read_features(run.workspace.features("test"))
     place = {str(name): index for index, name in enumerate(features.name)}
     shown = _draw(predictions)

@@ -147,8 +147,8 @@ def again_panel(run: RunData) -> Panel:
     """Settings, versions, commands and texts."""
     provenance = run.results["provenance"]
     versions = [[name, version] for name, version in run.results["versions"].items()]
-    environment = attempt(lambda: run.folder.environment.read_text("utf-8"))
-    config = attempt(lambda: run.folder.config.read_text("utf-8"))
+    environment = attempt(lambda: run.folder.environment.read_text("utf-8", "replace"))
+    config = attempt(lambda: run.folder.config.read_text("utf-8", "replace"))
     texts = [
         ("Commands", commands(run)),
         ("config.toml", config.reason if isinstance(config, Missing) else config),

@@ -9,8 +9,9 @@ import numpy as np
 from rich.table import Table
 
 from data import h5
-from data.files import replacing
+from data.files import replacing, sealed
 from models.metrics import confusion_matrix
+from pipeline.provenance import json_fingerprint
 from pipeline.scoring import RULES, CycleScores, PhaseScoring, Prediction, Rule
 
 GZSL_WAYS = {
@@ -38,7 +39,8 @@ def over_seeds(trees: Sequence[Tree], statistic: str) -> Tree:
 
 
 def write_results(path: Path, results: Tree) -> None:
-    """Write results.json, whole or not at all."""
+    """Write results.json, whole or not at all, with the fingerprint of its contents in the record."""
+    results = {**results, "provenance": {**sealed(results["provenance"]), "fingerprint": json_fingerprint(results)}}
     with replacing(path) as partial:
         partial.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
 

@@ -33,7 +33,8 @@ def run_stages(context: Context, stages: Sequence[Stage], force: Collection[str]
     """Run those of `stages` that are not up to date; return the states in which they were found.
 
     Says before each stage why it runs, and after it how long it took. A stage that wrote the same contents again
-    leaves the stages behind it up to date.
+    leaves the stages behind it up to date. Raises PipelineError when what a stage reads changed while it ran: its
+    result is stale then, and those of the stages behind it would be.
     """
     ran: list[StageState] = []
     for stage in stages:
@@ -44,6 +45,12 @@ def run_stages(context: Context, stages: Sequence[Stage], force: Collection[str]
         context.console.print(f" ({printable('; '.join(state.reasons))})", markup=False, highlight=False)
         started = time.perf_counter()
         stage.run(context)
+        left = stage_state(stage, context, {})
+        if left.state != "done":
+            raise PipelineError(
+                f"{stage.name} has ended, but its result is {left.state} already ({'; '.join(left.reasons)}): "
+                "something changed while it ran; run the same command again"
+            )
         context.console.print(f"[bold]{stage.name}[/bold]: done in {time.perf_counter() - started:.1f} s")
         ran.append(state)
     return ran

@@ -167,8 +167,8 @@ def _choose(names: Sequence[str], name: str, number: int, where: str) -> list[in
         actions = sorted({other[-4:] for other in names})
         raise DataError(f"{where}: no clip of {name}; there are clips of {', '.join(actions)}")
     close = difflib.get_close_matches(name, names, n=1)
-    hint = f"; is it {close[0]}?" if close else ""
-    raise DataError(f"{where}: none of {len(names)} clips is called {name}{hint} rejects.csv lists refused files")
+    hint = f" (is it {close[0]}?)" if close else ""
+    raise DataError(f"{where}: none of {len(names)} clips is called {name}{hint}; rejects.csv lists refused files")
 
 
 def _title(context: Context, what: str) -> str:

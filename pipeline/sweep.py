@@ -10,6 +10,7 @@ import csv
 import io
 import itertools
 import json
+import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from data.files import replacing
 from models.errors import ModelError
 from pipeline.config import load_config
 from pipeline.context import Context
+from pipeline.csv_cells import cells
 from pipeline.errors import PipelineError
 from pipeline.members import worked_on
 from pipeline.run import chosen_stages, run_stages
@@ -45,6 +47,7 @@ COLUMNS = {
     "val_phase_zsl_top1": ("val_phase", "zsl_top1"),
 }
 Row = dict[str, Any]
+MAX_ROWS = 10_000
 
 
 @cache
@@ -65,9 +68,14 @@ def grid_rows(grid: str) -> tuple[str, dict[str, Row]]:
         tree = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise PipelineError(f'"{grid}" is no grid: name a TOML file, or one of {", ".join(ready_grids())}') from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PipelineError(f"{path}: not valid TOML: {error}") from error
-    rows = {**tree.get("rows", {}), **_product(tree.get("product", {}))}
+    named, lists = tree.get("rows", {}), tree.get("product", {})
+    sound = isinstance(named, dict) and all(isinstance(row, dict) for row in named.values())
+    sound = sound and isinstance(lists, dict) and all(isinstance(values, list) for values in lists.values())
+    if sound and math.prod(len(values) for values in lists.values()) > MAX_ROWS:
+        raise PipelineError(f"{path}: [product] makes more than {MAX_ROWS} rows; name fewer values")
+    rows = {**named, **_product(lists)} if sound else {}
     if not rows or set(tree) - {"rows", "product"}:
         raise PipelineError(
             f'{path}: wanted a table [rows], as in name = {{ "train.alpha" = 0.1 }}, or a table [product], as in '
@@ -141,7 +149,7 @@ def _write_csv(path: Path, found: Sequence[Row]) -> None:
     measures = [f"{column}_{statistic}" for column in COLUMNS for statistic in ("mean", "std")]
     with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["row", "run", "rule", "seeds", *keys, *measures, "fault"])
+        writer.writerow(["row", "run", "rule", "seeds", *cells(keys), *measures, "fault"])
         for row in found:
             settings = [json.dumps(row["settings"][key]) if key in row["settings"] else "" for key in keys]
             for rule in RULES:
@@ -151,7 +159,7 @@ def _write_csv(path: Path, found: Sequence[Row]) -> None:
                     for statistic in ("mean", "std")
                 ]
                 seeds = len(row["results"].get("seeds", ()))
-                writer.writerow([row["row"], row["run"], rule, seeds, *settings, *numbers, row["fault"]])
+                writer.writerow(cells([row["row"], row["run"], rule, seeds, *settings, *numbers, row["fault"]]))
 
 
 def _table(name: str, found: Sequence[Row]) -> Table:

@@ -22,12 +22,12 @@ from data.files import replacing
 from data.sources import find_clips
 from data.splits import CUSTOM, NUM_ACTIONS, action_label, parse_action
 from descriptions.errors import DescriptionError
-from descriptions.loader import COLUMNS, Problem, Texts, builtin_descriptions, inspect_descriptions, wanted
+from descriptions.loader import COLUMNS, Problem, Texts, builtin_descriptions, inspect_descriptions, listed, wanted
 from models.errors import ModelError
 from models.text_encoders import TextEncoder
 from pipeline.context import Context
 from pipeline.embed_text import encode_levels, load_encoder_of, too_long
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, printable
 from pipeline.text_similarity import Similarity, similarities
 from pipeline.texts_in_use import texts_in_use
 
@@ -51,8 +51,8 @@ def texts(context: Context, *, init: bool = False, as_json: bool = False, neighb
     if problems and as_json:
         click.echo(json.dumps({"problems": [_plain(problem) for problem in problems]}, indent=2))
     if problems:
-        listed = "; ".join(problem.message if problem.line == NO_LINE else str(problem) for problem in problems)
-        raise DescriptionError(f"{_source(context)}: {listed}; {wanted()}, then run `fsvae-pipe texts` again")
+        told = listed([problem.message if problem.line == NO_LINE else problem for problem in problems])
+        raise DescriptionError(f"{_source(context)}: {told}; {wanted()}, then run `fsvae-pipe texts` again")
     if encoder is None or len(found) < 2:
         raise DescriptionError(f"{_source(context)}: only one action is described; at least 2 are needed to compare")
     features, _ = encode_levels(context, encoder, found)
@@ -183,7 +183,7 @@ def _show(context: Context, found: Texts, alike: Mapping[str, Similarity], neigh
         )
         for first, second, cosine in similarity.closest_pairs(pairs):
             names = " | ".join(f"{action_label(action)} {found[action]['label']}" for action in (first, second))
-            console.print(f"  {cosine:.3f}  {names}", markup=False)
+            console.print(f"  {cosine:.3f}  {printable(names)}", markup=False)
     source = f"{_source(context)}: {len(found)} actions, no problem found, read by {context.config.text.encoder}"
     console.print(source, markup=False)
 
@@ -193,7 +193,7 @@ def _neighbour_table(found: Texts, alike: Mapping[str, Similarity], neighbours: 
     table = Table("action", "text", *(f"nearest by {level}" for level in alike), box=box.SIMPLE_HEAD)
     for action, row in found.items():
         near = ["\n".join(_named(pair) for pair in level.neighbours(action, neighbours)) for level in alike.values()]
-        table.add_row(action_label(action), escape(row["label"]), *near, end_section=True)
+        table.add_row(action_label(action), escape(printable(row["label"])), *near, end_section=True)
     return table
 
 

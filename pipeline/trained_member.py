@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
+from data.errors import DataError
 from models.fsvae_training import LossRow, State
 from pipeline.provenance import Provenance
-from pipeline.weights import tensor_name, write_weights
+from pipeline.weights import BROKEN, require_as_written, tensor_name, write_weights
 from pipeline.workspace import PhaseName
 
 
@@ -54,15 +55,17 @@ def save_member(path: Path, member: TrainedMember, digest: str) -> None:
 def load_member(path: Path, seed: int, phase: PhaseName, cycles: int, digest: str) -> TrainedMember | None:
     """The member at `path`, or None when it is not there, not whole, or trained from something else."""
     try:
+        require_as_written(path)
         with safe_open(path, framework="pt") as file:
             record = file.metadata() or {}
             if record.get("digest") != digest:
                 return None
             states = [_state(file, tensor_name(seed, phase, cycle, "")) for cycle in range(1, cycles + 1)]
             history = [LossRow(**row) for row in json.loads(record["history"])]
-    except (OSError, SafetensorError):
+            seconds = float(record["seconds"])
+    except (DataError, *BROKEN, KeyError, TypeError):
         return None
-    return TrainedMember(seed, phase, states, history, float(record["seconds"]))
+    return TrainedMember(seed, phase, states, history, seconds)
 
 
 def _state(file: Any, prefix: str) -> State:

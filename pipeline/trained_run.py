@@ -18,6 +18,7 @@ from rich.console import Console
 
 from data.splits import Split, action_label
 from data.text_store import read_text_features
+from models.errors import ModelError
 from pipeline.config import Config, build_config
 from pipeline.context import Context
 from pipeline.errors import PipelineError
@@ -214,7 +215,13 @@ def _backbone(context: Context, split: Split) -> Backbone:
             f"{weights} is gone: the backbone that made {features}. Put it back, or run `fsvae-pipe extract --force`, "
             "then `fsvae-pipe run`"
         )
-    network = load_network(weights)
+    try:
+        network = load_network(weights)
+    except ModelError as error:
+        raise PipelineError(
+            f"{error}. It made {features}: put it back as it was, or run `fsvae-pipe extract --force`, "
+            "then `fsvae-pipe run`"
+        ) from error
     if record.get(BACKBONE) != network_fingerprint(network):
         raise PipelineError(
             f"{weights} is not the backbone that made {features}, which the run was trained on; put that one back, "

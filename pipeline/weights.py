@@ -6,7 +6,7 @@ with the fingerprint of the tensors.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -14,8 +14,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from data.errors import DataError
-from data.files import replacing
+from data.files import ADVICE, replacing, sealed
 from pipeline.workspace import PhaseName
+
+BROKEN = (SafetensorError, OSError, ValueError)  # what safetensors raises about a damaged file
 
 
 def tensor_name(seed: int, phase: PhaseName, cycle: int, name: str) -> str:
@@ -25,13 +27,30 @@ def tensor_name(seed: int, phase: PhaseName, cycle: int, name: str) -> str:
 
 def write_weights(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, str]) -> None:
     """Write `tensors` to `path`, whole or not at all."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().numpy().tobytes())
+    fingerprint = _fingerprint((name, tensors[name]) for name in sorted(tensors))
     with replacing(path) as partial:
-        save_file(dict(tensors), partial, metadata={**record, "fingerprint": digest.hexdigest()})
+        save_file(dict(tensors), partial, metadata={**sealed(record), "fingerprint": fingerprint})
+
+
+def _fingerprint(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """SHA-256 of every tensor's name, dtype, shape and contents."""
+    digest = hashlib.sha256()
+    for name, tensor in tensors:
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def require_as_written(path: Path) -> None:
+    """Raise DataError when the tensors in `path` are not those that its fingerprint was taken of, or not whole."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = _fingerprint((name, file.get_tensor(name)) for name in sorted(file.keys()))
+            wanted = (file.metadata() or {}).get("fingerprint")
+    except BROKEN as error:
+        raise DataError(f"{path}: not a whole safetensors file ({error}); {ADVICE}") from error
+    if found != wanted:
+        raise DataError(f"{path}: its contents are not those that were written, so that it is damaged; {ADVICE}")
 
 
 def read_state(path: Path, seed: int, phase: PhaseName, cycle: int) -> dict[str, Tensor]:
@@ -41,8 +60,8 @@ def read_state(path: Path, seed: int, phase: PhaseName, cycle: int) -> dict[str,
         with safe_open(path, framework="pt") as file:
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - no mapping
             state = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: not a whole safetensors file ({error}); run `fsvae-pipe train`") from error
+    except BROKEN as error:
+        raise DataError(f"{path}: not a whole safetensors file ({error}); {ADVICE}") from error
     if not state:
         raise DataError(f"{path}: holds no seed {seed}, {phase} phase, cycle {cycle}; run `fsvae-pipe train`")
     return state

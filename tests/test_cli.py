@@ -153,4 +153,4 @@ def test_a_dry_run_runs_nothing(work: Path) -> None:
 
 
 def test_messages_show_control_characters_escaped() -> None:
-    assert printable("a\x1b[31mé\nb\r") == "a\\x1b[31mé\nb\\r"
+    assert printable("a\x1b[31mé\nb\r") == "a\\x1b[31mé\\nb\\r"

@@ -4,17 +4,15 @@ import io
 from pathlib import Path
 from typing import Any
 
-import h5py
 import pytest
 from rich.console import Console
 
-from data import h5
-from data.files import FORMAT_VERSION
 from data.splits import split_names
 from models.metrics import harmonic_mean
 from pipeline.comparison import comparison_table, differences, published
 from pipeline.config import build_config
 from tests.made_features import made_workspace
+from tests.rewritten import rewrite_record
 from tests.test_train import SMALL
 
 SPLITS = ("ntu60-synse-55-5", "ntu60-synse-48-12", "ntu120-synse-110-10", "ntu120-synse-96-24")
@@ -63,18 +61,12 @@ def test_what_is_not_as_in_the_paper_is_said(tmp_path: Path) -> None:
 def test_nothing_is_said_of_the_papers_own_conditions(tmp_path: Path) -> None:
     context = made_workspace(tmp_path, SMALL)
     for path, more in ((context.workspace.features("test"), {}), (context.workspace.text, {"encoder": "ViT-B/32"})):
-        rewrite(path, {"stage": "import", **more})
+        rewrite_record(path, {"stage": "import", **more})
     assert differences(context, build_config({"model": {"preset": "released"}}, "test")) == []
 
 
 def test_a_backbone_that_has_seen_the_unseen_is_said(tmp_path: Path) -> None:
     context = made_workspace(tmp_path, SMALL)
-    rewrite(context.workspace.features("test"), {"transfer": "true"})
+    rewrite_record(context.workspace.features("test"), {"transfer": "true"})
     assert "no zero-shot result" in differences(context, build_config({}, "test"))[0]
 
-
-def rewrite(path: Path, changes: dict[str, str]) -> None:
-    """Change the record of an HDF5 file."""
-    record = h5.read_record(path)
-    with h5py.File(path, "r+") as file:
-        file.attrs.update({**record, **changes, "format_version": FORMAT_VERSION})

@@ -4,7 +4,7 @@ import pytest
 from data.errors import DataError
 from data.feature_store import FeatureSet
 from data.splits import Split
-from pipeline.phases import missing, phase_clips, phase_of
+from pipeline.phases import missing, phase_clips, phase_of, require_held_out
 
 SPLIT = Split("custom", seen=(1, 2, 3), unseen=(4,), val_unseen=(3,), val_unseen_drawn=False)
 
@@ -59,6 +59,12 @@ def test_a_seen_action_without_training_clips_is_named() -> None:
     features = clips([1, 1, 2, 3, 4], [1, 0, 0, 1, 0], [0, 0, 0, 0, 0])
     with pytest.raises(DataError, match="no training clip of A002"):
         phase_clips(phase_of("test", SPLIT), features)
+
+
+def test_no_held_out_clip_is_an_error_before_any_training() -> None:
+    require_held_out(phase_of("val", SPLIT), np.array([3, 2]))
+    with pytest.raises(DataError, match="no training clip of the val phase's seen actions can be held out"):
+        require_held_out(phase_of("val", SPLIT), np.array([3, 4]))
 
 
 def test_missing_names_what_is_not_there() -> None:

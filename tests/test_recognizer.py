@@ -22,6 +22,7 @@ from pipeline.recognizer import Answer, Recognizer
 from pipeline.workspace import Workspace
 from tests.conftest import TinyRun
 from tests.made_skeletons import moving_clip
+from tests.rewritten import rewrite_record
 
 LEVELS = ("label", "local", "global")
 
@@ -131,8 +132,7 @@ def test_the_recipe_must_be_known(copy: Workspace) -> None:
 
 
 def test_imported_features_have_no_backbone(copy: Workspace) -> None:
-    with h5py.File(copy.features("test"), "a") as file:
-        file.attrs["stage"] = "import"
+    rewrite_record(copy.features("test"), {"stage": "import"})
     with pytest.raises(PipelineError, match="was imported, so there is no backbone"):
         Recognizer.load(copy.root / "runs" / "default")
 

@@ -123,8 +123,8 @@ def test_pseudo_unseen_actions_are_drawn_by_the_seed_alone() -> None:
         ({"split": CUSTOM, "unseen": ["A001"], "val_unseen": ["A009"]}, "dataset.val_unseen names A009"),
         ({"split": CUSTOM, "unseen": ["A001", "A002", "A001"]}, "dataset.unseen lists A001 twice"),
         ({"split": CUSTOM, "unseen": ["A001", "A002"], "val_unseen": ["A002"]}, "A002 is in dataset.unseen and in"),
-        ({"split": CUSTOM, "unseen": ["A001", "A002"], "val_unseen": ["A003", "A004"]}, "only 1 actions would be left"),
-        ({"split": CUSTOM, "unseen": ["A001", "A002", "A003", "A004", "A005"]}, "only 0 actions would be left"),
+        ({"split": CUSTOM, "unseen": ["A001", "A002"], "val_unseen": ["A003", "A004"]}, "of 5 actions 1 would be left"),
+        ({"split": CUSTOM, "unseen": ["A001", "A002", "A003", "A004", "A005"]}, "of 5 actions 0 would be left"),
         ({"split": CUSTOM, "unseen": ["A001", "A002", "A003"]}, "2 seen actions are too few to hold 1 back"),
     ],
 )

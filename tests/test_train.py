@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from data import h5
 from data.errors import DataError
 from data.feature_store import read_features, write_features
 from data.h5 import read_record
@@ -130,6 +131,7 @@ def test_a_level_that_was_not_embedded_is_named(tmp_path: Path) -> None:
     context = made_workspace(tmp_path, SMALL, QUICK)
     with h5py.File(context.workspace.text, "r+") as file:
         del file["local"]
+        file.attrs["fingerprint"] = h5.fingerprint(file)
     with pytest.raises(DataError, match=r"asks for local.*embed-text"):
         stage_named("train").run(context)
 

@@ -1,0 +1,105 @@
+"""The pages of help keep to the program: quoted messages in docs/troubleshooting.md, code in docs/your-own-data.md.
+
+A message is quoted in a block marked ```message, as the program prints it; <...> stands for what differs from case to
+case. It must be one that a string in the source can make.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from data.bodies import clean
+from data.joints import JOINT_NAMES
+from data.skeleton_file import format_clip, parse_clip
+
+ROOT = Path(__file__).parents[1]
+LAYERS = ("pipeline", "models", "data", "descriptions")
+HOLE = "\0"  # what a template leaves open
+LEAST_CONSTANT = 0.5  # share of a quoted message, without its <...>, that must stand in the source word for word
+PREFIX = re.compile(r"^<[^<>]+>(?:, line <[^<>]+>)?: ")  # the file, put in front of a reason by another string
+
+
+def quoted_messages() -> list[str]:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    return [" ".join(block.split()) for block in re.findall(r"^```message\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
+
+
+def templates_in(path: Path) -> Iterator[str]:
+    """Every string of a module, adjoining pieces put together; what stands in braces is a HOLE."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else HOLE for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+@cache
+def templates() -> tuple[str, ...]:
+    found = {text for layer in LAYERS for path in (ROOT / layer).rglob("*.py") for text in templates_in(path)}
+    return tuple(sorted(" ".join(text.split()) for text in found if len(text) > 10))
+
+
+def can_make(template: str, message: str) -> bool:
+    parts = template.split(HOLE)
+    constant = len(template) - template.count(HOLE)
+    if constant < LEAST_CONSTANT * len(re.sub(r"<[^<>]*>", "", message)) or not all(part in message for part in parts):
+        return False
+    return re.fullmatch("(.*)".join(map(re.escape, parts)), message) is not None
+
+
+def is_in_the_source(message: str) -> bool:
+    forms = {message, PREFIX.sub("", message)}
+    return any(can_make(template, form) for template in templates() for form in forms)
+
+
+def test_the_page_quotes_the_messages_that_users_meet() -> None:
+    messages = quoted_messages()
+    assert len(messages) >= 25
+    assert len(set(messages)) == len(messages)
+    fences = re.findall(r"^```.*$", (ROOT / "docs" / "troubleshooting.md").read_text("utf-8"), re.MULTILINE)
+    assert fences == ["```message", "```"] * len(messages), "a message stands outside of a block ```message"
+
+
+@pytest.mark.parametrize("message", quoted_messages())
+def test_a_quoted_message_is_one_of_the_program(message: str) -> None:
+    assert is_in_the_source(message)
+
+
+@pytest.mark.parametrize("message", quoted_messages())
+def test_a_message_that_went_stale_is_found_out(message: str) -> None:
+    words = {word for word in re.sub(r"<[^<>]*>", " ", PREFIX.sub("", message)).split() if word.isalpha()}
+    changed = [re.sub(rf"(?<!\S){word}(?!\S)", "xyz", message) for word in words]
+    assert sum(not is_in_the_source(stale) for stale in changed) >= LEAST_CONSTANT * len(words)
+
+
+def test_kinect_v1_joints_become_25_as_your_own_data_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "your-own-data.md").read_text("utf-8")
+    (example,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "kinect_v1" in block]
+    rng = np.random.default_rng(0)
+    recorded = rng.normal(size=(12, 2, 20, 3)).astype(np.float32)
+    recorded[5:, 1] = 0  # the second body leaves
+    (tmp_path / "recordings").mkdir()
+    monkeypatch.chdir(tmp_path)
+    known: dict[str, Any] = {"recorded": recorded}
+    exec(compile(example, "docs/your-own-data.md", "exec"), known)
+    (written,) = (tmp_path / "recordings").iterdir()
+    joints = parse_clip(written.read_bytes(), written.name).joints
+
+    def at(name: str) -> Any:
+        return joints[:, :, JOINT_NAMES.index(name)]
+
+    assert joints.shape == (12, 2, 25, 3)
+    kept = [place for place in range(20) if place != 2]
+    assert np.array_equal(joints[:, :, kept], recorded[:, :, kept])
+    assert np.array_equal(at("spine_shoulder"), recorded[:, :, 2])
+    assert np.allclose(at("neck"), (recorded[:, :, 2] + recorded[:, :, 3]) / 2)
+    assert np.array_equal(at("left_thumb"), at("left_hand"))
+    assert np.array_equal(at("right_hand_tip"), at("right_hand"))
+    assert not joints[5:, 1].any()
+    clean(parse_clip(format_clip(joints), written.name), "shift-gcn")
