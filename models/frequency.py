@@ -61,7 +61,7 @@ def dct_matrix(size: int, device: torch.device) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _twiddles(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def twiddles(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """exp(-i pi k / 2D) times the orthonormal scale, for k = 0 ... D // 2, and its inverse. (D // 2 + 1,) complex."""
     k = torch.arange(size // 2 + 1, dtype=torch.float64)
     scale = torch.full_like(k, (2 / size) ** 0.5)
@@ -71,7 +71,7 @@ def _twiddles(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 @lru_cache(maxsize=8)
-def _fold(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def fold(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Even places rising, then odd places falling, and the order that undoes it. (D,) each."""
     order = torch.cat((torch.arange(0, size, 2), torch.arange(1, size, 2).flip(0))).to(device)
     return order, order.argsort()
@@ -81,8 +81,8 @@ def _dct(rows: Tensor) -> Tensor:
     size = rows.shape[-1]
     if size <= MATRIX_SIZE:
         return torch.matmul(rows, dct_matrix(size, rows.device).T)
-    order, _ = _fold(size, rows.device)
-    spectrum = torch.fft.rfft(rows[..., order]) * _twiddles(size, rows.device)[0]  # (..., D // 2 + 1)
+    order, _ = fold(size, rows.device)
+    spectrum = torch.fft.rfft(rows.index_select(-1, order)) * twiddles(size, rows.device)[0]  # (..., D // 2 + 1)
     return torch.cat((spectrum.real, -spectrum.imag[..., 1 : (size + 1) // 2].flip(-1)), dim=-1)  # (..., D)
 
 
@@ -93,9 +93,9 @@ def _inverse_dct(coefficients: Tensor) -> Tensor:
     spectrum = coefficients.new_zeros((*coefficients.shape[:-1], half + 1), dtype=torch.complex64)
     spectrum.real = coefficients[..., : half + 1]
     spectrum.imag[..., 1:] = -coefficients[..., size - half :].flip(-1)
-    spectrum *= _twiddles(size, coefficients.device)[1]
+    spectrum *= twiddles(size, coefficients.device)[1]
     folded: Tensor = torch.fft.irfft(spectrum, n=size)
-    return folded[..., _fold(size, coefficients.device)[1]]
+    return folded.index_select(-1, fold(size, coefficients.device)[1])  # (..., D)
 
 
 def bands_and_slopes(size: int, settings: FrequencySettings) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

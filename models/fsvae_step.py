@@ -3,8 +3,8 @@
 A step is a handful of small matrix products; with autograd, half of its time went into building and walking the graph
 and into fresh memory. Here every product and every gradient of a linear layer is written into the same memory step
 after step, parameters and gradients are one flat tensor each (so that Adam is one call), the DCT of all features is
-taken once, the text encoder sees each action of a batch once, and cross-reconstructions are decoded only while a loss
-uses them.
+taken once (models/gained_dct.py), the text encoder sees each action of a batch once, and cross-reconstructions are
+decoded only while a loss uses them.
 
 Letters: B batch, U distinct actions of a batch, D features, Z latent. Rows of latents: B of skeletons, then B of texts.
 """
@@ -14,10 +14,11 @@ import math
 import torch
 from torch import Tensor, nn
 
-from models.frequency import FrequencyModule, dct, inverse_dct
+from models.frequency import FrequencyModule
 from models.fsvae import FSVAE
 from models.fsvae_batches import Batch, TrainingData
 from models.fsvae_settings import TrainSettings
+from models.gained_dct import gains_on
 from models.losses import calibrated_loss, kl_divergence, squared_distances, squared_distances_gradient
 from models.schedules import Schedule
 from models.vae import VAE
@@ -89,23 +90,21 @@ class Layers:
 
 
 class Gains:
-    """The frequency module of a branch: its forward on DCT coefficients, and the gradients of its few parameters."""
+    """The frequency module of a branch, and the gradients of its few parameters."""
 
-    def __init__(self, module: FrequencyModule) -> None:
-        self.module = module
-        self.coefficients = torch.empty(0)
+    def __init__(self, module: FrequencyModule, features: Tensor) -> None:
+        self.module, self.on_features = module, gains_on(features)
 
-    def forward(self, coefficients: Tensor) -> Tensor:
-        """(B, D) DCT coefficients -> (B, D) enhanced features."""
-        self.coefficients = coefficients
-        return inverse_dct(coefficients * self.module.gains())
+    def forward(self, index: Tensor) -> Tensor:
+        """Rows of the features, (B,) -> (B, D) enhanced."""
+        return self.on_features.forward(index, self.module.gains())
 
     def backward(self, gradient: Tensor) -> None:
         """From the gradient of the enhanced features, (B, D)."""
         module = self.module
         assert module.weight.grad is not None
         assert module.strength.grad is not None
-        of_gains = torch.linalg.vecdot(dct(gradient), self.coefficients, dim=0) * module.slope  # (D,)
+        of_gains = self.on_features.backward(gradient) * module.slope  # (D,)
         module.weight.grad.zero_().index_add_(0, module.band, of_gains * module.strength)
         module.strength.grad.copy_(torch.dot(of_gains, module.weight[module.band]))
 
@@ -117,9 +116,8 @@ class Branch:
         self, features: Tensor, vae: VAE, frequency: FrequencyModule | None, name: str, scratch: Scratch
     ) -> None:
         self.name, self.scratch, self.features = name, scratch, features
-        self.gains = Gains(frequency) if frequency else None
+        self.gains = Gains(frequency, features) if frequency else None
         self.target = self.decoded = self.gradient = torch.empty(0)
-        self.given = dct(features) if frequency else features
         encoder = [*_linear(vae.encoder_hidden), vae.encoder]
         decoder = [*_linear(vae.decoder_hidden), vae.decoder]
         self.encoder = Layers(encoder, relu_behind=False, name=f"{name} encoder", scratch=scratch)
@@ -127,8 +125,9 @@ class Branch:
 
     def encode(self, index: Tensor) -> Tensor:
         """Rows of the features, (B,) -> mu beside log-variance, (B, 2 Z)."""
-        given = self.scratch.rows(f"{self.name} given", self.given, index)  # (B, D)
-        return self.encoder.forward(self.gains.forward(given) if self.gains else given)
+        if self.gains:
+            return self.encoder.forward(self.gains.forward(index))
+        return self.encoder.forward(self.scratch.rows(f"{self.name} given", self.features, index))
 
     def decode(self, latents: Tensor, index: Tensor, told: bool) -> float:
         """Decode own latents, and behind them, where there are as many, the other modality's: (B or 2 B, Z).

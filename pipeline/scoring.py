@@ -79,7 +79,7 @@ def fit_text_classifier(
 @torch.no_grad()
 def text_probabilities(model: FSVAE, classifier: UnseenClassifier, features: NDArray[np.float32]) -> Floats:
     """What the unseen classifier says of skeleton features, (N, D_s) -> (N, U)."""
-    mu_s, _ = model.encode_skeletons(torch.from_numpy(features))  # (N, Z)
+    mu_s, _ = model.encode_skeletons(torch.tensor(features))  # (N, Z); a copy: joblib hands over what is read-only
     probabilities: Floats = classifier.probabilities(mu_s).double().numpy()
     return probabilities
 
