@@ -62,7 +62,10 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = partial_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+        mode = partial.stat().st_mode  # as the user's umask has it; some libraries let nobody else read what they write
         yield partial
+        partial.chmod(mode)
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(path)

@@ -243,7 +243,10 @@ def _names(file: h5py.File, group: Any, what: str) -> list[str]:
     with damage_of(file, what):
         if len(group) > MAX_NAMES:
             raise DataError(f"{file.filename}: {what} has {len(group)} names, at most {MAX_NAMES} are read; {ADVICE}")
-        return list(group)
+        names = list(group)
+    if not all(isinstance(name, str) for name in names):  # h5py gives bytes for what is no UTF-8
+        raise DataError(f"{file.filename}: {what} has a name that is no UTF-8; {ADVICE}")
+    return names
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from pipeline.options import (
 )
 from pipeline.run import chosen_stages, plan, run_stages
 from pipeline.stages import STAGES, Stage
-from pipeline.stopping import hear_signals
+from pipeline.stopping import hear_signals, take_interrupt
 from pipeline.workspace import Workspace
 
 RUN_STAGES = ("train", "evaluate")  # they work on one run
@@ -52,6 +52,7 @@ class Program(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
+            take_interrupt()
             number = stop.args[0] if stop.args else signal.SIGINT
             folder = ctx.params["workspace"]
             click.echo(f"\nstopped: every file is whole; `fsvae-pipe -w {folder} run` goes on from there", err=True)

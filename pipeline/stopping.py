@@ -32,3 +32,12 @@ def stop(number: int, frame: FrameType | None) -> None:
     again = Timer(AGAIN_SECONDS, interrupt_main, (number,))
     again.daemon = True
     again.start()
+
+
+def take_interrupt() -> None:
+    """To be called once KeyboardInterrupt was caught, so that the command's own exit code counts.
+
+    CPython ends a program by SIGINT, whatever its exit code, when the exception has gone through code that was compiled
+    from a string, as dataclasses and named tuples are when a library is imported; the next such code makes it forget.
+    """
+    exec("")

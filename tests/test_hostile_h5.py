@@ -152,6 +152,14 @@ def test_what_features_must_not_hold_is_refused(workspace: Workspace, case: Case
     assert "\n" not in str(refused.value)
 
 
+def test_a_record_with_a_name_that_is_no_utf8_is_refused(workspace: Workspace) -> None:
+    path = workspace.features("test")
+    with h5py.File(path, "r+") as file:
+        file.attrs.create(b"\xff\xfe", "x")
+    with pytest.raises(DataError, match="its record has a name that is no UTF-8"):
+        h5.read_record(path)
+
+
 def test_memory_stays_bounded_and_the_command_ends_with_one_paragraph(workspace: Workspace) -> None:
     bombs = {case.name: case.spoil for case in CASES if case.name in ("huge", "huge-deflated", "shared-texts")}
     whole = workspace.features("test").read_bytes()

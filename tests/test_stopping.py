@@ -1,8 +1,14 @@
+"""Signals end a command by KeyboardInterrupt, wherever they come, and with its own exit code."""
+
+import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -44,3 +50,19 @@ def test_no_signal_is_lost_in_hdf5(tmp_path: Path) -> None:
             stopped += told.args == (signal.SIGALRM,)
         assert not (tmp_path / ".a.h5.partial").exists()
     assert stopped == ROUNDS
+
+
+def test_the_exit_code_counts_wherever_the_signal_came(tmp_path: Path) -> None:
+    program = """
+        import sys
+        from pipeline.stopping import take_interrupt
+        try:
+            exec("raise KeyboardInterrupt")  # as when a dataclass is being made
+        except KeyboardInterrupt:
+            take_interrupt()
+            sys.exit(130)
+    """
+    (tmp_path / "stopped.py").write_text(dedent(program))
+    root = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{tmp_path}"}
+    assert subprocess.run([sys.executable, "-m", "stopped"], env=environment, check=False).returncode == 130
