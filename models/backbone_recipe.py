@@ -38,8 +38,7 @@ def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
 def learning_rate(settings: BackboneSettings, progress: float) -> float:
     """The learning rate when `progress` (0 ... 1) of the training is done."""
     if settings.schedule == "steps":
-        epoch = math.floor(progress * settings.epochs + 1e-9)
-        steps = sum(epoch >= round(share * settings.epochs) for share in STEP_SHARES)
+        steps = sum(progress + 1e-9 >= share for share in STEP_SHARES)
         return settings.learning_rate * STEP_FACTOR**steps
     if progress < WARM_UP_SHARE:
         return settings.learning_rate * (WARM_UP_FROM + (1 - WARM_UP_FROM) * progress / WARM_UP_SHARE)

@@ -4,7 +4,7 @@ The defaults written here are the preset `default`: what measured best on a vali
 and `released` are spelled out in presets.toml.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -54,7 +54,7 @@ class ScheduleSettings(BaseModel, extra="forbid", frozen=True):
 class TrainSettings(BaseModel, extra="forbid", frozen=True, populate_by_name=True):
     """How FS-VAE is trained; the same in both phases."""
 
-    seeds: tuple[int, ...] = Field(
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         (5,), min_length=1, description="one model a seed; results are their mean and spread"
     )
     cycles: int = Field(10, ge=1, description="restarts of the loss schedule")

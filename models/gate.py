@@ -2,8 +2,9 @@
 
 A clip's gate features are its u largest unseen probabilities beside its u largest seen probabilities, each sorted,
 the latter from the backbone's softmax at a temperature; a logistic regression on them gives the probability that the
-action is unseen. It is fitted on the val phase, where pseudo-unseen actions play the unseen ones. u is the smaller of
-the two phases' numbers of unseen actions, so that one gate fits both (ours; the published splits have equal numbers).
+action is unseen. It is fitted on the val phase, where pseudo-unseen actions play the unseen ones. u is the smallest of
+the two phases' numbers of unseen and of seen actions, so that one gate fits both (ours; published splits have as many
+unseen actions in either phase, and more seen ones).
 Letters: N clips, S seen actions, U unseen actions.
 """
 
@@ -29,7 +30,7 @@ def softmax(scores: NDArray[np.floating], temperature: float = 1.0) -> Floats:
 def gate_features(unseen_probabilities: Floats, seen_probabilities: Floats, top: int) -> Floats:
     """The `top` largest unseen beside the `top` largest seen probabilities, falling. (N, U), (N, S) -> (N, 2 top).
 
-    Where there are fewer than `top` seen actions, their part is narrower.
+    Needs `top` <= U and S.
     """
     parts = (-np.sort(-part, axis=1)[:, :top] for part in (unseen_probabilities, seen_probabilities))
     return np.concatenate(tuple(parts), axis=1)

@@ -43,7 +43,7 @@ def differences(context: Context, trained: Config) -> list[str]:
         found.append(f'texts: encoder "{encoder}"; the paper uses CLIP ViT-B/32')
     if text["stage"] != "import":
         found.append("texts: the descriptions are not the paper's")
-    if trained.text.levels != TextSettings().levels:
+    if set(trained.text.levels) != set(TextSettings().levels):
         found.append(f"texts: levels {', '.join(trained.text.levels)}; the paper uses label, local and global")
     if trained.dataset.protocol != PAPER_PROTOCOL:
         found.append(f"protocol: {trained.dataset.protocol}; the paper's is {PAPER_PROTOCOL}")

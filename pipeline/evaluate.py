@@ -17,6 +17,7 @@ from data.errors import DataError
 from data.feature_store import FeatureSet
 from data.splits import Split
 from models.fsvae_settings import EvaluateSettings, ModelSettings
+from pipeline.caveats import caveats
 from pipeline.comparison import comparison_table, differences, published
 from pipeline.config import Config, build_config
 from pipeline.context import Context
@@ -62,6 +63,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
             f"({context.config.evaluate.selection}, cycle {chosen['cycle']})",
             highlight=False,
         )
+    records = {name: h5.read_record(context.workspace.features(name)) for name in PHASES}
     results: Tree = {
         "mean": over_seeds(list(seeds.values()), "mean"),
         "std": over_seeds(list(seeds.values()), "std"),
@@ -70,7 +72,8 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         "split": _split_record(split),
         "protocol": trained.dataset.protocol,
         "counts": _counts(split, features),
-        "transfer": KNOWN.get(h5.read_record(context.workspace.features("test")).get("transfer", "unknown")),
+        "transfer": KNOWN.get(records["test"].get("transfer", "unknown")),
+        "caveats": caveats(split, features, records),
         "differences": differences(context, trained),
         "config": {**made_with(context), "evaluate": context.config.evaluate.model_dump(mode="json")},
         "versions": package_versions(),
@@ -81,6 +84,8 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     title = f"{context.run_name}: {trained.dataset.name}, split {split.name}, {trained.dataset.protocol}"
     screen = Console()
     screen.print(results_table(results, context.config.evaluate.selection, title))
+    for caveat in results["caveats"]:
+        screen.print(f"warning: {caveat}", style="yellow", highlight=False, markup=False)
     if published(split.name):
         screen.print(comparison_table(results, split.name))
         screen.print(
@@ -187,7 +192,7 @@ def _score_seed(
     """Accuracies and scores of one seed under every rule; `scores` are those after every cycle."""
     unseen = {name: [cycle.probabilities for cycle in scores[name]] for name in PHASES}
     zsl = {name: [phases[name].zsl_top1(found) for found in unseen[name]] for name in PHASES}
-    top = min(len(phase.unseen) for phase in phases.values())
+    top = min(min(len(phase.seen), len(phase.unseen)) for phase in phases.values())
     tuned_at = cache(lambda cycle: tune(phases["val"], unseen["val"][cycle - 1], top, settings))
     results: dict[str, Any] = {}
     predictions: dict[Rule, Prediction] = {}

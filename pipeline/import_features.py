@@ -1,7 +1,7 @@
 """Published feature folders -> features/test.h5, features/val.h5."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +10,17 @@ from data.feature_store import FeatureSet, read_features, write_features
 from data.npy_file import sha256_of
 from data.published_features import Part, PublishedPhase, folder_files, phase_of_folder, read_folder
 from data.splits import CUSTOM, Split, action_label, resolve_split
+from pipeline.caveats import LOOKS_AT_TEST_CLIPS, val_looks_at_test_clips
 from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.phases import Phase, phase_clips, phase_of
 from pipeline.provenance import Provenance
-from pipeline.published_phase import feature_set, known_unseen, seen_accuracy, val_looks_at_test_clips
+from pipeline.published_phase import feature_set, known_unseen, seen_accuracy
 from pipeline.status import IMPORT
 from pipeline.workspace import PHASES
 
 SETTINGS = ("dataset.name", "dataset.split", "dataset.unseen", "dataset.val_unseen")
 NOTE = "import_note"  # in the root attributes, when there is something that a reader of results should know
-VAL_LOOKS_AT_TEST_CLIPS = (
-    "ztest.npy of the val folder has exactly as many clips of each pseudo-unseen action as gtest.npy of the test "
-    "folder: these are most likely the test part's own clips. Then the val phase, which fits the gate and selects the "
-    "cycle, looks at test clips (of seen actions)"
-)
 
 
 def import_features(context: Context, folders: Sequence[Path]) -> list[str]:
@@ -41,7 +37,8 @@ def import_features(context: Context, folders: Sequence[Path]) -> list[str]:
     parts = {name: read_folder(folder, name) for name, folder in where.items()}
     split = _split(context, parts)
     made = {name: feature_set(phase_of(name, split), found, max(split.actions)) for name, found in parts.items()}
-    notes = {NOTE: VAL_LOOKS_AT_TEST_CLIPS} if val_looks_at_test_clips(parts) else {}
+    note = _note(context, split, made)
+    notes = {NOTE: note} if note else {}
     lines = []
     for name, features in made.items():
         phase = phase_of(name, split)
@@ -50,9 +47,20 @@ def import_features(context: Context, folders: Sequence[Path]) -> list[str]:
         record = {**_provenance(context, split, name, where[name]).record(), **saw, **notes}
         write_features(context.workspace.features(name), features, record)
         lines.append(_summary(context, phase, features))
-    for note in notes.values():
+    if note:
         _warn(context, note)
     return [*lines, _next(context)]
+
+
+def _note(context: Context, split: Split, made: Mapping[PublishedPhase, FeatureSet]) -> str:
+    """What both phases together tell, one of which may have been imported before; "" when there is nothing."""
+    both = dict(made)
+    for name in PHASES:
+        path = context.workspace.features(name)
+        if name not in both and path.is_file():
+            both[name] = read_features(path)
+    seen_twice = len(both) == len(PHASES) and val_looks_at_test_clips(split, both["test"], both["val"])
+    return LOOKS_AT_TEST_CLIPS if seen_twice else ""
 
 
 def _split(context: Context, parts: dict[PublishedPhase, dict[str, Part]]) -> Split:

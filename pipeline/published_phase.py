@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from data.errors import DataError
 from data.feature_store import FeatureSet
-from data.published_features import Part, PublishedPhase, unmatched
+from data.published_features import Part, unmatched
 from data.splits import action_label
 from pipeline.phases import Phase, missing, phase_clips
 
@@ -115,11 +115,3 @@ def _named(features: FeatureSet, clips: NDArray[np.bool_], actions: Collection[i
     columns = np.isin(features.logit_actions, list(actions))
     named: NDArray[np.int64] = features.logit_actions[columns][features.logits[clips][:, columns].argmax(axis=1)]
     return named
-
-
-def val_looks_at_test_clips(parts: dict[PublishedPhase, dict[str, Part]]) -> bool:
-    """Whether the val phase's pseudo-unseen clips are as many of each action as the test part has of it."""
-    if len(parts) < 2:
-        return False
-    test, val = parts["test"]["gtest"].counts(), parts["val"]["ztest"].counts()
-    return all(test.get(action) == count for action, count in val.items())

@@ -127,9 +127,7 @@ def notices(run: RunData) -> list[str]:
         notices.append(
             "The clips are made: procedural motion, not recorded data. The numbers say that the program works."
         )
-    if run.results.get("transfer"):
-        notices.append("The backbone was trained on unseen actions too: this is transfer, not a zero-shot result.")
-    return notices
+    return notices + [f"{caveat[0].upper()}{caveat[1:]}." for caveat in run.results.get("caveats", ())]
 
 
 def most_confused(run: RunData, predictions: Predictions, kind: str) -> Table:

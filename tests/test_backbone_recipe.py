@@ -14,6 +14,13 @@ def test_published_schedule() -> None:
     assert rates[-1] == pytest.approx(1e-4)
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 5])
+def test_few_epochs_have_every_step_of_the_schedule(epochs: int) -> None:
+    settings = BackboneSettings(epochs=epochs)
+    rates = [learning_rate(settings, step / 140) for step in range(140)]
+    assert [step for step in range(1, 140) if rates[step] != rates[step - 1]] == [60, 80, 100]
+
+
 def test_one_cycle_rises_and_falls() -> None:
     settings = BackboneSettings(schedule="one-cycle", learning_rate=0.2)
     rates = [learning_rate(settings, step / 100) for step in range(101)]

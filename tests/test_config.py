@@ -98,3 +98,8 @@ def undescribed(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 def test_every_key_says_what_it_is() -> None:
     assert {"train.lambda", "model.frequency.cutoff"} <= Config().flat().keys()
     assert list(undescribed(Config)) == []
+
+
+def test_seeds_are_counted_from_0() -> None:
+    with pytest.raises(ConfigError, match=r"train\.seeds\.1 = -1"):
+        build_config({"train": {"seeds": [0, -1]}}, "test")

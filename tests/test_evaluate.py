@@ -57,6 +57,7 @@ def test_results_have_the_fixed_form(run: Context) -> None:
     assert results["counts"]["val"]["unseen_clips"] == 16
     assert results["config"]["train"]["steps_per_cycle"] == 20
     assert results["transfer"] is False
+    assert results["caveats"] == []
     assert stage_state(stage_named("evaluate"), run, {}).state == "done"
 
 
@@ -122,6 +123,13 @@ def test_one_unseen_action_in_either_phase(tmp_path: Path) -> None:
     made = replace(SMALL, unseen=(3,), val_unseen=(2, 9))
     scores = results_of(evaluated(tmp_path, made, {**QUICK, "train.seeds": [5]}))["mean"]["val"]
     assert scores["zsl"] == {"top1": 100, "per_class": 100, "chance": 100}
+
+
+def test_a_val_phase_with_fewer_seen_than_unseen_actions(tmp_path: Path) -> None:
+    made = replace(SMALL, actions=12, unseen=(3, 5, 7, 12), val_unseen=(1, 2, 4, 6, 8, 9))  # 10 and 11 are left
+    results = results_of(evaluated(tmp_path, made, {**QUICK, "train.seeds": [5]}))
+    assert results["counts"]["val"]["seen_actions"] == 2
+    assert 0 <= results["mean"]["val"]["gzsl"]["h"] <= 100
 
 
 def test_a_backbone_that_knows_more_actions_is_masked(run: Context, tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ def test_features_are_sorted_and_cut() -> None:
     unseen, seen = np.array([[0.2, 0.5, 0.3]]), np.array([[0.1, 0.6, 0.05, 0.25]])
     np.testing.assert_allclose(gate_features(unseen, seen, 2), [[0.5, 0.3, 0.6, 0.25]])
     np.testing.assert_allclose(gate_features(unseen, seen, 3), [[0.5, 0.3, 0.2, 0.6, 0.25, 0.1]])
-    assert gate_features(unseen, seen[:, :1], 2).shape == (1, 3)
 
 
 def test_gate_is_a_logistic_regression() -> None:

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from data.feature_store import read_features
 from data.text_store import read_text_features
+from pipeline.caveats import LOOKS_AT_TEST_CLIPS
 from pipeline.cli import main
 from pipeline.provenance import read_record
 from tests.made_published import UNSEEN, VAL_UNSEEN, Published
@@ -127,6 +128,18 @@ def test_val_clips_that_may_be_test_clips_are_told(work: Path, tmp_path: Path) -
     result = call("-w", work, "import", "features", *folders)
     assert result.exit_code == 0
     assert "test part's own clips" in " ".join(result.stderr.split())
+
+
+def test_the_same_is_told_when_folders_are_imported_one_by_one_and_with_the_results(work: Path, tmp_path: Path) -> None:
+    even = Published(val_clips=4)  # of each seen action, as many as the test part has
+    assert call("-w", work, "import", "features", even.write_test(tmp_path / "t")).stderr == ""
+    result = call("-w", work, "import", "features", even.write_val(tmp_path / "v"))
+    assert "test part's own clips" in " ".join(result.stderr.split())
+    call("-w", work, "import", "text", *even.write_text(tmp_path / "text"))
+    ran = call("-w", work, "run", *QUICK)
+    assert "test part's own clips" in " ".join(ran.output.split())
+    results = json.loads((work / "runs/default/results.json").read_text())
+    assert results["caveats"] == [LOOKS_AT_TEST_CLIPS]
 
 
 @pytest.mark.parametrize("phase", ["test", "val"])
