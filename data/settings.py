@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 
-class DatasetSettings(BaseModel, extra="forbid", frozen=True):
+class DatasetSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """Which clips there are, which of them train, and which actions are unseen."""
 
     name: str = Field("ntu60", description="ntu60, ntu120, or any name of your own")
@@ -20,7 +20,7 @@ class DatasetSettings(BaseModel, extra="forbid", frozen=True):
     val_unseen: tuple[str, ...] = Field((), description="custom split: the pseudo-unseen actions; none = drawn by seed")
 
 
-class PreprocessSettings(BaseModel, extra="forbid", frozen=True):
+class PreprocessSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """How raw skeletons become clean ones."""
 
     recipe: Literal["shift-gcn", "denoised"] = Field("shift-gcn", description="which bodies are kept, and how")

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 
-class BackboneSettings(BaseModel, extra="forbid", frozen=True):
+class BackboneSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """The network that turns a clip into a 256-d feature, and how it is trained."""
 
     weights: str = Field("", description='a Shift-GCN checkpoint, used frozen for both phases; "" = train one a phase')

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 SCALED = -1  # a schedule corner left at this value stands where it does in the published cycle, scaled to the cycle
 
 
-class FrequencySettings(BaseModel, extra="forbid", frozen=True):
+class FrequencySettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """The frequency enhanced module: learnt gains on the DCT coefficients of a feature."""
 
     apply_to: Literal["skeleton", "both", "none"] = Field("both", description="which branches have the module")
@@ -24,14 +24,16 @@ class FrequencySettings(BaseModel, extra="forbid", frozen=True):
     strength: float = Field(0.3, description="first value of the learnt strength")
 
 
-class ModelSettings(BaseModel, extra="forbid", frozen=True):
+class ModelSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """The two cross-aligned VAEs."""
 
     preset: Literal["default", "paper", "released"] = Field(
         "default", description="values for the keys of model, train and evaluate that are not set by themselves"
     )
     latent: int = Field(100, ge=1, description="dimensions of the shared latent space")
-    hidden: tuple[int, ...] = Field((), description="widths of the hidden layers of encoders and decoders")
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (), description="widths of the hidden layers of encoders and decoders"
+    )
     decoder_relu: bool = Field(True, description="a ReLU behind the decoders, as in the released code")
     noise: Literal["sample", "dimension"] = Field(
         "sample", description="one number of latent noise a sample (released code), or one a dimension"
@@ -39,7 +41,7 @@ class ModelSettings(BaseModel, extra="forbid", frozen=True):
     frequency: FrequencySettings = FrequencySettings()
 
 
-class ScheduleSettings(BaseModel, extra="forbid", frozen=True):
+class ScheduleSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """When the losses set in within a cycle, in steps; -1 = as published, scaled to the length of the cycle."""
 
     kl_start: int = Field(SCALED, ge=SCALED, description="the weight of the skeleton KL term rises from this step on")
@@ -51,7 +53,7 @@ class ScheduleSettings(BaseModel, extra="forbid", frozen=True):
     text_kl_cycle: int = Field(3, ge=1, description="the text KL term is used from this cycle on (1 = the first)")
 
 
-class TrainSettings(BaseModel, extra="forbid", frozen=True, populate_by_name=True):
+class TrainSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True):
     """How FS-VAE is trained; the same in both phases."""
 
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
@@ -71,7 +73,7 @@ class TrainSettings(BaseModel, extra="forbid", frozen=True, populate_by_name=Tru
     workers: int = Field(0, ge=0, description="processes that train one member (seed, phase) each; 0 = all cores")
 
 
-class ClassifierSettings(BaseModel, extra="forbid", frozen=True):
+class ClassifierSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """The unseen classifier: fitted on latent samples of the unseen actions' texts."""
 
     samples: int = Field(500, ge=1, description="latent samples an action")
@@ -80,7 +82,7 @@ class ClassifierSettings(BaseModel, extra="forbid", frozen=True):
     relu: bool = Field(False, description="a ReLU in front of the softmax, as in the released code")
 
 
-class GateSettings(BaseModel, extra="forbid", frozen=True):
+class GateSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """The gate: logistic regression that tells seen from unseen clips."""
 
     temperature: float = Field(2.0, gt=0, description="of the backbone's softmax")
@@ -88,7 +90,7 @@ class GateSettings(BaseModel, extra="forbid", frozen=True):
     threshold: float = Field(0.5, ge=0, le=1, description="a clip is unseen from this probability on")
 
 
-class EvaluateSettings(BaseModel, extra="forbid", frozen=True):
+class EvaluateSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """How trained models are scored, and what the headline of the results is."""
 
     selection: Literal["val", "last", "oracle"] = Field("val", description="the rule that picks the cycle")

@@ -29,6 +29,23 @@ def with_preset(tree: Mapping[str, Any]) -> dict[str, Any]:
     return _laid_over(under, tree)
 
 
+def without_preset_keys(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The nested settings `tree` without the keys that any preset sets, so that one chosen later holds for all."""
+    left = copy.deepcopy(dict(tree))
+    for preset in preset_differences().values():
+        _take_away(preset, left)
+    return left
+
+
+def _take_away(keys: Mapping[str, Any], tree: dict[str, Any]) -> None:
+    for key, value in keys.items():
+        if isinstance(value, Mapping):
+            if isinstance(tree.get(key), dict):
+                _take_away(value, tree[key])
+        else:
+            tree.pop(key, None)
+
+
 def _laid_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = copy.deepcopy(dict(under))
     for key, value in over.items():

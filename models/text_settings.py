@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 Level = Literal["label", "local", "global"]
 PLACE = "{}"
@@ -18,7 +18,7 @@ def _with_one_place(template: str) -> str:
 Templates = tuple[Annotated[str, AfterValidator(_with_one_place)], ...]
 
 
-class TemplateSettings(BaseModel, extra="forbid", frozen=True, populate_by_name=True):
+class TemplateSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True):
     """Prompt ensembles: a level's text is put into each of its templates, and the normalised features are averaged."""
 
     label: Templates = Field((), description='as in ["{}", "a person doing this: {}"]; none = the text as it stands')
@@ -30,7 +30,7 @@ class TemplateSettings(BaseModel, extra="forbid", frozen=True, populate_by_name=
         return {"label": self.label, "local": self.local, "global": self.global_}
 
 
-class TextSettings(BaseModel, extra="forbid", frozen=True):
+class TextSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """Which encoder reads the descriptions, which of their levels are used, and in which words they are put."""
 
     encoder: str = Field(
@@ -40,3 +40,10 @@ class TextSettings(BaseModel, extra="forbid", frozen=True):
         ("label", "local", "global"), min_length=1, description="concatenated in this order"
     )
     templates: TemplateSettings = TemplateSettings()
+
+    @field_validator("levels")
+    @classmethod
+    def _each_once(cls, levels: tuple[Level, ...]) -> tuple[Level, ...]:
+        if len(set(levels)) < len(levels):
+            raise ValueError("names a level twice")
+        return levels

@@ -32,7 +32,7 @@ from pipeline.provenance import Provenance, read_record
 from pipeline.weights import require_as_written, write_weights
 
 STAGE = "backbone"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

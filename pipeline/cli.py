@@ -4,6 +4,8 @@ fsvae-pipe -w DIR COMMAND
 """
 
 import json
+import re
+import shlex
 import signal
 import sys
 from contextlib import nullcontext
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from data.errors import DataError
@@ -35,6 +38,7 @@ from pipeline.stages import STAGES, Stage
 from pipeline.stopping import hear_signals, take_interrupt
 from pipeline.workspace import Workspace
 
+OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 RUN_STAGES = ("train", "evaluate")  # they work on one run
 STAGE_CHOICE = click.Choice([stage.name for stage in STAGES])
 
@@ -54,8 +58,8 @@ class Program(click.Group):
         except KeyboardInterrupt as stop:
             take_interrupt()
             number = stop.args[0] if stop.args else signal.SIGINT
-            folder = ctx.params["workspace"]
-            click.echo(f"\nstopped: every file is whole; `fsvae-pipe -w {folder} run` goes on from there", err=True)
+            command = printable(shlex.join(["fsvae-pipe", *sys.argv[1:]]))
+            click.echo(f"\nstopped: every file is whole; `{command}` goes on from there", err=True)
             sys.exit(128 + number)
         except OverrideError as error:
             raise click.UsageError(printable(str(error))) from error
@@ -63,6 +67,14 @@ class Program(click.Group):
             raise click.ClickException(printable(str(error))) from error
         except BrokenPipeError:
             raise  # click ends quietly when the reader of a pipe has gone
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and not OUT_OF_MEMORY.search(str(error)):
+                raise
+            told = printable(" ".join(str(error).split())[:200])
+            raise click.ClickException(
+                f"memory ran out ({told}): lower what is high of backbone.batch_size, backbone.frames, "
+                "train.batch_size, model.latent, evaluate.classifier.samples, or the workers"
+            ) from error
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(printable(f"{where}{error.strerror or error}")) from error
@@ -106,13 +118,15 @@ def init(folder: Path, /, split: str, raw: tuple[Path, ...], name: str, force: b
     from pipeline.init import init as write
     from pipeline.workspace import Workspace
 
+    if split != "custom" and name != "custom":
+        raise click.UsageError(f"--name {name} is for SPLIT custom; {split} has its data set's name")
     path = write(Workspace(folder), split, raw, name, force)
     click.echo(printable(f"wrote {path}"))
     if split == "custom":
         click.echo("next: fill in [dataset] there (raw, train_subjects, unseen), write the descriptions it names,")
     elif not raw:
         click.echo("next: name your raw files in it as dataset.raw,")
-    click.echo(f"then: fsvae-pipe -w {folder} run")
+    click.echo(printable(f"then: fsvae-pipe -w {folder} run"))
 
 
 def warn_of_stale_needs(context: Context, stage: Stage) -> None:
@@ -166,16 +180,19 @@ def run(context: Context, first: str | None, last: str | None, force: tuple[str,
     \b
     Example: fsvae-pipe -w work run --until extract
     """
+    stages = chosen_stages(first, last)
+    warn_of_stale_needs(context, stages[0])
+    done = f"{stages[0].name} to {stages[-1].name} are" if first or last else "every stage is"
     if dry_run:
-        states = plan(context, chosen_stages(first, last), force)
+        states = plan(context, stages, force)
         for state in states:
             click.echo(f"{state.stage}: {state.state} ({printable('; '.join(state.reasons))})")
         if not states:
-            click.echo("nothing to do: every stage is up to date")
+            click.echo(f"nothing to do: {done} up to date")
         return
     with locked(context.workspace):
-        if not run_stages(context, chosen_stages(first, last), force):
-            click.echo("nothing to do: every stage is up to date")
+        if not run_stages(context, stages, force):
+            click.echo(f"nothing to do: {done} up to date")
 
 
 @main.command()
@@ -360,14 +377,22 @@ def sweep(context: Context, grid: str, workers: int) -> None:
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path("fsvae-demo"),
-    show_default=True,
-    help="Workspace to make.",
+    help="Workspace to make. [default: that of -w, else fsvae-demo]",
 )
-@click.option("--seed", default=5, show_default=True, help="Of the made clips and of everything trained on them.")
-def demo(folder: Path, seed: int) -> None:
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31),
+    default=5,
+    show_default=True,
+    help="Of the made clips and of everything trained on them.",
+)
+@click.pass_context
+def demo(ctx: click.Context, folder: Path | None, seed: int) -> None:
     """All of it on made clips: raw files to results, offline, in minutes."""
     from pipeline.demo import demo as run_demo
 
+    if folder is None:
+        given = ctx.find_root().get_parameter_source("workspace") is ParameterSource.COMMANDLINE
+        folder = ctx.obj if given else Path("fsvae-demo")
     with locked(Workspace(folder)):
         run_demo(folder, seed=seed, console=Console(stderr=True, soft_wrap=True))

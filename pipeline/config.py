@@ -16,16 +16,17 @@ from pydantic import BaseModel, Field, ValidationError
 from data.settings import DatasetSettings, PreprocessSettings
 from models.backbone_settings import BackboneSettings
 from models.fsvae_settings import EvaluateSettings, ModelSettings, TrainSettings
-from models.presets import with_preset
+from models.presets import with_preset, without_preset_keys
 from models.text_settings import TextSettings
 from pipeline.errors import ConfigError, OverrideError
 
 MAX_BYTES = 1 << 20
 MAX_FAULTS = 20
+PRESET = "model.preset"
 SHOWN_CHARACTERS = 200
 
 
-class Config(BaseModel, extra="forbid", frozen=True):
+class Config(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """All settings of a workspace."""
 
     seed: int = Field(
@@ -52,6 +53,7 @@ class Config(BaseModel, extra="forbid", frozen=True):
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """The settings in the file at `path`, with `overrides` ("train.alpha=0.1") laid over them.
 
+    An override of model.preset holds over the file, for all keys that presets set, and under the other overrides.
     Raises ConfigError when the file is missing or no TOML, or a key or a value in it is not allowed; OverrideError when
     that holds of an override.
     """
@@ -60,6 +62,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
             raise ConfigError(f"{path}: {path.stat().st_size} bytes, which is too large for settings")
         tree = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
+        if path.name != "config.toml":
+            raise ConfigError(f"{path}: no such file; --config names a file of settings, as config.toml is") from None
         raise ConfigError(
             f"{path}: no such file; `fsvae-pipe -w {path.parent} init SPLIT` writes one (see `fsvae-pipe init --help`)"
         ) from None
@@ -68,7 +72,10 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and nesting without end
         raise ConfigError(f"{path}: not valid TOML: {_short(str(error))}") from error
     config = build_config(tree, str(path))
-    for override in overrides:
+    presets = [override for override in overrides if override.partition("=")[0].strip() == PRESET]
+    if presets:
+        tree = without_preset_keys(tree)
+    for override in (*presets, *(override for override in overrides if override not in presets)):
         _lay_over(tree, override)
         try:
             config = build_config(tree, f"--set {override}")

@@ -18,7 +18,7 @@ from models.text_encoders import TextEncoder, load_text_encoder
 from models.text_settings import PLACE, Templates, TextSettings
 from pipeline.context import Context
 from pipeline.errors import PipelineError
-from pipeline.inputs import fingerprints_of_texts
+from pipeline.inputs import encoder_files, fingerprints_of_texts
 from pipeline.provenance import Provenance, read_record
 from pipeline.texts_in_use import texts_in_use
 
@@ -36,7 +36,8 @@ def embed_text(context: Context, provenance: Provenance) -> None:
     settings = context.config.text
     texts = texts_in_use(context)
     # what was read counts: the file may have been edited since `provenance` was taken
-    provenance = replace(provenance, inputs=fingerprints_of_texts(texts, settings.levels))
+    read = {**encoder_files(context), **fingerprints_of_texts(texts, settings.levels)}
+    provenance = replace(provenance, inputs=read)
     encoder = load_encoder_of(context)
     require_fitting(encoder, texts, settings)
     features, encoded = encode_levels(context, encoder, texts)

@@ -38,10 +38,22 @@ def skeletons_and_weights(context: Context) -> Mapping[str, str]:
 
 
 def descriptions(context: Context) -> Mapping[str, str]:
-    """One fingerprint for each action's texts, at the levels in use."""
+    """One fingerprint for each action's texts, at the levels in use, and one of an encoder that is a folder."""
     from pipeline.texts_in_use import texts_in_use
 
-    return fingerprints_of_texts(texts_in_use(context), context.config.text.levels)
+    settings = context.config.text
+    return {**encoder_files(context), **fingerprints_of_texts(texts_in_use(context), settings.levels)}
+
+
+def encoder_files(context: Context) -> Mapping[str, str]:
+    """A fingerprint of names, sizes and times of change in the folder `text.encoder`; none where it is only a name."""
+    encoder = context.config.text.encoder
+    folder = context.user_path(encoder)
+    if not folder.is_dir():
+        return {}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    listed = [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return {f"files of {encoder}": _digest(repr(listed))}
 
 
 def fingerprints_of_texts(texts: Mapping[int, Mapping[str, str]], levels: Sequence[str]) -> Mapping[str, str]:

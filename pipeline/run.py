@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pipeline.context import Context
 from pipeline.errors import PipelineError, printable
 from pipeline.stages import STAGES, Stage, stage_named
-from pipeline.status import StageState, stage_state
+from pipeline.status import StageState, imported_outputs, stage_state
 
 
 def chosen_stages(first: str | None, last: str | None) -> tuple[Stage, ...]:
@@ -33,14 +33,16 @@ def run_stages(context: Context, stages: Sequence[Stage], force: Collection[str]
     """Run those of `stages` that are not up to date; return the states in which they were found.
 
     Says before each stage why it runs, and after it how long it took. A stage that wrote the same contents again
-    leaves the stages behind it up to date. Raises PipelineError when what a stage reads changed while it ran: its
-    result is stale then, and those of the stages behind it would be.
+    leaves the stages behind it up to date. Raises PipelineError when a stage would write over what was imported and is
+    not in `force`, or when what a stage reads changed while it ran: its result is stale then, and those of the stages
+    behind it would be.
     """
     ran: list[StageState] = []
     for stage in stages:
         state = _with_force(stage_state(stage, context, {}), force)
         if state.state == "done":
             continue
+        _require_no_import(stage, context, state, force)
         context.console.print(f"[bold]{stage.name}[/bold]: {state.state}", style="cyan", end="")
         context.console.print(f" ({printable('; '.join(state.reasons))})", markup=False, highlight=False)
         started = time.perf_counter()
@@ -54,6 +56,16 @@ def run_stages(context: Context, stages: Sequence[Stage], force: Collection[str]
         context.console.print(f"[bold]{stage.name}[/bold]: done in {time.perf_counter() - started:.1f} s")
         ran.append(state)
     return ran
+
+
+def _require_no_import(stage: Stage, context: Context, state: StageState, force: Collection[str]) -> None:
+    brought = imported_outputs(stage, context)
+    if brought and stage.name not in force:
+        raise PipelineError(
+            f"{stage.name} is {state.state} ({'; '.join(state.reasons[:3])}), but {brought} was imported, and "
+            f"{stage.name} would write over it: import what is missing or changed with `fsvae-pipe import`, or let it "
+            f"be made anew with `fsvae-pipe run --force {stage.name}`"
+        )
 
 
 def _with_force(state: StageState, force: Collection[str]) -> StageState:

@@ -70,7 +70,7 @@ STAGES = (
     ),
     Stage(
         name="extract",
-        version=1,
+        version=2,
         help="skeletons.h5 -> features/test.h5, features/val.h5; trains a Shift-GCN a phase, unless weights are given.",
         needs=("preprocess",),
         settings=("dataset.name", *SPLIT_SETTINGS, *PROTOCOL_SETTINGS, "backbone"),
@@ -92,7 +92,7 @@ STAGES = (
     ),
     Stage(
         name="train",
-        version=1,
+        version=2,
         help="Features and text -> runs/NAME/; trains FS-VAE for both phases.",
         needs=("extract", "embed-text"),
         settings=("dataset.name", *SPLIT_SETTINGS, *PROTOCOL_SETTINGS, "text.levels", "model", "train"),
@@ -103,7 +103,7 @@ STAGES = (
     ),
     Stage(
         name="evaluate",
-        version=1,
+        version=2,
         help="runs/NAME/ -> results.json, and a table on the screen.",
         needs=("extract", "embed-text", "train"),
         settings=("evaluate",),

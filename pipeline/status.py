@@ -61,6 +61,11 @@ def _not_done(stage: Stage, earlier: Mapping[str, StageState]) -> list[str]:
     ]
 
 
+def imported_outputs(stage: Stage, context: Context) -> str:
+    """The outputs of `stage` that `fsvae-pipe import` wrote, as text; "" when there is none."""
+    return _names([path for path in stage.outputs(context) if path.exists() and _is_imported(path)], context)
+
+
 def _imported(stage: Stage, context: Context) -> bool:
     """Whether `fsvae-pipe import` wrote all outputs of `stage`."""
     return all(_is_imported(path) for path in stage.outputs(context))

@@ -105,7 +105,8 @@ def sweep(context: Context, grid: str, overrides: Sequence[str] = (), workers: i
     """Run every row of `grid` that is not up to date; write the CSV, print the table, return the CSV's path.
 
     `overrides` are the --set of the command line, under those of the rows. A row that fails keeps its message in the
-    CSV and stops no other. Raises PipelineError as `grid_rows` does, or when two rows would be one run.
+    CSV and stops no other. Raises PipelineError as `grid_rows` does, when two rows would be one run, and, when all is
+    written, if a row failed.
     """
     name, rows = grid_rows(grid)
     names = {row: run_name(name, row) for row in rows}
@@ -123,6 +124,12 @@ def sweep(context: Context, grid: str, overrides: Sequence[str] = (), workers: i
     path = context.workspace.sweep(name)
     _write_csv(path, found)
     Console().print(_table(name, found))
+    failed = [row for row in found if row["fault"]]
+    if failed:
+        raise PipelineError(
+            f"{len(failed)} of {len(found)} rows failed, the first: {failed[0]['row']}: {failed[0]['fault']}; all "
+            f"are in {path}. The same command does those again"
+        )
     return path
 
 

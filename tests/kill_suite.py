@@ -4,7 +4,8 @@
 
 A child process runs `fsvae-pipe run` on a small made data set and gets SIGKILL after a random time. After every kill
 each file that stands under its final name must be whole and what an undisturbed run writes. After some kills the run is
-finished and everything compared; then the outputs from a random stage on are taken away and it begins again.
+finished and everything compared; then the outputs from a random stage on are taken away and it begins again. Runs that
+end before their time has come do not count, and make the times to come shorter.
 """
 
 import argparse
@@ -28,6 +29,10 @@ from pipeline.workspace import PHASES, Workspace
 from tests.conftest import TINY, TINY_CONFIG, lay_out
 
 KILLS_A_ROUND = 5
+SHORTER, LONGER = (
+    0.7,
+    1.15,
+)  # what becomes of the longest time until a kill, after a run that ended before and after a kill
 
 
 @dataclass
@@ -35,7 +40,7 @@ class Tally:
     """What the suite saw."""
 
     kills: int = 0
-    finished_before_the_kill: int = 0
+    ended_before: int = 0  # runs that ended before they would have been killed
     stages: dict[str, int] = field(default_factory=dict)  # kills by the first stage that was not done
     differences: list[str] = field(default_factory=list)
 
@@ -105,13 +110,17 @@ def run_suite(folder: Path, kills: int, seed: int) -> Tally:
     wanted = {str(path.relative_to(calm.root)): fingerprint(path) for stage in outputs(calm) for path in stage}
 
     disturbed = make_workspace(folder / "disturbed")
+    longest = [seconds] * len(STAGES)  # until a kill, by the stage that a round begins with
     while tally.kills < kills:
         first = rng.randrange(len(STAGES))
         for path in (path for stage in outputs(disturbed)[first:] for path in stage):
             path.unlink(missing_ok=True)
         for _ in range(min(KILLS_A_ROUND, kills - tally.kills)):
-            kill_once(disturbed, rng.uniform(0.2, 1.0) * seconds * (1 if first < 2 else 0.6), tally)
-            compare(disturbed, wanted, tally, whole=False)
+            killed = kill_once(disturbed, rng.uniform(0.1, 1.0) * longest[first], tally)
+            compare(disturbed, wanted, tally, whole=not killed)
+            longest[first] = min(seconds, longest[first] * (LONGER if killed else SHORTER))
+            if not killed:
+                break
         finish(disturbed)
         compare(disturbed, wanted, tally, whole=True)
         left = [str(path) for path in disturbed.root.rglob("*.partial")]
@@ -119,19 +128,22 @@ def run_suite(folder: Path, kills: int, seed: int) -> Tally:
     return tally
 
 
-def kill_once(workspace: Workspace, delay_seconds: float, tally: Tally) -> None:
-    """Start a run, kill it after a time, and count where it was."""
+def kill_once(workspace: Workspace, delay_seconds: float, tally: Tally) -> bool:
+    """Start a run and kill it after a time, unless it has ended before; count where it was. Whether it was killed."""
     child = program(workspace, "run")
     try:
         child.communicate(timeout=delay_seconds)
-        tally.finished_before_the_kill += 1
     except subprocess.TimeoutExpired:
         child.kill()
         child.communicate()
+    if child.returncode != -signal.SIGKILL:
+        tally.ended_before += 1
+        return False
     tally.kills += 1
     done = [all(path.exists() for path in paths) for paths in outputs(workspace)]
     where = "after the last stage" if all(done) else STAGES[done.index(False)].name
     tally.stages[where] = tally.stages.get(where, 0) + 1
+    return True
 
 
 def finish(workspace: Workspace) -> None:
@@ -153,7 +165,7 @@ def main() -> None:
         tally = run_suite(folder, arguments.kills, arguments.seed)
     finally:
         shutil.rmtree(folder)
-    print(f"kills {tally.kills}, of them after the end {tally.finished_before_the_kill}; by stage {tally.stages}")
+    print(f"kills {tally.kills} by the stage that ran: {tally.stages}; ended before a kill: {tally.ended_before}")
     print(f"differences: {len(tally.differences)}", *tally.differences, sep="\n")
     sys.exit(1 if tally.differences else 0)
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from data.files import FORMAT_VERSION
 from pipeline.cli import main
 from pipeline.errors import printable
+from tests.conftest import TinyRun
 
 
 def call(*arguments: str | Path) -> Result:
@@ -154,3 +155,27 @@ def test_a_dry_run_runs_nothing(work: Path) -> None:
 
 def test_messages_show_control_characters_escaped() -> None:
     assert printable("a\x1b[31mé\nb\r") == "a\\x1b[31mé\\nb\\r"
+
+
+def test_running_out_of_memory_names_what_to_lower(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stage_states(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 40 bytes")
+
+    monkeypatch.setattr("pipeline.status.stage_states", stage_states)
+    result = call("-w", work, "status")
+    assert result.exit_code == 1
+    assert "memory ran out" in result.stderr
+    assert "backbone.batch_size" in result.stderr
+
+
+def test_a_part_of_the_stages_is_told_as_such(tiny_run: TinyRun) -> None:
+    assert "nothing to do: every stage is up to date" in call("-w", tiny_run.root, "run").stdout
+    shown = call("-w", tiny_run.root, "run", "--from", "train", "--set", "text.encoder=clip", "--dry-run")
+    assert "nothing to do: train to evaluate are up to date" in shown.stdout
+    assert "warning: embed-text is stale (text.encoder changed" in shown.stderr
+
+
+def test_a_name_is_for_a_data_set_of_ones_own(tmp_path: Path) -> None:
+    result = call("-w", tmp_path, "init", "ntu60-synse-55-5", "--name", "kitchen")
+    assert result.exit_code == 2
+    assert "--name kitchen is for SPLIT custom" in result.stderr

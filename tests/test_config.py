@@ -1,6 +1,7 @@
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -103,3 +104,30 @@ def test_every_key_says_what_it_is() -> None:
 def test_seeds_are_counted_from_0() -> None:
     with pytest.raises(ConfigError, match=r"train\.seeds\.1 = -1"):
         build_config({"train": {"seeds": [0, -1]}}, "test")
+
+
+def test_a_preset_of_the_command_line_holds_over_the_file_and_under_other_overrides(path: Path) -> None:
+    path.write_text(dump_config(Config()), "utf-8")  # every key is set, as in the config.toml of a run
+    paper = load_config(path, ["evaluate.classifier.relu=true", "model.preset=paper"])
+    assert (paper.model.frequency.form, paper.model.noise, paper.train.calibrated) == (
+        "paper",
+        "dimension",
+        "two-sided",
+    )
+    assert paper.evaluate.classifier.relu
+    assert load_config(path, ["model.preset=default"]) == Config()
+    assert load_config(path).model.frequency.form == "released"
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"model": {"hidden": [16, 0]}},
+        {"model": {"frequency": {"strength": float("nan")}}},
+        {"train": {"lambda": float("inf")}},
+        {"text": {"levels": ["label", "label"]}},
+    ],
+)
+def test_values_that_nothing_can_be_made_of_are_refused(tree: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        build_config(tree, "test")

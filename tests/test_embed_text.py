@@ -93,6 +93,8 @@ def test_another_model_behind_the_same_name_encodes_everything_again(
     before = embed(context)
     encoded.clear()
     save_clip(tmp_path / "encoder", seed=1)
+    state = stage_state(stage_named("embed-text"), context, {})
+    assert state.reasons == ("files of encoder changed",)
     after = embed(context)
     assert sum(map(len, encoded)) == 7
     assert not np.allclose(after.features["label"], before.features["label"])

@@ -77,7 +77,9 @@ def test_rows_become_runs_and_a_csv(context: Context, tmp_path: Path, capsys: py
         '[rows]\n"wide" = { "model.latent" = 4 }\n"one level" = { "text.levels" = ["label"] }\n'
         '"broken" = { "train.learning_rate" = 1e12 }\n',
     )
-    path = sweep(context, grid, ["train.batch_size=8"], workers=1)
+    with pytest.raises(PipelineError, match="1 of 3 rows failed, the first: broken: "):
+        sweep(context, grid, ["train.batch_size=8"], workers=1)
+    path = context.workspace.sweep("mine")
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["row"], row["rule"]) for row in rows[:4]] == [
@@ -94,6 +96,7 @@ def test_rows_become_runs_and_a_csv(context: Context, tmp_path: Path, capsys: py
 
     model = context.workspace.run("mine-wide").model
     before = model.stat().st_mtime_ns
-    sweep(context, grid, ["train.batch_size=8"], workers=1)
+    with pytest.raises(PipelineError, match="1 of 3 rows failed"):
+        sweep(context, grid, ["train.batch_size=8"], workers=1)
     assert model.stat().st_mtime_ns == before
     assert "batch_size = 8" in context.workspace.run("mine-wide").config.read_text("utf-8")
