@@ -162,7 +162,7 @@ def backbone_learning(reports: dict[str, list[dict[str, Any]]]) -> Plot:
     """Accuracy of each phase's backbone along its epochs."""
     figure = go.Figure(layout=layout(380))
     for phase, colour in (("test", SEEN), ("val", UNSEEN)):
-        for key, name, dash in (("train_top1", "training clips", "solid"), ("held_out_top1", "held-out clips", "dot")):
+        for key, name, dash in (("train_top1", "training clips", "solid"), ("top1", "held-out clips", "dot")):
             rows = [row for row in reports.get(phase, []) if row.get(key) is not None]
             if rows:
                 figure.add_scatter(

@@ -1,7 +1,7 @@
 """The pages of help keep to the program: quoted messages in docs/troubleshooting.md, code in docs/your-own-data.md.
 
 A message is quoted in a block marked ```message, as the program prints it; <...> stands for what differs from case to
-case. It must be one that a string in the source can make.
+case. It must be one that a string in the source can make, in which constants such as ADVICE have their values.
 """
 
 import ast
@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from data.bodies import clean
+from data.files import ADVICE
 from data.joints import JOINT_NAMES
 from data.skeleton_file import format_clip, parse_clip
 
 ROOT = Path(__file__).parents[1]
 LAYERS = ("pipeline", "models", "data", "descriptions")
-HOLE = "\0"  # what a template leaves open
+HOLE = "\0"  # what a template leaves open: what stands in braces and is no constant
 LEAST_CONSTANT = 0.5  # share of a quoted message, without its <...>, that must stand in the source word for word
 PREFIX = re.compile(r"^<[^<>]+>(?:, line <[^<>]+>)?: ")  # the file, put in front of a reason by another string
 
@@ -30,13 +31,49 @@ def quoted_messages() -> list[str]:
     return [" ".join(block.split()) for block in re.findall(r"^```message\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
+def constants_of(path: Path) -> dict[str, str]:
+    """The texts that a module calls by a name at its top level, those that it imports from the project included."""
+    found: dict[str, str] = {}
+    for node in tree_of(path).body:
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            module = ROOT.joinpath(*node.module.split(".")).with_suffix(".py")
+            theirs = constants_of(module) if node.module.startswith(LAYERS) and module.is_file() else {}
+            found |= {name.asname or name.name: theirs[name.name] for name in node.names if name.name in theirs}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            (target, *others) = node.targets if isinstance(node, ast.Assign) else [node.target]
+            text = template_of(node.value, found)
+            if isinstance(target, ast.Name) and not others and text is not None:
+                found[target.id] = text
+    return found
+
+
+def template_of(node: ast.expr | None, constants: dict[str, str]) -> str | None:
+    """The string that an expression spells, what is not known of it a HOLE; None when it spells none."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if not isinstance(node, ast.JoinedStr):
+        return None
+    return "".join(part_of(part, constants) for part in node.values)
+
+
+def part_of(part: ast.expr, constants: dict[str, str]) -> str:
+    """One piece of an f-string: its words, or the value of the constant that stands in braces, else a HOLE."""
+    if isinstance(part, ast.FormattedValue):
+        as_it_is = part.conversion == -1 and part.format_spec is None and isinstance(part.value, ast.Name)
+        return constants.get(part.value.id, HOLE) if as_it_is and isinstance(part.value, ast.Name) else HOLE
+    return template_of(part, constants) or ""
+
+
 def templates_in(path: Path) -> Iterator[str]:
-    """Every string of a module, adjoining pieces put together; what stands in braces is a HOLE."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.JoinedStr):
-            yield "".join(str(part.value) if isinstance(part, ast.Constant) else HOLE for part in node.values)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+    """Every string of a module, adjoining pieces put together."""
+    found = (template_of(node, constants_of(path)) for node in ast.walk(tree_of(path)) if isinstance(node, ast.expr))
+    yield from (text for text in found if text is not None)
 
 
 @cache
@@ -76,6 +113,11 @@ def test_a_message_that_went_stale_is_found_out(message: str) -> None:
     words = {word for word in re.sub(r"<[^<>]*>", " ", PREFIX.sub("", message)).split() if word.isalpha()}
     changed = [re.sub(rf"(?<!\S){word}(?!\S)", "xyz", message) for word in words]
     assert sum(not is_in_the_source(stale) for stale in changed) >= LEAST_CONSTANT * len(words)
+
+
+def test_what_stands_in_braces_is_compared_where_it_is_a_constant() -> None:
+    assert is_in_the_source(f"<file>: not a whole HDF5 file (<reason>); {ADVICE}")
+    assert not is_in_the_source("<file>: not a whole HDF5 file (<reason>); delete it and make it again")
 
 
 def test_kinect_v1_joints_become_25_as_your_own_data_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
