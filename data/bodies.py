@@ -20,7 +20,7 @@ Letters: M bodies, T frames of the clip, L frames of a body's period, V = 25 joi
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from data.joints import LEFT_SHOULDER, NUM_JOINTS, RIGHT_SHOULDER, SPINE_BASE, S
 from data.skeleton_file import RawClip
 
 Recipe = Literal["shift-gcn", "denoised"]
+RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 Coordinates = NDArray[np.float32]
 Points = NDArray[np.float64]
 

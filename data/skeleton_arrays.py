@@ -28,6 +28,7 @@ from data.label_pickle import read_label_pickle
 from data.skeleton_file import MAX_BODY_FRAMES, RawClip
 
 DATA_ENDINGS = ("_data_joint.npy", "_data.npy")
+ARRAY_RECIPE: Recipe = "shift-gcn"  # what PREFIX_data_joint.npy is normalised by
 BODIES = 2
 CENTRED_M = 1e-4  # how far the first body's spine mid may be from the origin after the shift-gcn recipe
 PARTS = ("train", "test")  # of an .npz; their clips get the subjects 1 and 2

@@ -1,4 +1,4 @@
-"""Shift-GCN weights on disk: our safetensors, and the published PyTorch files (read only, without pickle).
+"""Shift-GCN weights on disk: safetensors, and the published PyTorch files (read only, without pickle).
 
 Both hold one tensor a parameter under the same names. The published files also hold index tables and x offsets,
 which are fixed in this implementation and are checked and left out.
@@ -20,6 +20,7 @@ from models.errors import ModelError
 from models.shift_gcn import FEATURES, JOINTS, ShiftGCN, shift_rows
 
 LARGEST_X_OFFSET = 1e-6
+OWN_KEYS = {"format_version", "fingerprint", "stage"}  # of the metadata that `save_network` is given and writes
 _X_OFFSET = re.compile(r"l\d+\.tcn1\.shift_(in|out)\.xpos")
 _ROWS = re.compile(r"l\d+\.gcn1\.shift_(in|out)")
 
@@ -49,8 +50,16 @@ def tensors_fingerprint(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def is_own(path: Path) -> bool:
+    """Whether `path` is a .safetensors that says how it was made, or did; others are weights and nothing else."""
+    if path.suffix != ".safetensors":
+        return False
+    with safe_open(path, framework="pt") as file:
+        return not OWN_KEYS.isdisjoint(file.metadata() or {})
+
+
 def load_network(path: Path) -> ShiftGCN:
-    """The network in `path`: one of our .safetensors or a published checkpoint, with any number of classes.
+    """The network in `path`: a .safetensors or a published checkpoint, with any number of classes.
 
     Raises ModelError when the file is no checkpoint, or tensors are missing, unknown, or of another shape.
     """
@@ -76,7 +85,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
-                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+                names = list(file.keys())
+                return {name.removeprefix("module."): file.get_tensor(name) for name in names}
         _require_unpacked(path)
         found = torch.load(path, map_location="cpu", weights_only=True)
     except ModelError:
@@ -86,7 +96,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         reason = str(reason).splitlines()[0] if str(reason) else type(error).__name__
         raise ModelError(
             f"{path}: can't be read as a checkpoint of weights ({reason}); backbone.weights takes a published "
-            "Shift-GCN .pt or a .safetensors of fsvae-pipe"
+            "Shift-GCN .pt or a .safetensors"
         ) from error
     if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
         found = found["state_dict"]

@@ -105,6 +105,8 @@ def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction]
     As evaluate left it, or with given actions, the unseen classifier fitted anew. Raises PipelineError when fewer than
     two actions are left, DescriptionError when given ones can't be told apart.
     """
+    if mode not in MODES:
+        raise PipelineError(f"mode {mode!r}: {', '.join(MODES[:-1])} or {MODES[-1]} is wanted")
     require_distinct(given)
     unseen = () if mode == "given" else run.split.unseen
     by_text = [BankAction(action_label(action), run.labels[action], "unseen") for action in unseen]

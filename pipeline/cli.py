@@ -269,11 +269,11 @@ def show(context: Context, what: str, fps: float, **options: Any) -> None:
 @seed_option
 @given_options
 @mode_option
-@click.option("--json", "form", flag_value="json", help="One JSON object a line and clip.")
-@click.option("--csv", "form", flag_value="csv", help="A CSV row for each clip and rank.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line and clip.")
+@click.option("--csv", "as_csv", is_flag=True, help="A CSV row for each clip and rank.")
 @click.option("--top", type=click.IntRange(1), default=3, show_default=True, help="Actions to name for each clip.")
 @with_context
-def predict(context: Context, clips: tuple[Path, ...], form: Literal["json", "csv"] | None, **options: Any) -> None:
+def predict(context: Context, clips: tuple[Path, ...], as_json: bool, as_csv: bool, **options: Any) -> None:
     """Name the actions in clips: .skeleton files, folders or zip archives of them.
 
     \b
@@ -282,7 +282,10 @@ def predict(context: Context, clips: tuple[Path, ...], form: Literal["json", "cs
     """
     from pipeline.predict import predict as write_answers
 
-    write_answers(context, clips, form=form or "table", output=sys.stdout, **options)
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv are two forms of the answers; give one")
+    form: Literal["json", "csv", "table"] = "json" if as_json else "csv" if as_csv else "table"
+    write_answers(context, clips, form=form, output=sys.stdout, **options)
 
 
 @main.command()

@@ -14,9 +14,10 @@ from models.text_settings import TextSettings
 from pipeline.config import Config
 from pipeline.context import Context
 from pipeline.scoring import RULES
+from pipeline.status import IMPORT
 
 PAPER_PROTOCOL = "xsub"
-PAPER_ENCODERS = ("clip", "openai/clip-vit-base-patch32", "ViT-B/32")
+PAPER_ENCODERS = ("clip", "openai/clip-vit-base-patch32")
 PAPER_BACKBONE = "the paper uses published 256-d features of a Shift-GCN"
 COLUMNS = ("zsl", "seen", "unseen", "h")
 
@@ -37,11 +38,13 @@ def differences(context: Context, trained: Config) -> list[str]:
     found = []
     if features.get("transfer") == "true":
         found.append("backbone: it was trained on unseen actions too, so this is no zero-shot result")
-    elif features["stage"] != "import":
+    elif features["stage"] != IMPORT:
         found.append(f"backbone: trained by this program; {PAPER_BACKBONE}")
-    if not any(encoder == name or encoder.endswith(f":{name}") for name in PAPER_ENCODERS):
-        found.append(f'texts: encoder "{encoder}"; the paper uses CLIP ViT-B/32')
-    if text["stage"] != "import":
+    if text["stage"] == IMPORT:
+        found.append("texts: imported; whether they are the authors' is not known")
+    else:
+        if encoder not in PAPER_ENCODERS:
+            found.append(f'texts: encoder "{encoder}"; the paper uses CLIP ViT-B/32')
         found.append("texts: the descriptions are not the paper's")
     if set(trained.text.levels) != set(TextSettings().levels):
         found.append(f"texts: levels {', '.join(trained.text.levels)}; the paper uses label, local and global")

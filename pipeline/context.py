@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from pipeline.config import Config
+from pipeline.errors import OverrideError
 from pipeline.workspace import RunFolder, Workspace
 
 
@@ -18,6 +19,7 @@ class Context:
     config_path: Path
     console: Console  # standard error: progress and messages; results go to standard output
     run_name: str = "default"
+    overrides: tuple[str, ...] = ()  # those of --set, laid over `config` already
 
     @property
     def run(self) -> RunFolder:
@@ -27,3 +29,15 @@ class Context:
     def user_path(self, path: str) -> Path:
         """A path of config.toml, which is relative to config.toml."""
         return (self.config_path.parent / Path(path).expanduser()).resolve()
+
+
+def require_device_alone(context: Context) -> None:
+    """Raise OverrideError when --set names a setting that the run's records decide."""
+    for override in context.overrides:
+        key = override.partition("=")[0].strip()
+        if key != "device":
+            raise OverrideError(
+                f"--set {override}: a run is used with the settings that it was made with, so that {key} would do "
+                "nothing; device alone can be set here. For a run with other settings, `fsvae-pipe run --run NAME` "
+                "makes one"
+            )

@@ -1,7 +1,4 @@
-"""Name the action in a .skeleton file with an exported model. Needs onnxruntime and numpy alone.
-
-python run_onnx.py FOLDER CLIP      FOLDER holds model.onnx and model.json
-"""
+"""Name the action in a .skeleton file with onnxruntime and numpy alone: python run_onnx.py FOLDER CLIP"""
 
 # mypy: ignore-errors
 import json
@@ -40,20 +37,23 @@ def prepare(bodies, frames):  # (1, 3, frames, 25, 2), by the recipe shift-gcn
     length = max(len(body) for body in kept)
     shown = np.arange(frames) * length // frames if length > frames else np.arange(frames)
     clip = np.stack([body[shown % len(body)] for body in kept])
-    filled = clip.sum(-1, keepdims=True) != 0
-    clip = np.where(filled, clip - clip[0][:, 1:2], 0)
+    clip = np.where(clip.sum(-1, keepdims=True) != 0, clip - clip[0][:, 1:2], 0)
     clip = clip @ rotation(clip[0, 0, 1] - clip[0, 0, 0], np.array([0, 0, 1.0])).T
     clip = clip @ rotation(clip[0, 0, 8] - clip[0, 0, 4], np.array([1.0, 0, 0])).T
     clip = np.concatenate((clip, np.zeros((2 - len(clip), *clip.shape[1:]))))
     return clip.transpose(3, 1, 2, 0)[None].astype(np.float32)
 
 
-folder, path = sys.argv[1:]
+folder, path = sys.argv[1:] if len(sys.argv) == 3 else sys.exit("usage: python run_onnx.py FOLDER CLIP")
 about = json.loads(Path(folder, "model.json").read_text("utf-8"))
 if about["preparation"]["recipe"] != "shift-gcn":
     sys.exit("this example prepares clips by the recipe shift-gcn alone; see model.json for what the model wants")
+try:
+    clip = prepare(read(path), about["input"]["frames"])
+except (OSError, StopIteration, ValueError):
+    sys.exit(f"{path}: can't be read as an NTU .skeleton file with a body in it; it may be cut")
 session = onnxruntime.InferenceSession(Path(folder, "model.onnx"))
-outputs = session.run(None, {"clips": prepare(read(path), about["input"]["frames"])})
+outputs = session.run(None, {"clips": clip})
 found = {output.name: values[0] for output, values in zip(session.get_outputs(), outputs)}
 seen = "gate" in found and found["gate"] < about["gate_threshold"]
 probabilities = found["seen_probabilities" if seen else "unseen_probabilities"]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from data.clip_name import MAX_NUMBER
 from data.splits import NUM_ACTIONS, action_label
-from models.backbone_checkpoint import load_network
+from models.backbone_checkpoint import is_own, load_network
 from models.shift_gcn import ShiftGCN
 from pipeline.context import Context
 from pipeline.errors import PipelineError
@@ -99,7 +99,7 @@ def given_backbone(context: Context) -> GivenBackbone:
     path = context.user_path(weights)
     network = load_network(path)
     classes = network.fc.out_features
-    record = read_record(path) if path.suffix == ".safetensors" else {}
+    record = read_record(path) if is_own(path) else {}
     if "fingerprint" in record:
         require_as_written(path)
     if "actions" in record:

@@ -1,6 +1,6 @@
 """Skeleton arrays of a fixed length -> skeletons.h5, a clip at a time."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from data.clip_name import ClipName
 from data.errors import DataError
 from data.npy_file import sha256_of
 from data.skeleton_arrays import (
+    ARRAY_RECIPE,
     Imported,
     array_clips,
     label_path_of,
@@ -26,7 +27,7 @@ from data.splits import CUSTOM, NUM_ACTIONS, resolve_split, training_clips
 from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.phases import missing, phase_of, require_clips
-from pipeline.provenance import Provenance
+from pipeline.provenance import RECIPE, Provenance
 from pipeline.status import IMPORT
 
 BATCH_CLIPS = 64
@@ -42,21 +43,22 @@ def import_skeletons(context: Context, paths: Sequence[Path]) -> list[str]:
     archives = [path for path in paths if path.suffix == ".npz"]
     if archives and len(paths) > 1:
         raise PipelineError(f"{archives[0]} holds training and test clips; import it alone")
-    settings = {"dataset.name": context.config.dataset.name}
+    settings, about = {"dataset.name": context.config.dataset.name}, {}
     if archives:
         names = npz_names(archives[0])
         _require_parts_protocol(context, archives[0])
         flat = context.config.flat()
-        for key in ("dataset.protocol", "dataset.train_subjects", "preprocess.recipe"):
+        for key in ("dataset.protocol", "dataset.train_subjects", RECIPE):
             settings[key] = flat[key]
         clips, files = npz_clips(archives[0], names, context.config.preprocess.recipe), archives
     else:
         arrays = [read_labelled_array(path) for path in _data_paths(paths)]
         names = [name for array in arrays for name in array.names]
         clips, files = array_clips(arrays), [path for array in arrays for path in (array.path, array.label_path)]
+        about[RECIPE] = ARRAY_RECIPE  # whatever the setting of that name says, so it is none that can change
     _check_names(context, names, files)
     provenance = Provenance(IMPORT, 1, settings, {path.name: sha256_of(path) for path in files})
-    return _write(context, provenance, clips, len(names))
+    return _write(context, {**provenance.record(), **about}, clips, len(names))
 
 
 def _data_paths(paths: Sequence[Path]) -> list[Path]:
@@ -107,10 +109,10 @@ def _check_names(context: Context, names: Sequence[ClipName], files: Sequence[Pa
         raise DataError(f"{where}: {error}") from error
 
 
-def _write(context: Context, provenance: Provenance, clips: Iterable[Imported], total: int) -> list[str]:
+def _write(context: Context, record: Mapping[str, str], clips: Iterable[Imported], total: int) -> list[str]:
     path, rejects = context.workspace.skeletons, []
     kept = frames = 0
-    with h5.writing(path, provenance.record()) as file:
+    with h5.writing(path, record) as file:
         writer = SkeletonWriter(file)
         batch: list[tuple[ClipName, CleanClip]] = []
         for name, clip in _with_progress(context, clips, total):

@@ -103,7 +103,7 @@ def _with_context(command: Command, *, config_wanted: bool) -> Command:
         path = config_path or workspace.config
         wanted = config_wanted or bool(config_path or overrides)
         config = load_config(path, overrides) if wanted or path.exists() else Config()
-        context = Context(workspace, config, path, Console(stderr=True, soft_wrap=True), run_name)
+        context = Context(workspace, config, path, Console(stderr=True, soft_wrap=True), run_name, overrides)
         command(context, **rest)
 
     return with_options

@@ -21,6 +21,7 @@ from data.files import ADVICE, FORMAT_VERSION, check_format_version, check_seal
 from pipeline.errors import PipelineError
 
 BACKBONE = "backbone_fingerprint"  # in the record of features/PHASE.h5: the weights that made it
+RECIPE = "preprocess.recipe"  # among the settings of skeletons.h5; beside them when arrays came with their recipe
 
 VERSIONED_PACKAGES = (
     "fsvae-pipe",

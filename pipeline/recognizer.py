@@ -15,14 +15,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from data.bodies import Recipe
+from data.bodies import RECIPES, Recipe
 from data.errors import DataError
 from pipeline.action_bank import ActionBank, BankAction, Floats, Mode, make_bank
 from pipeline.clip_stream import BATCH_CLIPS, ClipLike, Unread, clip_batches
 from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.free_text import GivenAction, given_action, used_levels
-from pipeline.provenance import Provenance, read_record
+from pipeline.provenance import RECIPE, Provenance, read_record
 from pipeline.trained_run import TrainedRun, open_run
 
 
@@ -60,8 +60,8 @@ class Recognizer:
         from models.devices import torch_device
 
         self.run = run
-        self.recipe = stored_recipe(run.context)
         self.backbone = run.backbone()
+        self.recipe = stored_recipe(run.context)
         self.backbone.network.to(torch_device(run.config.device))
 
     @classmethod
@@ -128,13 +128,21 @@ def stored_recipe(context: Context) -> Recipe:
         raise PipelineError(
             f"{path} is gone, whose record says how clips are cleaned; put it back, or run `fsvae-pipe preprocess`"
         )
-    settings = Provenance.from_record(read_record(path)).settings
-    if "preprocess.recipe" not in settings:
+    record = read_record(path)
+    found = Provenance.from_record(record).settings.get(RECIPE, record.get(RECIPE))
+    for recipe in RECIPES:
+        if recipe == found:
+            return recipe
+    if found is None:
         raise DataError(
-            f"{path} was imported: how its clips were cleaned is not known, so that no raw clip can be treated like "
-            "them; run `fsvae-pipe preprocess` on raw clips, then `fsvae-pipe run`"
+            f"{path} was imported without a record of how its clips were cleaned, so that no raw clip can be treated "
+            f"like them; import it again, or name raw clips in {context.config_path} as dataset.raw and run "
+            "`fsvae-pipe preprocess --force`, then `fsvae-pipe run`"
         )
-    return context.config.preprocess.recipe
+    raise DataError(
+        f"{path}: its record names the recipe {str(found)[:40]!r}, where {' or '.join(RECIPES)} is wanted; run "
+        "`fsvae-pipe preprocess --force`, then `fsvae-pipe run`"
+    )
 
 
 def _answer(clip: str, bank: ActionBank, probabilities: Floats, gate: float | None) -> Answer:

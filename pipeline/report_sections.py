@@ -17,7 +17,7 @@ from pipeline.report_latents import latent_figure
 from pipeline.report_mistakes import Mistake, worst_mistakes
 from pipeline.report_model import latent_map, read_gains
 from pipeline.report_plot import Plot
-from pipeline.report_tables import Table, class_table, commands, descriptions, most_confused
+from pipeline.report_tables import Table, class_table, commands, descriptions, missing_texts, most_confused
 from pipeline.workspace import PHASES
 
 
@@ -154,14 +154,15 @@ def again_panel(run: RunData) -> Panel:
         ("config.toml", config.reason if isinstance(config, Missing) else config),
         ("environment.json", environment.reason if isinstance(environment, Missing) else environment),
     ]
-    if not isinstance(run.texts, Missing):
-        texts.append(("descriptions.csv: the texts", descriptions(run)))
+    described, lacking = descriptions(run), missing_texts(run)
+    if described:
+        texts.append(("descriptions.csv: the texts", described))
     inputs = [[name, digest] for name, digest in json.loads(provenance["inputs"]).items()]
     tables = [
         ("Versions", Table(["package", "version"], versions)),
         ("Fingerprints of what was scored", Table(["input", "SHA-256"], inputs)),
     ]
-    return Panel(run, tables=tables, texts=texts)
+    return Panel(run, tables=tables, texts=texts, missing=[lacking] if lacking else [])
 
 
 CLASSES_ABOUT = (

@@ -185,14 +185,26 @@ def commands(run: RunData) -> str:
     )
 
 
-def descriptions(run: RunData) -> str:
-    """The texts as a CSV that dataset.descriptions can name."""
-    texts = run.texts
+def missing_texts(run: RunData) -> str:
+    """Why `descriptions` lacks levels that the run used; "" when it has all."""
+    path, texts, levels = run.workspace.text, run.texts, run.config.text.levels
     if isinstance(texts, Missing):
         return texts.reason
+    if not texts.texts:
+        return f"{path} holds features alone, no texts: it was imported"
+    lacking = [level for level in levels if level not in texts.texts]
+    return f"{path} holds no texts of {', '.join(lacking)}, which the run used" if lacking else ""
+
+
+def descriptions(run: RunData) -> str:
+    """The texts that are there as a CSV that dataset.descriptions can name; "" when there are none."""
+    texts = run.texts
+    if isinstance(texts, Missing) or not texts.texts:
+        return ""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    levels = [*run.config.text.levels, *(level for level in texts.texts if level not in run.config.text.levels)]
+    used = [level for level in run.config.text.levels if level in texts.texts]
+    levels = [*used, *(level for level in texts.texts if level not in used)]
     writer.writerow(["action", *levels])
     for place, action in enumerate(texts.action.tolist()):
         writer.writerow([action_label(action), *(str(texts.texts[level][place]) for level in levels)])

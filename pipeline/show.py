@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
 import numpy as np
 
 from data.clip_name import ClipName
@@ -52,8 +53,10 @@ def show(
 ) -> Path:
     """Write the clips that `what` names to `output` (WHAT.html or WHAT.gif here) and return its path.
 
-    At most `clips` of an action. Raises DataError or PipelineError when there is no such clip.
+    At most `clips` of an action. Raises DataError or PipelineError when there is no such clip, UsageError when
+    `output` has another ending.
     """
+    _require_ending(output, gif)
     shown = find(context, what, from_raw, clips, frames_per_second)
     name = re.sub(r"[^\w.-]+", "_", Path(what).stem)
     path = output or Path(f"{name}.{'gif' if gif else 'html'}")
@@ -73,6 +76,15 @@ def show(
     with replacing(path) as partial:
         partial.write_text(page, "utf-8")
     return path
+
+
+def _require_ending(output: Path | None, gif: bool) -> None:
+    """Raise UsageError unless the file's ending says what is written into it."""
+    ending = output.suffix.lower() if output else ""
+    if gif and ending not in ("", ".gif"):
+        raise click.UsageError(f"-o {output} is no .gif, which --gif writes; give one of the two, or a .gif")
+    if output and ending not in (".html", ".gif"):
+        raise click.UsageError(f"-o {output}: a file that ends in .html or .gif is wanted")
 
 
 def _write_gif(path: Path, shown: Sequence[MovingSkeleton], joint_labels: bool, body_labels: bool) -> None:

@@ -40,8 +40,11 @@ def texts(context: Context, *, init: bool = False, as_json: bool = False, neighb
     With `init`, write a CSV with a row for each action of the workspace instead, and nothing else.
 
     Raises DescriptionError that lists every problem of the file with its line (as JSON they are printed too),
-    PipelineError when there is nothing to check or to begin with, ModelError when the encoder is not to be had.
+    PipelineError when there is nothing to check or to begin with, ModelError when the encoder is not to be had,
+    UsageError when both `init` and `as_json` are asked for.
     """
+    if init and as_json:
+        raise click.UsageError("--init writes a CSV and checks nothing, so that --json has nothing to print; give one")
     if init:
         path = write_starter(context)
         click.echo(f"wrote {path}: fill in its texts, name it as dataset.descriptions in {context.config_path},")

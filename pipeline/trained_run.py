@@ -20,7 +20,7 @@ from data.splits import Split, action_label
 from data.text_store import read_text_features
 from models.errors import ModelError
 from pipeline.config import Config, build_config
-from pipeline.context import Context
+from pipeline.context import Context, require_device_alone
 from pipeline.errors import PipelineError
 from pipeline.phases import phase_of
 from pipeline.provenance import BACKBONE, Provenance, read_record
@@ -93,9 +93,11 @@ def open_run(folder: Path, seed: int | None = None, context: Context | None = No
     """The run in `folder`, WORKSPACE/runs/NAME; its first seed unless `seed` is given.
 
     `context` says where messages go, which device computes and what the paths in config.toml are relative to. Raises
-    PipelineError or DataError when the run is not there, not evaluated, or its files do not belong to each other.
+    PipelineError or DataError when the run is not there, not evaluated, or its files do not belong to each other,
+    OverrideError when --set names a setting other than the device.
     """
     context = _context(folder, context)
+    require_device_alone(context)
     _require_run(context)
     records = _checked_records(context)
     results = _results(context.run)

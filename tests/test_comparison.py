@@ -11,7 +11,10 @@ from data.splits import split_names
 from models.metrics import harmonic_mean
 from pipeline.comparison import comparison_table, differences, published
 from pipeline.config import build_config
+from pipeline.import_text import import_text
+from pipeline.provenance import read_record
 from tests.made_features import made_workspace
+from tests.made_published import Published
 from tests.rewritten import rewrite_record
 from tests.test_train import SMALL
 
@@ -58,11 +61,21 @@ def test_what_is_not_as_in_the_paper_is_said(tmp_path: Path) -> None:
         assert words in said
 
 
-def test_nothing_is_said_of_the_papers_own_conditions(tmp_path: Path) -> None:
+def test_of_imported_texts_no_encoder_is_claimed(tmp_path: Path) -> None:
     context = made_workspace(tmp_path, SMALL)
-    for path, more in ((context.workspace.features("test"), {}), (context.workspace.text, {"encoder": "ViT-B/32"})):
-        rewrite_record(path, {"stage": "import", **more})
-    assert differences(context, build_config({"model": {"preset": "released"}}, "test")) == []
+    rewrite_record(context.workspace.features("test"), {"stage": "import"})
+    import_text(context, [str(path) for path in Published().write_text(tmp_path / "text")])
+    assert read_record(context.workspace.text)["encoder"].startswith("imported: label from lb_60.npy")
+    said = differences(context, build_config({"model": {"preset": "released"}}, "test"))
+    assert said == ["texts: imported; whether they are the authors' is not known"]
+
+
+@pytest.mark.parametrize("encoder", ["clip", "openai/clip-vit-base-patch32"])
+def test_nothing_is_said_of_the_papers_encoder(tmp_path: Path, encoder: str) -> None:
+    context = made_workspace(tmp_path, SMALL)
+    rewrite_record(context.workspace.text, {"encoder": encoder})
+    said = [words for words in differences(context, build_config({}, "test")) if words.startswith("texts")]
+    assert said == ["texts: the descriptions are not the paper's"]
 
 
 def test_a_backbone_that_has_seen_the_unseen_is_said(tmp_path: Path) -> None:

@@ -128,6 +128,25 @@ def test_the_example_refuses_another_recipe(exported: Exported, tmp_path: Path) 
     assert "recipe shift-gcn alone" in done.stderr
 
 
+@pytest.mark.parametrize("kept", [0, 10, 2000, -40])
+def test_the_example_says_of_a_cut_clip_in_a_line_that_it_is_cut(
+    tiny_run: TinyRun, exported: Exported, tmp_path: Path, kept: int
+) -> None:
+    whole = next((tiny_run.root / "raw" / "setup1").glob("*P001*R001*")).read_bytes()
+    path = tmp_path / "cut.skeleton"
+    path.write_bytes(whole[:kept])
+    done = run_example(exported.files[0].parent, path)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith(f"{path}: can't be read")
+
+
+def test_the_example_says_how_it_is_called(exported: Exported) -> None:
+    script = [sys.executable, str(exported.files[2])]
+    for arguments in ([], ["model"], ["model", "clip", "more"]):
+        done = subprocess.run([*script, *arguments], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (1, "usage: python run_onnx.py FOLDER CLIP\n")
+
+
 def test_a_graph_that_differs_is_not_written(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,5 +198,7 @@ def test_the_command_prints_the_difference_and_refuses_what_makes_no_sense(tiny_
     assert (about["mode"], about["gate_threshold"], len(about["actions"])) == ("zsl", None, 2)
     code, output = run(str(tmp_path / "f"), "--features", "--mode", "zsl")
     assert (code, "--features writes what extract made" in output) == (2, True)
+    code, output = run(str(tmp_path / "f"), "--set", "train.alpha=0.5")
+    assert (code, "--set train.alpha=0.5: a run is used with the settings" in " ".join(output.split())) == (2, True)
     code, output = run(str(tmp_path / "f"), "--run", "other")
     assert (code, "no trained run; there is default" in output) == (1, True)

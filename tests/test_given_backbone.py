@@ -4,8 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from data import h5
+from data.errors import DataError
 from data.feature_store import read_features
 from pipeline.errors import PipelineError
 from pipeline.given_backbone import given_backbone
@@ -54,6 +57,26 @@ def test_weights_of_other_classes_get_a_fitted_classifier(tiny: Path) -> None:
     np.testing.assert_allclose(np.exp(features.logits).sum(1), 1, rtol=1e-4)
     assert h5.read_record(tiny / "features" / "test.h5")["transfer"] == "unknown"
     assert "it is not known which of these actions" in said(context)
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
+def test_published_weights_kept_as_safetensors_are_weights_without_a_record(
+    tiny: Path, prefix: str, metadata: dict[str, str] | None
+) -> None:
+    state = {prefix + name: tensor for name, tensor in published_state(lively_network(60)).items()}
+    save_file(state, tiny / "ntu.safetensors", metadata)
+    settings = ("dataset.name=ntu60", "dataset.descriptions=", "backbone.weights=ntu.safetensors")
+    assert given_backbone(context_of(tiny, *settings)).actions == tuple(range(1, 61))
+
+
+def test_own_weights_that_lost_a_part_of_their_record_are_refused(tiny: Path) -> None:
+    path = tiny / "own.safetensors"
+    with safe_open(tiny / "backbones" / "test.safetensors", framework="pt") as file:
+        tensors, record = {name: file.get_tensor(name) for name in list(file.keys())}, file.metadata()
+    save_file(tensors, path, {key: value for key, value in record.items() if key != "format_version"})
+    with pytest.raises(DataError, match="it has no format_version"):
+        given_backbone(context_of(tiny, "backbone.weights=own.safetensors"))
 
 
 NTU = ("dataset.name=ntu60", "dataset.descriptions=", "backbone.weights=ntu.pt")

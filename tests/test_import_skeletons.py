@@ -1,6 +1,8 @@
 """Arrays of a fixed length -> skeletons.h5, through the command."""
 
+import json
 import pickle
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,16 @@ from data import h5
 from data.bodies import clean
 from data.cleaning import collect
 from data.clip_name import ClipName
+from data.errors import DataError
 from data.skeleton_file import format_clip, parse_clip
 from data.skeleton_store import SkeletonStore, SkeletonWriter
 from pipeline.cli import main
+from pipeline.clip_stream import clip_batches
+from pipeline.provenance import RECIPE
+from pipeline.recognizer import Recognizer
+from pipeline.workspace import Workspace
+from tests.conftest import TinyRun, lay_out
+from tests.rewritten import rewrite_record
 
 ACTIONS = 6
 FRAMES = 300
@@ -133,6 +142,43 @@ def test_arrays_come_back_bit_for_bit(work: Path, arrays: list[Path], tmp_path: 
         np.testing.assert_array_equal(store.frames[: len(train)][same_period], train.frames[same_period])
         assert store.bodies[: len(train)].tolist() == train.bodies.tolist()
     assert "preprocess  done     imported" in call("-w", work, "status").stdout
+
+
+def test_a_run_on_arrays_treats_raw_clips_by_their_recipe(
+    tmp_path: Path, tiny_run: TinyRun, tiny_raw: Path, tiny_workspace_config: str
+) -> None:
+    work = tmp_path / "work"
+    lay_out(work, tiny_raw, tiny_workspace_config)
+    with SkeletonStore(tiny_run.root / "skeletons.h5") as store:
+        names = [ClipName.parse(name) for name in store.name]
+        array = store.batch(np.arange(len(store)), FRAMES)
+    path = write_array(tmp_path / "arrays", "all", names, array)
+    denoised = ("--set", "preprocess.recipe=denoised")  # means nothing to arrays, before and after
+    imported = call("-w", work, "import", "skeletons", path, *denoised)
+    assert imported.exit_code == 0, imported.output
+    assert "preprocess  done     imported" in call("-w", work, "status").stdout
+    assert "preprocess  done     imported" in call("-w", work, "status", *denoised).stdout
+    few = [f"--set={key}" for key in ("backbone.epochs=1", "train.cycles=1", "evaluate.classifier.steps=5")]
+    ran = call("-w", work, "run", *few, *denoised)
+    assert ran.exit_code == 0, ran.output
+    clip = next((tiny_raw / "setup1").glob("*P001*R001*"))
+    found = call("-w", work, "predict", clip, "--json")
+    assert found.exit_code == 0, found.output
+    assert len(json.loads(found.stdout)["actions"]) > 0
+    recognizer = Recognizer.load(work / "runs" / "default")
+    assert recognizer.recipe == "shift-gcn"
+    (prepared,) = clip_batches([clip], recognizer.recipe, FRAMES)
+    np.testing.assert_allclose(prepared.joints[0], array[names.index(ClipName.parse(clip.stem))], atol=1e-6)
+
+
+def test_an_import_that_recorded_no_recipe_says_what_helps(tiny_run: TinyRun, tmp_path: Path) -> None:
+    copy = Workspace(Path(shutil.copytree(tiny_run.root, tmp_path / "copy", symlinks=True)))
+    rewrite_record(copy.skeletons, {"stage": "import", "settings": '{"dataset.name": "tiny"}'})
+    with pytest.raises(DataError, match=r"imported without a record.*import it again.*`fsvae-pipe preprocess --force`"):
+        Recognizer.load(copy.run("default").root)
+    rewrite_record(copy.skeletons, {RECIPE: "guessed"})
+    with pytest.raises(DataError, match=r"the recipe 'guessed', where shift-gcn or denoised is wanted"):
+        Recognizer.load(copy.run("default").root)
 
 
 def test_zero_padding_is_cut(work: Path, arrays: list[Path]) -> None:

@@ -46,6 +46,10 @@ def test_a_line_of_json_a_clip_and_a_bad_one_does_not_stop_the_others(tiny_run: 
     assert "1 of 3 clips could not be read" in result.stderr
 
 
+def test_the_device_can_be_set(tiny_run: TinyRun, clips: list[Path]) -> None:
+    assert predict(tiny_run, clips[0], "--set", "device=cpu", "--set", " device = cpu").exit_code == 0
+
+
 def test_csv_has_a_row_for_each_rank(tiny_run: TinyRun, clips: list[Path]) -> None:
     result = predict(tiny_run, *clips, "--csv", "--mode", "zsl", "--top", "5")
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
@@ -87,6 +91,8 @@ def test_no_readable_clip_is_a_failure(tiny_run: TinyRun, clips: list[Path], tmp
         (["--mode", "given"], 1, "--action or --actions"),
         (["--run", "other"], 1, "no trained run; there is default"),
         (["--seed", "77"], 1, "has no seed 77"),
+        (["--json", "--csv"], 2, "--json and --csv"),
+        (["--set", "evaluate.gate.threshold=0.9"], 2, "device alone can be set"),
         (["--top", "0"], 2, "--top"),
         (["--mode", "any"], 2, "--mode"),
         (["no-such.skeleton"], 2, "does not exist"),

@@ -179,6 +179,11 @@ def test_two_actions_of_one_label_are_refused(recognizer: Recognizer) -> None:
         recognizer.predict([], [texts], mode="given")
 
 
+def test_a_mode_that_does_not_exist_names_those_that_do(recognizer: Recognizer) -> None:
+    with pytest.raises(PipelineError, match="mode 'bogus': gzsl, zsl or given is wanted"):
+        recognizer.predict([], mode="bogus")  # type: ignore[arg-type]
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 6), st.integers(1, 3), st.integers(0, 2**32 - 1))
 def test_joints_become_the_raw_clip_that_their_file_would_be(frames: int, bodies: int, seed: int) -> None:

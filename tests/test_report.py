@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import h5py
@@ -15,11 +15,13 @@ from click.testing import CliRunner, Result
 
 from data.skeleton_file import format_clip
 from data.text_store import read_text_features, write_text_features
+from models.backbone_state import EpochReport
 from pipeline.cli import main
 from pipeline.context import Context
+from pipeline.import_text import import_text
 from pipeline.provenance import json_fingerprint
 from pipeline.report_data import Missing, Predictions, RunData, read_run
-from pipeline.report_figures import class_accuracy, confusion
+from pipeline.report_figures import backbone_learning, class_accuracy, confusion
 from pipeline.report_gate import trade_off
 from pipeline.report_mistakes import SHOWN, worst_mistakes
 from pipeline.report_model import SHOWN_CLIPS, latent_map, read_gains
@@ -154,6 +156,12 @@ def test_gains_start_as_set_and_are_learnt_a_seed(run: RunData) -> None:
     assert not np.array_equal(*found.learnt)
 
 
+def test_both_accuracies_of_the_backbone_are_drawn() -> None:
+    reports = [asdict(EpochReport(epoch, 2.0, 40.0, 50.0, 90.0, (50.0,))) for epoch in (1, 2)]
+    drawn = {trace.name: list(trace.y) for trace in backbone_learning({"test": reports}).figure.data}
+    assert drawn == {"training clips, test phase": [40, 40], "held-out clips, test phase": [50, 50]}
+
+
 def test_the_map_shows_every_test_clip_and_text_in_the_order_of_variance(
     run: RunData, predictions: Predictions
 ) -> None:
@@ -226,6 +234,41 @@ def test_a_missing_piece_is_said_and_the_rest_is_there(work: Path, tmp_path: Pat
     )
     assert any(said in reason for reason in reasons), reasons
     assert "Every rule" in text
+
+
+def without(work: Path, copy: Path) -> Path:
+    shutil.copytree(work, copy, ignore=shutil.ignore_patterns("raw", "report.html"))
+    return copy
+
+
+def missing_of(page: str) -> str:
+    return " ".join(re.findall(r'<p class="missing">(.*?)</p>', page, re.DOTALL))
+
+
+def test_imported_texts_have_nothing_to_show_and_the_page_says_so(work: Path, tmp_path: Path) -> None:
+    copy = without(work, tmp_path / "work")
+    context = read_run("default", Workspace(copy)).context
+    for prefix in ("lb", "md", "ad"):
+        np.save(tmp_path / f"{prefix}_14.npy", np.random.default_rng(3).normal(size=(MADE.actions, MADE.text)))
+    import_text(context, [str(path) for path in tmp_path.glob("*_14.npy")])
+    done = call("-w", copy, "report")
+    assert done.exit_code == 0, done.output
+    page = (copy / "runs" / "default" / "report.html").read_text("utf-8")
+    assert f"{copy / 'text.h5'} holds features alone, no texts: it was imported" in missing_of(page)
+    assert "descriptions.csv: the texts" not in page
+    assert "fsvae-pipe -w WORK run --run default" in page
+
+
+def test_fewer_levels_of_texts_than_the_run_used_are_shown_and_told(work: Path, tmp_path: Path) -> None:
+    copy = without(work, tmp_path / "work")
+    text = read_text_features(copy / "text.h5")
+    label = replace(text, features={"label": text.features["label"]}, texts={"label": text.texts["label"]})
+    write_text_features(copy / "text.h5", label, {"stage": "embed-text"})
+    done = call("-w", copy, "report")
+    assert done.exit_code == 0, done.output
+    page = (copy / "runs" / "default" / "report.html").read_text("utf-8")
+    assert "text.h5 holds no texts of local, global, which the run used" in missing_of(page)
+    assert "action,label\nA001,action number 1\n" in page
 
 
 def test_a_changed_input_is_told_above_the_numbers(work: Path, tmp_path: Path) -> None:

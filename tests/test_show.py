@@ -53,6 +53,25 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return work
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--gif", "-o", "x.html"], "-o x.html is no .gif, which --gif writes"),
+        (["-o", "x.txt"], "-o x.txt: a file that ends in .html or .gif is wanted"),
+        (["-o", "x"], "-o x: a file that ends in .html or .gif is wanted"),
+        (["--gif", "-o", "x"], "-o x: a file that ends in .html or .gif is wanted"),
+    ],
+)
+def test_an_ending_that_does_not_say_what_is_written_is_wrong_usage(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = call("-w", work, "show", "A001", *options)
+    assert result.exit_code == 2, result.output
+    assert message in " ".join(result.stderr.split())
+    assert list(tmp_path.iterdir()) == []
+
+
 def clip_names(page: Path) -> list[str]:
     return [str(clip["name"]) for clip in clips_in(page)]
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
 from data import h5
 from descriptions.errors import DescriptionError
 from descriptions.loader import builtin_descriptions, read_descriptions
 from models.errors import ModelError
+from pipeline.cli import main
 from pipeline.config import build_config
 from pipeline.context import Context
 from pipeline.embed_text import embed_text
@@ -50,6 +52,15 @@ def with_(context: Context, table: str, **settings: object) -> Context:
 def write_skeletons(context: Context, actions: list[int]) -> None:
     with h5.writing(context.workspace.skeletons, {}) as file:
         file["clip/action"] = np.array(actions)
+
+
+def test_a_starter_and_json_at_once_are_wrong_usage(tmp_path: Path) -> None:
+    CliRunner().invoke(main, ["-w", str(tmp_path), "init", "ntu60-synse-55-5"])
+    before = sorted(tmp_path.iterdir())
+    result = CliRunner().invoke(main, ["-w", str(tmp_path), "texts", "--init", "--json"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--init writes a CSV" in result.stderr
+    assert [path for path in sorted(tmp_path.iterdir()) if path.name != ".lock"] == before
 
 
 def test_it_shows_neighbours_and_the_pairs_most_alike(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
