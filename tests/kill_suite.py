@@ -125,6 +125,7 @@ def run_suite(folder: Path, kills: int, seed: int) -> Tally:
         compare(disturbed, wanted, tally, whole=True)
         left = [str(path) for path in disturbed.root.rglob("*.partial")]
         tally.differences += [f"after {tally.kills} kills and a finished run: {path} was left" for path in left]
+        print(f"{tally.kills} kills, {len(tally.differences)} differences", file=sys.stderr)
     return tally
 
 
