@@ -126,9 +126,14 @@ def format_clip(
 
     A body whose coordinates are all zero in a frame is absent there: the frame does not list it. So a body that the
     camera saw at zero can't be written. `body_ids` (M,) default to numbers as large as a Kinect's, `colour`
-    (T, M, V, 2) pixels to zero, `tracking` (T, M, V) to 2. Raises DataError when a coordinate is not finite.
+    (T, M, V, 2) pixels to zero, `tracking` (T, M, V) to 2. Raises DataError when the array has
+    another shape or a coordinate is not finite.
     """
     coordinates = np.asarray(joints, np.float32)
+    if coordinates.ndim != 4 or coordinates.shape[2:] != (NUM_JOINTS, 3):
+        raise DataError(
+            f"a clip is an array (frames, bodies, {NUM_JOINTS}, 3) in metres; this one is {coordinates.shape}"
+        )
     num_frames, num_bodies = coordinates.shape[:2]
     if not np.isfinite(coordinates).all():
         raise DataError("a clip to be written has a coordinate that is not finite")

@@ -142,8 +142,11 @@ def _check(everything: Collection[int], unseen: Collection[int], val_unseen: Col
 
 
 def _draw(seen: Sequence[int], num_unseen: int, seed: int) -> tuple[int, ...]:
-    """As many pseudo-unseen actions as unseen ones, but at most a quarter of the seen ones (at least one)."""
-    number = max(1, min(num_unseen, int(DRAWN_SHARE * len(seen))))
+    """As many pseudo-unseen actions as unseen ones, but at most a quarter of the seen ones.
+
+    At least two, between which something can be chosen; one of three seen actions.
+    """
+    number = max(1 if len(seen) < 4 else 2, min(num_unseen, int(DRAWN_SHARE * len(seen))))
     if len(seen) - number < 2:
         raise DataError(
             f"{len(seen)} seen actions are too few to hold {number} back as pseudo-unseen; at least 3 are needed"
@@ -157,13 +160,20 @@ def training_clips(
 ) -> NDArray[np.bool_]:
     """Which of N clips are in the protocol's training part; all others are its test part.
 
-    `setup`, `camera` and `subject` are (N,). Raises DataError when the protocol does not fit the data set, or when
-    either part has no clip.
+    `setup`, `camera` and `subject` are (N,). Raises DataError when the protocol does not fit the data set, when it
+    lists by your own hand what no clip has, or when either part has no clip.
     """
     listed = _protocol(settings)
     train = np.zeros(len(subject), dtype=bool)
     for key, values in (("setups", setup), ("cameras", camera), ("subjects", subject)):
-        train |= np.isin(values, listed.get(f"train_{key}", ()))
+        wanted = listed.get(f"train_{key}", ())
+        unknown = np.setdiff1d(wanted, values)
+        if settings.protocol == CUSTOM and 0 < len(unknown) < len(wanted):
+            raise DataError(
+                f"dataset.train_{key} names {', '.join(map(str, unknown))}, but there are clips of {key} "
+                f"{', '.join(map(str, np.unique(values)))} alone; take out what is not there"
+            )
+        train |= np.isin(values, wanted)
     for part, clips in (("training", train), ("test", ~train)):
         if not clips.any():
             found = {"subjects": subject, "cameras": camera, "setups": setup}

@@ -106,6 +106,9 @@ def _parse(content: str) -> DescriptionFile:
     if not rows:
         return DescriptionFile({}, {}, problems or [Problem(1, "the file is empty")])
     header = [name.strip() for name in rows[0][1]]
+    if len(header) == 1 and ";" in header[0]:
+        semicolons = Problem(rows[0][0], "the columns are parted by semicolons; part them by commas")
+        return DescriptionFile({}, {}, [semicolons])
     problems += [Problem(rows[0][0], message) for message in _header_faults(header)]
     if not set(COLUMNS) <= set(header):
         return DescriptionFile({}, {}, problems)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from data.feature_store import FeatureSet
 from data.splits import Split
-from pipeline.phases import phase_clips, phase_of
+from pipeline.phases import Phase, missing, phase_clips, phase_of
 from pipeline.provenance import Provenance
 from pipeline.status import IMPORT
 from pipeline.workspace import PhaseName
@@ -39,6 +39,8 @@ def caveats(split: Split, features: Mapping[PhaseName, FeatureSet], records: Map
             found.append(f"the backbone of the {name} phase was trained on unseen actions ({saw}): {consequence}")
         elif transfer != "false":
             found.append(f"it is not known which actions the backbone of the {name} phase was trained on")
+    for name, features_of in features.items():
+        found += _not_scored(phase_of(name, split), features_of)
     if _given(records["test"]):
         found.append(
             "the backbone was given, and it is not known which clips it was trained on: where scored clips are among "
@@ -46,6 +48,18 @@ def caveats(split: Split, features: Mapping[PhaseName, FeatureSet], records: Map
         )
     if records["val"]["stage"] == IMPORT and val_looks_at_test_clips(split, features["test"], features["val"]):
         found.append(LOOKS_AT_TEST_CLIPS)
+    return found
+
+
+def _not_scored(phase: Phase, features: FeatureSet) -> list[str]:
+    """Actions of a phase without a scored clip, and unseen actions that are too few to tell anything."""
+    clips = phase_clips(phase, features)
+    found = []
+    for kind, actions, scored in (("unseen", phase.unseen, clips.unseen), ("seen", phase.seen, clips.seen)):
+        if without := missing(actions, features.action[scored].tolist()):
+            found.append(f"the {phase.name} phase scores no clip of {without} ({kind}): there is none in that part")
+    if len(phase.unseen) == 1:
+        found.append(f"the {phase.name} phase has one unseen action: its ZSL accuracy is 100 % whatever it does")
     return found
 
 

@@ -126,7 +126,7 @@ def init(folder: Path, /, split: str, raw: tuple[Path, ...], name: str, force: b
         click.echo("next: fill in [dataset] there (raw, train_subjects, unseen), write the descriptions it names,")
     elif not raw:
         click.echo("next: name your raw files in it as dataset.raw,")
-    click.echo(printable(f"then: fsvae-pipe -w {folder} run"))
+    click.echo(printable(f"then: fsvae-pipe -w {shlex.quote(str(folder))} run"))
 
 
 def warn_of_stale_needs(context: Context, stage: Stage) -> None:

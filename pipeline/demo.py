@@ -6,6 +6,7 @@ Nothing is downloaded.
 """
 
 import json
+import shlex
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def make_workspace(workspace: Workspace, seed: int, console: Console) -> None:
     number = sum(1 for _ in dataset.clips())
     console.print(
         f"demo: making {number} clips of {len(dataset.actions)} actions by {dataset.subjects} made people "
-        f"in {workspace.root / 'raw'}",
+        f"in {workspace.root / 'raw'}, and a few broken files, which are there to be refused",
         highlight=False,
     )
     raw = write_raw_clips(workspace.root / "raw", dataset)
@@ -86,18 +87,26 @@ def print_results(context: Context) -> None:
 
 def closing_words(folder: Path) -> str:
     """What the results are, where they lie, and what to try next."""
+    command = f"fsvae-pipe -w {shlex.quote(str(folder))}"
     return f"""
 The clips are made by a program, not recorded: these figures show that the stages work, no more.
 ZSL: which of the {len(UNSEEN)} unseen actions a clip shows, known from their descriptions alone.
-S / U / H: accuracy on seen and unseen actions when all {len(ACTIONS)} may be the answer, and their harmonic mean.
+S / U / H: accuracy on seen and unseen actions when all {len(ACTIONS)} may be the answer, and their harmonic mean;
+a gate tells seen from unseen, and the fitted one is the headline.
+val (*): the training cycle is chosen without the test classes, this is the result; last: the last cycle; oracle: the
+cycle that is best on the test clips, which nobody can choose without them.
 
   {folder}/raw/              the clips, in NTU RGB+D's raw format; the broken ones are in rejects.csv
   {folder}/descriptions.csv  what the actions are called and how they are described
   {folder}/config.toml       the settings; runs/default/results.json has every figure
 
 Next: change a description, then see what is stale and run it:
-  fsvae-pipe -w {folder} status
-  fsvae-pipe -w {folder} run"""
+  {command} status
+  {command} run
+Name a clip's action, see it move, read all results as a page (this with the extra `report`):
+  {command} predict {folder}/raw/setup1
+  {command} show A001
+  {command} report"""
 
 
 def demo_dataset(seed: int) -> MadeDataset:

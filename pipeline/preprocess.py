@@ -125,7 +125,12 @@ def _write_rejects(path: Path, rejects: Sequence[Reject]) -> None:
 
 
 def _nothing_left(context: Context, tally: Tally) -> str:
-    reasons = [f"{len(tally.rejects)} refused (see {context.workspace.rejects})"] if tally.rejects else []
+    reasons = []
+    if tally.rejects:
+        first = tally.rejects[0]
+        reasons.append(
+            f"{len(tally.rejects)} refused (see {context.workspace.rejects}; the first: {first.file}: {first.reason})"
+        )
     reasons += [f"{tally.missing} on the official list of missing skeletons"] if tally.missing else []
     reasons += [f"{tally.foreign} of actions outside {context.config.dataset.name}"] if tally.foreign else []
     return (

@@ -58,6 +58,10 @@ def show(
     """
     _require_ending(output, gif)
     shown = find(context, what, from_raw, clips, frames_per_second)
+    for clip in shown:
+        for check in checks(clip):
+            if check.wrong:
+                context.console.print(f"warning: {clip.name}: {check.text}", style="yellow", markup=False)
     name = re.sub(r"[^\w.-]+", "_", Path(what).stem)
     path = output or Path(f"{name}.{'gif' if gif else 'html'}")
     if gif or path.suffix.lower() == ".gif":

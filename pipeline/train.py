@@ -61,6 +61,7 @@ def training_data(context: Context) -> dict[PhaseName, TrainingData]:
     """What each phase trains on: its seen actions' training clips and those actions' texts."""
     features = read_phases(context)
     split = split_in_use(context.config, features)
+    text_matrix(context, context.config.text.levels, split.actions)  # those that only evaluate needs: before, not after
     data: dict[PhaseName, TrainingData] = {}
     for name in PHASES:
         phase, clips = phase_and_clips(name, split, features[name])

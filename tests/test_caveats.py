@@ -1,6 +1,9 @@
 """What is said of scored actions and clips that were seen before."""
 
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from data.feature_store import read_features
 from pipeline.caveats import caveats
@@ -14,9 +17,19 @@ GIVEN = Provenance("extract", 1, {"backbone.weights": "own.safetensors"}, {}).re
 SAW = {"transfer": "true", "backbone_saw": '["A003"]'}
 
 
-def said(root: Path, test: dict[str, str], val: dict[str, str]) -> str:
-    context = made_workspace(root, Made(actions=12, unseen=(3, 7), val_unseen=(2, 9), train_clips=3, test_clips=2))
+MADE = Made(actions=12, unseen=(3, 7), val_unseen=(2, 9), train_clips=5, test_clips=2)
+COLUMNS = ("name", "action", "train", "held_out", "features", "logits")
+
+
+def said(
+    root: Path, test: dict[str, str], val: dict[str, str], made: Made = MADE, without: tuple[int, ...] = ()
+) -> str:
+    """The caveats of a made workspace; actions in `without` have no test clip."""
+    context = made_workspace(root, made)
     features = {phase: read_features(context.workspace.features(phase)) for phase in PHASES}
+    for phase, found in features.items():
+        kept = found.train | ~np.isin(found.action, without)
+        features[phase] = replace(found, **{name: getattr(found, name)[kept] for name in COLUMNS})
     records: dict[PhaseName, dict[str, str]] = {"test": test, "val": val}
     return " | ".join(caveats(split_in_use(context.config, features), features, records))
 
@@ -38,3 +51,12 @@ def test_each_phase_s_backbone_is_told(tmp_path: Path) -> None:
 def test_the_clips_of_a_given_backbone_are_not_known(tmp_path: Path) -> None:
     given = {**GIVEN, "transfer": "false"}
     assert "not known which clips it was trained on" in said(tmp_path, given, given)
+
+
+def test_actions_without_scored_clips_and_a_single_unseen_one_are_told(tmp_path: Path) -> None:
+    clean = {**CLEAN, "transfer": "false"}
+    without = said(tmp_path / "without", clean, clean, without=(7, 8))
+    assert "the test phase scores no clip of A007 (unseen)" in without
+    assert "the test phase scores no clip of A008 (seen)" in without
+    one = said(tmp_path / "one", clean, clean, made=replace(MADE, unseen=(3,)))
+    assert one == "the test phase has one unseen action: its ZSL accuracy is 100 % whatever it does"

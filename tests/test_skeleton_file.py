@@ -207,3 +207,9 @@ def test_broken_files_are_read_or_refused_and_nothing_else() -> None:
     outcomes = fuzz(files=150, seed=20)
     assert set(outcomes) <= GOOD_OUTCOMES
     assert set(outcomes) >= {"read", "refused"}
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 20, 3), (4, 25, 3), (4, 1, 25, 2)])
+def test_an_array_of_another_shape_is_named(shape: tuple[int, ...]) -> None:
+    with pytest.raises(DataError, match=r"an array \(frames, bodies, 25, 3\) in metres; this one is \(4, "):
+        format_clip(np.ones(shape))

@@ -99,6 +99,12 @@ def test_custom_splits_are_disjoint_and_complete(actions: set[int], data: st.Dat
         assert set(split.val_unseen) == set(val_unseen)
 
 
+@pytest.mark.parametrize(("seen", "drawn"), [(3, 1), (4, 2), (5, 2), (40, 3)])
+def test_two_are_drawn_at_least_so_that_there_is_a_choice(seen: int, drawn: int) -> None:
+    unseen = ["A001"] if seen < 40 else ["A001", "A002", "A003"]
+    assert len(custom(list(range(1, seen + len(unseen) + 1)), 0, unseen=unseen).val_unseen) == drawn
+
+
 def test_pseudo_unseen_actions_are_drawn_by_the_seed_alone() -> None:
     drawn = {seed: custom(list(range(1, 31)), seed, unseen=["A001", "A002"]).val_unseen for seed in range(20)}
     assert all(len(actions) == 2 for actions in drawn.values())
@@ -180,6 +186,10 @@ def test_a_custom_protocol_lists_what_trains(key: str, column: int) -> None:
         ({"name": "mine"}, '"xsub" is not defined for dataset.name = "mine"; use custom'),
         ({"protocol": CUSTOM}, "takes exactly one of train_subjects, train_cameras, train_setups; found 0"),
         ({"protocol": CUSTOM, "train_subjects": [1], "train_setups": [1]}, "exactly one of"),
+        (
+            {"protocol": CUSTOM, "train_subjects": [1, 7]},
+            "dataset.train_subjects names 7, but there are clips of subjects 1, 2, 3 alone",
+        ),
         ({"train_subjects": [1]}, 'dataset.train_subjects goes with protocol = "custom"'),
     ],
 )

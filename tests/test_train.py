@@ -16,6 +16,7 @@ from data import h5
 from data.errors import DataError
 from data.feature_store import read_features, write_features
 from data.h5 import read_record
+from data.text_store import read_text_features, write_text_features
 from models.errors import ModelError
 from models.fsvae_training import train_member
 from pipeline import train as train_module
@@ -134,6 +135,22 @@ def test_a_level_that_was_not_embedded_is_named(tmp_path: Path) -> None:
         file.attrs["fingerprint"] = h5.fingerprint(file)
     with pytest.raises(DataError, match=r"asks for local.*embed-text"):
         stage_named("train").run(context)
+
+
+def test_a_text_that_only_evaluate_needs_is_missed_before_training(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    text = read_text_features(context.workspace.text)
+    left = text.action != 3  # unseen in the test phase
+    fewer = replace(
+        text,
+        action=text.action[left],
+        features={level: rows[left] for level, rows in text.features.items()},
+        texts={level: rows[left] for level, rows in text.texts.items()},
+    )
+    write_text_features(context.workspace.text, fewer, read_record(context.workspace.text))
+    with pytest.raises(DataError, match="no text of A003"):
+        stage_named("train").run(context)
+    assert not context.run.members.exists()
 
 
 def test_a_seed_twice_is_an_error(tmp_path: Path) -> None:
