@@ -151,6 +151,10 @@ def add_stage_command(stage: Stage) -> None:
             warn_of_stale_needs(context, stage)
             if not run_stages(context, [stage], [stage.name] if force else []):
                 click.echo(f"{stage.name}: up to date (--force does it again)")
+                if stage.name == "evaluate":
+                    from pipeline.results import print_results
+
+                    print_results(context)
 
     command = with_context(run_stage)
     command = click.option("--force", is_flag=True, help="Do it again even when it is up to date.")(command)

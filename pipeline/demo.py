@@ -5,7 +5,6 @@ are unseen. Both of their halves occur in other actions, so a model that reads t
 Nothing is downloaded.
 """
 
-import json
 import shlex
 from importlib import resources
 from pathlib import Path
@@ -50,6 +49,8 @@ def demo(folder: Path, *, seed: int, console: Console) -> None:
     context = Context(workspace, config, workspace.config, console)
     ran = run_stages(context, STAGES)
     if not any(state.stage == "evaluate" for state in ran):  # which prints the table itself
+        from pipeline.results import print_results
+
         print_results(context)
     Console(soft_wrap=True).print(closing_words(folder), markup=False, highlight=False)
 
@@ -74,15 +75,6 @@ def make_workspace(workspace: Workspace, seed: int, console: Console) -> None:
     with replacing(workspace.root / "descriptions.csv") as path:
         path.write_bytes(resources.files("descriptions").joinpath("demo.csv").read_bytes())
     write_config(workspace.config, demo_settings(seed, [str(path.relative_to(workspace.root)) for path in raw]))
-
-
-def print_results(context: Context) -> None:
-    """The table of the results that are there, for a second call that has nothing to run."""
-    from pipeline.results import results_table
-
-    results = json.loads(context.run.results.read_text("utf-8"))
-    title = f"{context.run_name}: {NAME}, every stage is up to date"
-    Console().print(results_table(results, results["selection"], title))
 
 
 def closing_words(folder: Path) -> str:

@@ -26,7 +26,7 @@ from pipeline.fsvae_inputs import phase_and_clips, read_phases, split_in_use, te
 from pipeline.members import worked_on
 from pipeline.phases import missing
 from pipeline.provenance import Provenance, package_versions, read_record
-from pipeline.results import Tree, over_seeds, results_table, write_predictions, write_results
+from pipeline.results import Tree, over_seeds, print_caveats, results_table, write_predictions, write_results
 from pipeline.scoring import (
     RULES,
     CycleScores,
@@ -84,8 +84,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     title = f"{context.run_name}: {trained.dataset.name}, split {split.name}, {trained.dataset.protocol}"
     screen = Console()
     screen.print(results_table(results, context.config.evaluate.selection, title))
-    for caveat in results["caveats"]:
-        screen.print(f"warning: {caveat}", style="yellow", highlight=False, markup=False)
+    print_caveats(screen, results)
     if published(split.name):
         screen.print(comparison_table(results, split.name))
         screen.print(

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 from rich.table import Table
 
 from data import h5
 from data.files import replacing, sealed
 from models.metrics import confusion_matrix
+from pipeline.context import Context
 from pipeline.provenance import json_fingerprint
 from pipeline.scoring import RULES, CycleScores, PhaseScoring, Prediction, Rule
 
@@ -87,6 +89,21 @@ def write_predictions(
                 group["gzsl_confusion"] = confusion_matrix(
                     test.action, prediction.gzsl_action, (*test.seen, *test.unseen)
                 )
+
+
+def print_results(context: Context) -> None:
+    """The table of results that are there, and what must be known of them, for a call that has nothing to run."""
+    results = json.loads(context.run.results.read_text("utf-8"))
+    title = f"{context.run_name}: split {results['split']['name']}, {results['protocol']}, up to date"
+    screen = Console()
+    screen.print(results_table(results, results["selection"], title))
+    print_caveats(screen, results)
+
+
+def print_caveats(screen: Console, results: Tree) -> None:
+    """What a reader of the table must know."""
+    for caveat in results.get("caveats", ()):
+        screen.print(f"warning: {caveat}", style="yellow", highlight=False, markup=False)
 
 
 def results_table(results: Tree, headline: Rule, title: str) -> Table:

@@ -179,3 +179,9 @@ def test_a_name_is_for_a_data_set_of_ones_own(tmp_path: Path) -> None:
     result = call("-w", tmp_path, "init", "ntu60-synse-55-5", "--name", "kitchen")
     assert result.exit_code == 2
     assert "--name kitchen is for SPLIT custom" in result.stderr
+
+
+def test_an_evaluate_that_is_up_to_date_shows_the_table_again(tiny_run: TinyRun) -> None:
+    shown = call("-w", tiny_run.root, "evaluate").stdout
+    assert "evaluate: up to date" in shown
+    assert "ZSL top-1" in shown
