@@ -116,7 +116,7 @@ def run_suite(folder: Path, kills: int, seed: int) -> Tally:
         for path in (path for stage in outputs(disturbed)[first:] for path in stage):
             path.unlink(missing_ok=True)
         for _ in range(min(KILLS_A_ROUND, kills - tally.kills)):
-            killed = kill_once(disturbed, rng.uniform(0.1, 1.0) * longest[first], tally)
+            killed = kill_once(disturbed, rng.uniform(0.03, 1.0) * longest[first], tally)
             compare(disturbed, wanted, tally, whole=not killed)
             longest[first] = min(seconds, longest[first] * (LONGER if killed else SHORTER))
             if not killed:
