@@ -157,18 +157,23 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
                 yield entry.path, status
 
 
-def _members(path: Path) -> Iterator[ClipSource]:
+def _entries(path: Path) -> list[zipfile.ZipInfo]:
     try:
         with opened_zip(path) as archive:
-            entries = archive.infolist()
+            return archive.infolist()
     except BROKEN as error:
         raise DataError(
             f"{path}: neither a {SUFFIX} file nor a whole zip archive ({error}); get it again, or name another one in "
             "dataset.raw"
         ) from error
-    entries = [entry for entry in entries if is_clip_file(entry.filename) and not entry.is_dir()]
+
+
+def _members(path: Path) -> Iterator[ClipSource]:
+    entries = [entry for entry in _entries(path) if is_clip_file(entry.filename) and not entry.is_dir()]
     require_apart(path, entries)
-    for entry in entries:
+    entries.reverse()
+    while entries:  # each is let go of at once: they take more memory than what is made of them
+        entry = entries.pop()
         encrypted = bool(entry.flag_bits & _ENCRYPTED)
         place = (entry.filename, entry.header_offset, entry.compress_type, encrypted, entry.compress_size, entry.CRC)
         yield ClipSource(str(path), entry.file_size, Member(*place))
