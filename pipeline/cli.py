@@ -185,7 +185,8 @@ def run(context: Context, first: str | None, last: str | None, force: tuple[str,
     Example: fsvae-pipe -w work run --until extract
     """
     stages = chosen_stages(first, last)
-    warn_of_stale_needs(context, stages[0])
+    if first:
+        warn_of_stale_needs(context, stages[0])
     done = f"{stages[0].name} to {stages[-1].name} are" if first or last else "every stage is"
     if dry_run:
         states = plan(context, stages, force)
