@@ -48,18 +48,6 @@ class _Transform(torch.autograd.Function):
         return (_dct if context.inverse else _inverse_dct)(gradients[0]), None
 
 
-MATRIX_SIZE = 512  # up to this many features one matrix product is faster than an FFT
-
-
-@lru_cache(maxsize=8)
-def dct_matrix(size: int, device: torch.device) -> Tensor:
-    """The orthonormal DCT-II as a matrix, (D, D) float32: dct(x) = x @ matrix.T."""
-    k, n = torch.arange(size, dtype=torch.float64)[:, None], torch.arange(size, dtype=torch.float64)[None, :]
-    matrix: Tensor = torch.cos(torch.pi * (2 * n + 1) * k / (2 * size)) * (2 / size) ** 0.5
-    matrix[0] = (1 / size) ** 0.5
-    return matrix.float().to(device)
-
-
 @lru_cache(maxsize=8)
 def twiddles(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """exp(-i pi k / 2D) times the orthonormal scale, for k = 0 ... D // 2, and its inverse. (D // 2 + 1,) complex."""
@@ -79,8 +67,6 @@ def fold(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
 
 def _dct(rows: Tensor) -> Tensor:
     size = rows.shape[-1]
-    if size <= MATRIX_SIZE:
-        return torch.matmul(rows, dct_matrix(size, rows.device).T)
     order, _ = fold(size, rows.device)
     spectrum = torch.fft.rfft(rows.index_select(-1, order)) * twiddles(size, rows.device)[0]  # (..., D // 2 + 1)
     return torch.cat((spectrum.real, -spectrum.imag[..., 1 : (size + 1) // 2].flip(-1)), dim=-1)  # (..., D)
@@ -88,8 +74,6 @@ def _dct(rows: Tensor) -> Tensor:
 
 def _inverse_dct(coefficients: Tensor) -> Tensor:
     size, half = coefficients.shape[-1], coefficients.shape[-1] // 2
-    if size <= MATRIX_SIZE:
-        return coefficients @ dct_matrix(size, coefficients.device)
     spectrum = coefficients.new_zeros((*coefficients.shape[:-1], half + 1), dtype=torch.complex64)
     spectrum.real = coefficients[..., : half + 1]
     spectrum.imag[..., 1:] = -coefficients[..., size - half :].flip(-1)
@@ -135,10 +119,6 @@ class FrequencyModule(nn.Module):
         """The gain of each coefficient, (D,)."""
         return 1 + self.strength * self.weight[self.band] * self.slope
 
-    def enhance(self, coefficients: Tensor) -> Tensor:
-        """(..., D) DCT coefficients -> (..., D) enhanced features: what training uses, with the DCT done once."""
-        return inverse_dct(coefficients * self.gains())
-
     def forward(self, rows: Tensor) -> Tensor:
         """(..., D) features -> (..., D) enhanced features."""
-        return self.enhance(dct(rows))
+        return inverse_dct(dct(rows) * self.gains())

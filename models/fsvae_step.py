@@ -2,14 +2,12 @@
 
 A step is a handful of small matrix products; with autograd, half of its time went into building and walking the graph
 and into fresh memory. Here every product and every gradient of a linear layer is written into the same memory step
-after step, parameters and gradients are one flat tensor each (so that Adam is one call), the DCT of all features is
-taken once (models/gained_dct.py), the text encoder sees each action of a batch once, and cross-reconstructions are
-decoded only while a loss uses them.
+after step, parameters and gradients are one flat tensor each so that Adam is one call (models/fsvae_layers.py), the DCT
+of all features is taken once (models/gained_dct.py), the text encoder sees each action of a batch once, and
+cross-reconstructions are decoded only while a loss uses them.
 
 Letters: B batch, U distinct actions of a batch, D features, Z latent. Rows of latents: B of skeletons, then B of texts.
 """
-
-import math
 
 import torch
 from torch import Tensor, nn
@@ -17,96 +15,42 @@ from torch import Tensor, nn
 from models.frequency import FrequencyModule
 from models.fsvae import FSVAE
 from models.fsvae_batches import Batch, TrainingData
+from models.fsvae_layers import MEAN, Layers, Scratch, flatten, squared_error_backward
 from models.fsvae_settings import TrainSettings
-from models.gained_dct import gains_on
-from models.losses import calibrated_loss, kl_divergence, squared_distances, squared_distances_gradient
+from models.gained_dct import GainedDCT
+from models.losses import (
+    add_squared_distances_gradient,
+    calibrated_gradients,
+    calibrated_loss,
+    kl_divergence,
+    squared_distances,
+)
 from models.schedules import Schedule
 from models.vae import VAE
-
-
-class Scratch:
-    """Memory that is used again in every step, by name."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._kept: dict[str, Tensor] = {}
-        self._views: dict[tuple[str, tuple[int, ...]], Tensor] = {}
-        self._device = device
-
-    def __call__(self, name: str, *shape: int) -> Tensor:
-        """A tensor of `shape` that holds anything; the same memory as the last time under `name`, if that is enough."""
-        view = self._views.get((name, shape))
-        return self._new_view(name, shape) if view is None else view
-
-    def _new_view(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        size = math.prod(shape)
-        kept = self._kept.get(name)
-        if kept is None or len(kept) < size:
-            kept = self._kept[name] = torch.empty(size, device=self._device)
-            self._views = {key: view for key, view in self._views.items() if key[0] != name}
-        view = self._views[name, shape] = kept[:size].view(shape)
-        return view
-
-    def rows(self, name: str, table: Tensor, index: Tensor) -> Tensor:
-        """Rows of a table (N, D) by `index` (B,), as (B, D)."""
-        return torch.index_select(table, 0, index, out=self(name, len(index), table.shape[1]))
-
-
-class Layers:
-    """Linear layers with a ReLU between every two, and behind the last where said."""
-
-    def __init__(self, layers: list[nn.Linear], relu_behind: bool, name: str, scratch: Scratch) -> None:
-        self.layers, self.relu_behind, self.name, self.scratch = layers, relu_behind, name, scratch
-        self.values: list[Tensor] = []  # what each layer was given, and what the last one gave
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """(B, D) -> (B, D') of the last layer; valid until the next call."""
-        self.values = [rows]
-        for place, layer in enumerate(self.layers):
-            out = self.scratch(f"{self.name} {place}", len(rows), layer.out_features)
-            rows = torch.addmm(layer.bias, rows, layer.weight.T, out=out)  # (B, D')
-            if self.relu_behind or place < len(self.layers) - 1:
-                rows.relu_()
-            self.values.append(rows)
-        return rows
-
-    def backward(self, gradient: Tensor, into: Tensor | None) -> None:
-        """Set the gradients of all weights from that of the output (B, D'), which is overwritten.
-
-        `into` (B, D) is given the gradient of the input, if it is wanted.
-        """
-        for place in range(len(self.layers) - 1, -1, -1):
-            layer, given, gave = self.layers[place], self.values[place], self.values[place + 1]
-            assert layer.weight.grad is not None
-            assert layer.bias.grad is not None
-            if self.relu_behind or place < len(self.layers) - 1:
-                gradient *= torch.sign(gave, out=gave)
-            torch.mm(gradient.T, given, out=layer.weight.grad)
-            torch.sum(gradient, 0, out=layer.bias.grad)
-            if place:
-                before = self.scratch(f"{self.name} gradient {place}", *given.shape)
-                gradient = torch.mm(gradient, layer.weight, out=before)  # (B, D of the layer before)
-            elif into is not None:
-                torch.mm(gradient, layer.weight, out=into)
 
 
 class Gains:
     """The frequency module of a branch, and the gradients of its few parameters."""
 
     def __init__(self, module: FrequencyModule, features: Tensor) -> None:
-        self.module, self.on_features = module, gains_on(features)
+        self.module, self.on_features = module, GainedDCT(features)
+        self._one = torch.ones((), device=features.device)
+        self._weight = features[:0]
 
     def forward(self, index: Tensor) -> Tensor:
         """Rows of the features, (B,) -> (B, D) enhanced."""
-        return self.on_features.forward(index, self.module.gains())
+        self._weight = self.module.weight.index_select(0, self.module.band)  # (D,)
+        gains = torch.addcmul(self._one, self._weight, self.module.slope * self.module.strength)
+        return self.on_features.forward(index, gains)
 
     def backward(self, gradient: Tensor) -> None:
         """From the gradient of the enhanced features, (B, D)."""
         module = self.module
         assert module.weight.grad is not None
         assert module.strength.grad is not None
-        of_gains = self.on_features.backward(gradient) * module.slope  # (D,)
-        module.weight.grad.zero_().index_add_(0, module.band, of_gains * module.strength)
-        module.strength.grad.copy_(torch.dot(of_gains, module.weight[module.band]))
+        of_gains = self.on_features.backward(gradient).mul_(module.slope)  # (D,)
+        torch.dot(of_gains, self._weight, out=module.strength.grad)
+        module.weight.grad.zero_().index_add_(0, module.band, of_gains.mul_(module.strength))
 
 
 class Branch:
@@ -118,16 +62,17 @@ class Branch:
         self.name, self.scratch, self.features = name, scratch, features
         self.gains = Gains(frequency, features) if frequency else None
         self.target = self.decoded = self.gradient = torch.empty(0)
+        self.one = torch.ones((), device=features.device)
         encoder = [*_linear(vae.encoder_hidden), vae.encoder]
         decoder = [*_linear(vae.decoder_hidden), vae.decoder]
         self.encoder = Layers(encoder, relu_behind=False, name=f"{name} encoder", scratch=scratch)
         self.decoder = Layers(decoder, relu_behind=vae.decoder_relu, name=f"{name} decoder", scratch=scratch)
 
-    def encode(self, index: Tensor) -> Tensor:
-        """Rows of the features, (B,) -> mu beside log-variance, (B, 2 Z)."""
+    def encode(self, index: Tensor, into: Tensor | None = None) -> Tensor:
+        """Rows of the features, (B,) -> mu beside log-variance, (B, 2 Z), in `into` where given."""
         if self.gains:
-            return self.encoder.forward(self.gains.forward(index))
-        return self.encoder.forward(self.scratch.rows(f"{self.name} given", self.features, index))
+            return self.encoder.forward(self.gains.forward(index), into)
+        return self.encoder.forward(self.scratch.rows(f"{self.name} given", self.features, index), into)
 
     def decode(self, latents: Tensor, index: Tensor, told: bool) -> float:
         """Decode own latents, and behind them, where there are as many, the other modality's: (B or 2 B, Z).
@@ -143,13 +88,14 @@ class Branch:
     def cross(self, weight: float, told: bool) -> float:
         """The mean squared error of what the other modality's latents decode to, and `weight` times its gradient."""
         size = len(self.target)
+        if not weight:
+            self.gradient[size:].zero_()
+            return 0.0
         return self._squared_error(self.decoded[size:], self.gradient[size:], weight, told)
 
     def _squared_error(self, decoded: Tensor, gradient: Tensor, weight: float, told: bool) -> float:
-        torch.sub(decoded, self.target, out=gradient)
-        error = gradient.square().mean().item() if told else 0.0
-        gradient.mul_(2 * weight / gradient.numel())
-        return error
+        squared_error_backward(self.one * weight, decoded, self.target, MEAN, grad_input=gradient)
+        return nn.functional.mse_loss(decoded, self.target).item() if told else 0.0
 
     def distances(self) -> Tensor:
         """Squared distances of the features to what the other modality's latents decode to, (B, B)."""
@@ -157,9 +103,8 @@ class Branch:
 
     def add_distances_gradient(self, gradient: Tensor) -> None:
         """From the gradient of `distances`, (B, B)."""
-        others = self.decoded[len(self.target) :]
-        found = self.scratch(f"{self.name} of distances", *others.shape)
-        self.gradient[len(self.target) :] += squared_distances_gradient(gradient, self.target, others, found)
+        size = len(self.target)
+        add_squared_distances_gradient(gradient, self.target, self.decoded[size:], self.gradient[size:])
 
     def decode_backward(self, into: Tensor) -> None:
         """Set the decoder's gradients; `into` (B or 2 B, Z) is given that of the latents."""
@@ -199,7 +144,7 @@ class TrainingStep:
         """Set every gradient; the losses in the order of LossRow where they are to be `told`, else nothing."""
         size, latent, scratch = len(batch.clips), self.latent, self.scratch
         encoded = scratch("encoded", 2 * size, 2 * latent)
-        encoded[:size] = self.skeleton.encode(batch.clips)
+        self.skeleton.encode(batch.clips, encoded[:size])
         of_actions = self.text.encode(batch.texts)  # (U, 2 Z)
         torch.index_select(of_actions, 0, batch.place_of_clip, out=encoded[size:])
         mu, logvar = encoded[:, :latent], encoded[:, latent:]  # (2 B, Z) each
@@ -207,11 +152,12 @@ class TrainingStep:
         deviation = torch.mul(logvar, 0.5, out=scratch("deviation", 2 * size, latent)).exp_()
         latents = torch.addcmul(mu, deviation, noise, out=scratch("latents", 2 * size, latent))
 
-        losses, of_latents = self._decode(step, batch, latents, told)
-        weights = self.schedule.skeleton_kl(step), self.schedule.text_kl(cycle, step)
         of_encoded = scratch("of encoded", 2 * size, 2 * latent)
-        of_encoded[:, :latent] = of_latents
-        torch.mul(of_latents.mul_(noise), deviation, out=of_encoded[:, latent:]).mul_(0.5)
+        of_latents = of_encoded[:, :latent]  # the gradient of mu is that of the latents
+        losses = self._decode(step, batch, latents, of_latents, told)
+        torch.mul(deviation.mul_(0.5), noise, out=latents)
+        torch.mul(of_latents, latents, out=of_encoded[:, latent:])
+        weights = self.schedule.skeleton_kl(step), self.schedule.text_kl(cycle, step)
         kl = [0.0, 0.0]
         for place, weight in enumerate(weights):
             if weight:
@@ -230,57 +176,37 @@ class TrainingStep:
         total += self.settings.lambda_ * self.settings.alpha * calibrated + self.settings.cross_weight * cross
         return [skeleton, text, *kl, calibrated, cross, total]
 
-    def _decode(self, step: int, batch: Batch, latents: Tensor, told: bool) -> tuple[list[float], Tensor]:
-        """Reconstruct, and go back: the four losses of reconstructions if `told`, the gradient of latents (2 B, Z)."""
+    def _decode(self, step: int, batch: Batch, latents: Tensor, of_latents: Tensor, told: bool) -> list[float]:
+        """Reconstruct latents (2 B, Z), and go back: `of_latents` (2 B, Z) is given their gradient.
+
+        Gives the four losses of reconstructions if `told`.
+        """
         size, scratch, settings = len(batch.clips), self.scratch, self.settings
         calibrated = self.schedule.calibrated(step) and settings.alpha > 0
-        of_latents = scratch("of latents", 2 * size, self.latent)
         if not calibrated and not settings.cross_weight:
             skeleton = self.skeleton.decode(latents[:size], batch.clips, told)
             text = self.text.decode(latents[size:], batch.text_of_clip, told)
             self.skeleton.decode_backward(of_latents[:size])
             self.text.decode_backward(of_latents[size:])
-            return [skeleton, text, 0.0, 0.0], of_latents
+            return [skeleton, text, 0.0, 0.0]
         swapped = scratch("swapped", 2 * size, self.latent)
         torch.cat((latents[size:], latents[:size]), out=swapped)
         skeleton = self.skeleton.decode(latents, batch.clips, told)
         text = self.text.decode(swapped, batch.text_of_clip, told)
         cross = sum(branch.cross(settings.cross_weight, told) for branch in (self.skeleton, self.text))
-        calibration = self._calibrate(batch) if calibrated else 0.0
+        calibration = self._calibrate(batch, told) if calibrated else 0.0
         self.skeleton.decode_backward(of_latents)
         self.text.decode_backward(swapped)
         of_latents[:size] += swapped[size:]
         of_latents[size:] += swapped[:size]
-        return [skeleton, text, calibration, cross if settings.cross_weight else 0.0], of_latents
+        return [skeleton, text, calibration, cross]
 
-    def _calibrate(self, batch: Batch) -> float:
-        """The calibrated loss, its gradients added. Autograd does the (B, B) distances, which are small."""
-        settings = self.settings
-        with torch.enable_grad():
-            distances = (self.skeleton.distances().requires_grad_(), self.text.distances().requires_grad_())
-            loss = calibrated_loss(
-                settings.calibrated, *distances, batch.permutation, batch.text_of_clip, settings.lambda_
-            )
-            gradients = torch.autograd.grad(settings.lambda_ * settings.alpha * loss, distances)
+    def _calibrate(self, batch: Batch, told: bool) -> float:
+        """Add the gradients of the calibrated loss to those of what was decoded; the loss if `told`."""
+        kind, temperature, alpha = self.settings.calibrated, self.settings.lambda_, self.settings.alpha
+        distances = self.skeleton.distances(), self.text.distances()
+        pairs = batch.permutation, batch.text_of_clip
+        gradients = calibrated_gradients(kind, *distances, *pairs, temperature)
         for branch, gradient in zip((self.skeleton, self.text), gradients, strict=True):
-            branch.add_distances_gradient(gradient)
-        return loss.item()
-
-
-ALIGNED = 16  # numbers; each parameter starts at a multiple, which is 64 bytes, for the sake of fast products
-
-
-def flatten(model: nn.Module) -> nn.Parameter:
-    """Lay a model's parameters, and gradients for them, one behind the other; the one tensor that holds them all."""
-    own = list(model.parameters())
-    starts = [0]
-    for parameter in own:
-        starts.append(starts[-1] + -(-parameter.numel() // ALIGNED) * ALIGNED)
-    flat = nn.Parameter(torch.zeros(starts[-1], device=own[0].device))
-    flat.grad = torch.zeros_like(flat)
-    for start, parameter in zip(starts, own, strict=False):
-        place = slice(start, start + parameter.numel())
-        flat.data[place] = parameter.data.flatten()
-        parameter.data = flat.data[place].view(parameter.shape)
-        parameter.grad = flat.grad[place].view(parameter.shape)
-    return flat
+            branch.add_distances_gradient(gradient.mul_(temperature * alpha))
+        return calibrated_loss(kind, *distances, *pairs, temperature).item() if told else 0.0

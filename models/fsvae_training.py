@@ -72,7 +72,7 @@ def train_member(
 
 def _state(model: FSVAE, with_decoders: bool) -> State:
     return {
-        name: tensor.detach().cpu().clone()
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in model.state_dict().items()
         if with_decoders or ".decoder" not in name
     }

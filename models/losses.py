@@ -29,14 +29,13 @@ def squared_distances(rows: Tensor, others: Tensor) -> Tensor:
     """
     lengths = torch.linalg.vector_norm(rows, dim=1), torch.linalg.vector_norm(others, dim=1)
     squares = lengths[0].square()[:, None] + lengths[1].square()[None, :]
-    distances: Tensor = squares - 2 * rows @ others.T
-    return distances.clamp_min(0)
+    return torch.addmm(squares, rows, others.T, alpha=-2).clamp_min(0)
 
 
-def squared_distances_gradient(gradient: Tensor, rows: Tensor, others: Tensor, out: Tensor) -> Tensor:
-    """From the gradient of `squared_distances`, (B, B), that of `others`, (B, D), written to `out`."""
-    torch.mm(gradient.T, rows, out=out).mul_(-2)
-    return out.addcmul_(others, gradient.sum(dim=0)[:, None], value=2)
+def add_squared_distances_gradient(gradient: Tensor, rows: Tensor, others: Tensor, to: Tensor) -> None:
+    """From the gradient of `squared_distances`, (B, B): add that of `others`, (B, D), to `to` in place."""
+    to.addmm_(gradient.T, rows, alpha=-2)
+    to.addcmul_(others, gradient.sum(dim=0)[:, None], value=2)
 
 
 def permuted_calibration(distances: Tensor, permutation: Tensor, temperature: float) -> Tensor:
@@ -81,8 +80,47 @@ def calibrated_loss(
         return permuted_calibration(text, permutation, temperature) + permuted_calibration(
             skeleton, permutation, temperature
         )
-    if kind == "all-pairs":
-        negative = ~torch.eye(len(actions), dtype=torch.bool, device=actions.device)
-    else:
-        negative = actions[:, None] != actions[None, :]
+    negative = negative_pairs(kind, actions)
     return pair_calibration(text, negative, temperature) + pair_calibration(skeleton, negative, temperature)
+
+
+def negative_pairs(kind: Literal["all-pairs", "label-aware"], actions: Tensor) -> Tensor:
+    """Which clips j are negatives of clip i, from the batch's actions (B,): (B, B) bool."""
+    if kind == "all-pairs":
+        return ~torch.eye(len(actions), dtype=torch.bool, device=actions.device)
+    return actions[:, None] != actions[None, :]
+
+
+def calibrated_gradients(
+    kind: Calibration, skeleton: Tensor, text: Tensor, permutation: Tensor, actions: Tensor, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """The gradients of `calibrated_loss` in `skeleton` and `text`, (B, B) each; autograd takes ten times as long."""
+    if kind == "one-sided":
+        return _valid_gradient(skeleton, temperature), _permuted_gradient(text, permutation, temperature)
+    if kind == "two-sided":
+        return _permuted_gradient(skeleton, permutation, temperature), _permuted_gradient(
+            text, permutation, temperature
+        )
+    negative = negative_pairs(kind, actions)
+    return _pair_gradient(skeleton, negative, temperature), _pair_gradient(text, negative, temperature)
+
+
+def _slope(probabilities: Tensor) -> Tensor:
+    """The slope of the sigmoid where it is `probabilities`."""
+    return probabilities * (1 - probabilities)
+
+
+def _valid_gradient(distances: Tensor, temperature: float) -> Tensor:
+    return torch.diag(_slope(torch.sigmoid(distances.diagonal() / temperature)) / (len(distances) * temperature))
+
+
+def _permuted_gradient(distances: Tensor, permutation: Tensor, temperature: float) -> Tensor:
+    others = distances.gather(1, permutation[:, None])[:, 0]  # (B,)
+    slope = _slope(torch.sigmoid((distances.diagonal() - others) / temperature)) / (len(distances) * temperature)
+    return torch.diag(slope).scatter_add_(1, permutation[:, None], -slope[:, None])
+
+
+def _pair_gradient(distances: Tensor, negative: Tensor, temperature: float) -> Tensor:
+    slope = _slope(torch.sigmoid((distances.diagonal()[:, None] - distances) / temperature)) * negative
+    slope /= negative.sum().clamp_min(1) * temperature
+    return torch.diag(slope.sum(dim=1)) - slope

@@ -22,7 +22,7 @@ def dct_by_its_sum(row: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array(result)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 256, 513, 600])  # matrix below 513, FFT from there on; odd and even
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 256, 513, 600])
 def test_dct_is_its_sum_and_comes_back(size: int) -> None:
     rows = torch.randn((2, size), generator=torch.Generator().manual_seed(size))
     coefficients = dct(rows)
