@@ -4,7 +4,7 @@ Imports nothing heavy, because every worker imports it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar, Self
 
@@ -44,10 +44,6 @@ class CleanClips:
 
     def __len__(self) -> int:
         return len(self.name)
-
-    def without_rows(self) -> "CleanClips":
-        """The columns alone."""
-        return replace(self, joints=self.joints[:0].copy(), centre=self.centre[:0].copy())
 
 
 @dataclass(frozen=True)
