@@ -309,7 +309,7 @@ def export(context: Context, folder: Path, features: bool, **options: Any) -> No
     Example: fsvae-pipe -w work export --features features-for-others
     """
     from pipeline.export import export as write
-    from pipeline.export import export_features
+    from pipeline.export_features import export_features
 
     if features:
         given = [name for name in ("actions", "actions_file", "seed") if options[name]]

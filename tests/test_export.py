@@ -23,7 +23,8 @@ from pipeline.clip_stream import clip_batches
 from pipeline.config import load_config
 from pipeline.context import Context
 from pipeline.errors import PipelineError
-from pipeline.export import Exported, export, export_features
+from pipeline.export import Exported, export
+from pipeline.export_features import export_features
 from pipeline.fsvae_inputs import phase_and_clips, split_in_use
 from pipeline.import_features import import_features
 from pipeline.phases import PhaseClips
