@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from pipeline import cli_stages, cli_tools
+from pipeline.options import take_workspace, workspace_option
 from pipeline.program import Program
 from pipeline.stages import STAGES
 
@@ -23,18 +24,18 @@ from pipeline.stages import STAGES
     default=Path("fsvae-work"),
     show_default=True,
     show_envvar=True,
-    help="Folder that holds config.toml and everything made from it.",
+    help="Folder that holds config.toml and everything made from it; may stand behind the command as well.",
+    expose_value=False,
+    callback=take_workspace,
 )
 @click.version_option(package_name="fsvae-pipe", prog_name="fsvae-pipe")
-@click.pass_context
-def main(ctx: click.Context, workspace: Path) -> None:
+def main() -> None:
     """Zero-shot skeleton-based action recognition: from raw NTU skeleton files to results.
 
     \b
     Start here:  fsvae-pipe demo
     Your data:   fsvae-pipe -w DIR init SPLIT --raw PATH, then fsvae-pipe -w DIR run
     """
-    ctx.obj = workspace
 
 
 COMMANDS = (
@@ -52,4 +53,5 @@ COMMANDS = (
     cli_tools.demo,
 )  # in the order in which a user meets them
 for _command in COMMANDS:
+    workspace_option(_command)
     main.add_command(_command)

@@ -10,6 +10,7 @@ import click
 
 from pipeline.context import Context
 from pipeline.errors import printable
+from pipeline.hints import told
 from pipeline.options import locked, raw_option, run_option, with_context
 from pipeline.run import chosen_stages, plan, run_stages
 from pipeline.stages import STAGES, Stage
@@ -50,7 +51,7 @@ def warn_of_stale_needs(context: Context, stage: Stage) -> None:
 
     for state in stage_states(context):
         if state.stage in stage.needs and state.state == "stale":
-            reasons = printable("; ".join(state.reasons))
+            reasons = told("; ".join(state.reasons))
             context.console.print(f"warning: {state.stage} is stale ({reasons})", style="yellow", markup=False)
 
 
@@ -102,7 +103,7 @@ def run(context: Context, first: str | None, last: str | None, force: tuple[str,
     if dry_run:
         states = plan(context, stages, force)
         for state in states:
-            click.echo(f"{state.stage}: {state.state} ({printable('; '.join(state.reasons))})")
+            click.echo(f"{state.stage}: {state.state} ({told('; '.join(state.reasons))})")
         if not states:
             click.echo(f"nothing to do: {done} up to date")
         return
@@ -128,6 +129,6 @@ def status(context: Context, as_json: bool, quiet: bool) -> None:
         click.echo(json.dumps([asdict(state) for state in states], indent=2))
         return
     for state in states:
-        click.echo(f"{state.stage:<12}{state.state:<9}{printable('; '.join(state.reasons))}".rstrip())
+        click.echo(f"{state.stage:<12}{state.state:<9}{told('; '.join(state.reasons))}".rstrip())
     if up_to_date:
         click.echo("every stage is up to date")

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
-from click.core import ParameterSource
 from rich.console import Console
 
 from pipeline.context import Context
 from pipeline.errors import printable
+from pipeline.hints import given_workspace, told
 from pipeline.import_ import KINDS, Kind
 from pipeline.options import (
     given_options,
@@ -44,7 +44,7 @@ def import_files(context: Context, kind: Kind, files: tuple[str, ...]) -> None:
 
     with locked(context.workspace):
         for line in import_(context, kind, files):
-            click.echo(printable(line))
+            click.echo(told(line))
 
 
 @click.command()
@@ -196,13 +196,10 @@ def sweep(context: Context, grid: str, workers: int) -> None:
     show_default=True,
     help="Of the made clips and of everything trained on them.",
 )
-@click.pass_context
-def demo(ctx: click.Context, folder: Path | None, seed: int) -> None:
+def demo(folder: Path | None, seed: int) -> None:
     """All of it on made clips: raw files to results, offline, in minutes."""
     from pipeline.demo import demo as run_demo
 
-    if folder is None:
-        given = ctx.find_root().get_parameter_source("workspace") is ParameterSource.COMMANDLINE
-        folder = ctx.obj if given else Path("fsvae-demo")
+    folder = folder or given_workspace() or Path("fsvae-demo")
     with locked(Workspace(folder)):
         run_demo(folder, seed=seed, console=Console(stderr=True, soft_wrap=True))

@@ -11,7 +11,8 @@ import click
 from data.errors import DataError
 from descriptions.errors import DescriptionError
 from models.errors import ModelError
-from pipeline.errors import OverrideError, PipelineError, printable
+from pipeline.errors import PipelineError, WrongUsage, printable
+from pipeline.hints import told
 from pipeline.stopping import hear_signals, take_interrupt
 
 OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
@@ -35,18 +36,18 @@ class Program(click.Group):
             command = printable(shlex.join(["fsvae-pipe", *sys.argv[1:]]))
             click.echo(f"\nstopped: every file is whole; `{command}` goes on from there", err=True)
             sys.exit(128 + number)
-        except OverrideError as error:
-            raise click.UsageError(printable(str(error))) from error
+        except WrongUsage as error:
+            raise click.UsageError(told(str(error))) from error
         except (DataError, DescriptionError, ModelError, PipelineError) as error:
-            raise click.ClickException(printable(str(error))) from error
+            raise click.ClickException(told(str(error))) from error
         except BrokenPipeError:
             raise  # click ends quietly when the reader of a pipe has gone
         except (MemoryError, RuntimeError) as error:
             if not isinstance(error, MemoryError) and not OUT_OF_MEMORY.search(str(error)):
                 raise
-            told = printable(" ".join(str(error).split())[:200])
+            reason = printable(" ".join(str(error).split())[:200])
             raise click.ClickException(
-                f"memory ran out ({told}): lower what is high of backbone.batch_size, backbone.frames, "
+                f"memory ran out ({reason}): lower what is high of backbone.batch_size, backbone.frames, "
                 "train.batch_size, model.latent, evaluate.classifier.samples, or the workers"
             ) from error
         except OSError as error:

@@ -103,7 +103,7 @@ def test_a_stage_before_its_inputs_names_the_command_that_makes_them(work: Path)
     for command, earlier in (("extract", "preprocess"), ("train", "extract"), ("evaluate", "train")):
         result = call("-w", work, command)
         assert result.exit_code == 1
-        assert f"`fsvae-pipe {earlier}` makes it" in result.stderr
+        assert f"`fsvae-pipe -w {work} {earlier}` makes it" in result.stderr
     assert files(work) == {"config.toml"}
 
 

@@ -98,7 +98,7 @@ def test_a_phase_that_was_not_imported_is_named(work: Path, tmp_path: Path, shif
     assert "features/val.h5" in trained.stderr
     shown = call("-w", work, "status").stdout
     assert "no features/val.h5 (features/test.h5 was imported; import that one too)" in shown
-    assert "`fsvae-pipe import` takes" in call("-w", work, "run").stderr
+    assert f"`fsvae-pipe -w {work} import` takes" in call("-w", work, "run").stderr
     assert "import" in trained.stderr
 
 
