@@ -111,7 +111,7 @@ def _with_context(command: Command, *, config_wanted: bool) -> Command:
     @click.option(
         "--config",
         "config_path",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
         help="Settings file to use instead of the workspace's config.toml.",
     )
     @click.pass_obj

@@ -83,12 +83,26 @@ def test_no_raw_files_says_where_to_name_them(work: Path) -> None:
         (["--set", "train.alpha"], 2),
         (["--run", "../elsewhere"], 2),
         (["--run", ".hidden"], 2),
-        (["--config", "missing.toml"], 1),
+        (["--config", "missing.toml"], 2),
         (["--nonsense"], 2),
     ],
 )
 def test_wrong_usage_and_wrong_settings(work: Path, arguments: list[str], code: int) -> None:
     assert call("-w", work, "status", *arguments).exit_code == code
+
+
+def test_wrong_arguments_are_wrong_usage(work: Path) -> None:
+    before = (work / "config.toml").read_text("utf-8")
+    for arguments in (
+        ["init", "ntu60", "--force"],
+        ["run", "--from", "train", "--until", "extract"],
+        ["sweep", "no-such-grid"],
+        ["status", "--config", "no-such.toml"],
+    ):
+        result = call("-w", work, *arguments)
+        assert result.exit_code == 2, arguments
+        assert "Traceback" not in result.stderr
+    assert (work / "config.toml").read_text("utf-8") == before
 
 
 def test_an_unknown_key_in_the_file_is_named(work: Path) -> None:

@@ -87,8 +87,8 @@ def test_no_readable_clip_is_a_failure(tiny_run: TinyRun, clips: list[Path], tmp
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--action", ""], 1, '"label | local | global" is wanted'),
-        (["--mode", "given"], 1, "--action or --actions"),
+        (["--action", ""], 2, '"label | local | global" is wanted'),
+        (["--mode", "given"], 2, "--action or --actions"),
         (["--run", "other"], 1, "no trained run; there is default"),
         (["--seed", "77"], 1, "has no seed 77"),
         (["--json", "--csv"], 2, "--json and --csv"),
