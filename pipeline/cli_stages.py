@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -126,7 +126,7 @@ def status(context: Context, as_json: bool, quiet: bool) -> None:
     if quiet:
         sys.exit(0 if up_to_date else 1)
     if as_json:
-        click.echo(json.dumps([asdict(state) for state in states], indent=2))
+        click.echo(json.dumps([state.plain() for state in states], indent=2))
         return
     for state in states:
         click.echo(f"{state.stage:<12}{state.state:<9}{told('; '.join(state.reasons))}".rstrip())

@@ -44,8 +44,10 @@ def run_stages(context: Context, stages: Sequence[Stage], force: Collection[str]
         if state.state == "done":
             continue
         _require_no_import(stage, context, state, force)
+        reasons = state.reasons[:-1] if state.fault else state.reasons  # the fault ends the stage, and is told then
+        shown = f" ({told('; '.join(reasons))})" if reasons else ""
         context.console.print(f"[bold]{stage.name}[/bold]: {state.state}", style="cyan", end="")
-        context.console.print(f" ({told('; '.join(state.reasons))})", markup=False, highlight=False)
+        context.console.print(shown, markup=False, highlight=False)
         started = time.perf_counter()
         stage.run(context)
         left = stage_state(stage, context, {})

@@ -1,6 +1,7 @@
 """The commands as a user calls them: exit codes, messages, and what is left on disk."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -187,6 +188,17 @@ def test_a_part_of_the_stages_is_told_as_such(tiny_run: TinyRun) -> None:
     shown = call("-w", tiny_run.root, "run", "--from", "train", "--set", "text.encoder=clip", "--dry-run")
     assert "nothing to do: train to evaluate are up to date" in shown.stdout
     assert "warning: embed-text is stale (text.encoder changed" in shown.stderr
+
+
+def test_a_broken_input_is_told_once(tiny_run: TinyRun, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(tiny_run.root, tmp_path / "copy", symlinks=True))
+    with (copy / "descriptions.csv").open("a") as file:
+        file.write('A001,"broken')
+    result = call("-w", copy, "run")
+    assert result.exit_code == 1
+    assert "embed-text: stale\nError: " in result.stderr
+    assert result.stderr.count("not valid CSV") == 1
+    assert "not valid CSV" in call("-w", copy, "status").stdout
 
 
 def test_a_name_is_for_a_data_set_of_ones_own(tmp_path: Path) -> None:
