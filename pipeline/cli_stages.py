@@ -14,6 +14,7 @@ from pipeline.hints import told
 from pipeline.options import locked, raw_option, run_option, with_context
 from pipeline.run import chosen_stages, plan, run_stages
 from pipeline.stages import STAGES, Stage
+from pipeline.unfilled import require_filled_in
 from pipeline.workspace import Workspace
 
 RUN_STAGES = ("train", "evaluate")  # they work on one run
@@ -108,6 +109,8 @@ def run(context: Context, first: str | None, last: str | None, force: tuple[str,
             click.echo(f"nothing to do: {done} up to date")
         return
     with locked(context.workspace):
+        if any(stage.name == "extract" for stage in stages):
+            require_filled_in(context)
         if not run_stages(context, stages, force):
             click.echo(f"nothing to do: {done} up to date")
 
