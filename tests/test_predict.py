@@ -108,6 +108,20 @@ def test_wrong_input_gets_a_clear_message(
     assert result.stdout == ""
 
 
+def test_a_folder_without_clips_is_told_as_such(tiny_run: TinyRun, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "zips").mkdir()
+    (tmp_path / "zips" / "clips.zip").write_bytes(b"")
+    for name, said in (
+        ("empty", "holds no .skeleton file; name another"),
+        ("zips", "it holds clips.zip: name archives"),
+    ):
+        result = predict(tiny_run, tmp_path / name)
+        assert result.exit_code == 1
+        assert said in result.stderr
+        assert "dataset.raw" not in result.stderr
+
+
 def test_the_modes_of_the_command_are_those_of_the_bank() -> None:
     (mode,) = [option for option in main.commands["predict"].params if option.name == "mode"]
     assert tuple(mode.type.choices) == MODES  # type: ignore[attr-defined]
