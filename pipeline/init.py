@@ -67,9 +67,16 @@ def set_raw(context: Context, raw: Sequence[Path]) -> Config:
 
 def stored_paths(raw: Sequence[Path], config: Path) -> list[Path]:
     """`raw`, given relative to the current folder, as config.toml holds them: relative to it where they lie below."""
-    folder = config.parent.resolve()
-    whole = [path.expanduser().resolve() for path in raw]
-    return [path.relative_to(folder) if path.is_relative_to(folder) else path for path in whole]
+    return [_stored_path(path.expanduser(), config.parent) for path in raw]
+
+
+def _stored_path(path: Path, folder: Path) -> Path:
+    """`path` relative to `folder` where it lies below, else in full. A link in `folder` is named as it is."""
+    named = path.absolute()
+    if ".." not in named.parts and named.is_relative_to(folder.absolute()):
+        return named.relative_to(folder.absolute())
+    whole, folder = path.resolve(), folder.resolve()
+    return whole.relative_to(folder) if whole.is_relative_to(folder) else whole
 
 
 def _lines(model: type[BaseModel], defaults: BaseModel, table: str, chosen: Mapping[str, Any]) -> Iterator[str]:
