@@ -29,6 +29,7 @@ from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.phases import Phase
 from pipeline.provenance import Provenance, read_record
+from pipeline.remaining import Remaining
 from pipeline.weights import require_as_written, write_weights
 
 STAGE = "backbone"
@@ -82,11 +83,13 @@ def phase_backbone(
     )
 
     def after_epoch(state: TrainingState) -> None:
-        context.console.print(epoch_line(state.reports[-1], settings.epochs))
+        left = remaining.told(len(state.reports))
+        context.console.print(f"{epoch_line(state.reports[-1], settings.epochs)}{left}")
         if accelerator.is_main_process:
             write_weights(partial, state.tensors(), {**provenance.record(), **state.metadata()})
 
     clips = training.clips(store, settings.frames)
+    remaining = Remaining(len(state.reports) if state else 0, settings.epochs)
     network, reports = train_backbone(clips, settings, context.config.seed, accelerator, state, after_epoch)
     report = reports[-1] if settings.keep == "last" else reports[best_epoch(reports) - 1]
     context.console.print(f"{phase.name} phase: kept epoch {report.epoch}; {accuracy_line(report)}")

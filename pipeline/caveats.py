@@ -1,4 +1,4 @@
-"""What a reader of results must know: ways in which scored clips or actions may have been seen before.
+"""What a reader of results must know: what was scored may have been seen before, or a backbone has learnt nothing.
 
 The records of both features files tell what the backbones were trained on; whether an imported val phase looks at clips
 of the test part shows in its numbers of clips.
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from data.feature_store import FeatureSet
 from data.splits import Split
+from pipeline.held_out import at_chance
 from pipeline.phases import Phase, missing, phase_clips, phase_of
 from pipeline.provenance import Provenance
 from pipeline.status import IMPORT
@@ -40,6 +41,7 @@ def caveats(split: Split, features: Mapping[PhaseName, FeatureSet], records: Map
         elif transfer != "false":
             found.append(f"it is not known which actions the backbone of the {name} phase was trained on")
     for name, features_of in features.items():
+        found += _learnt_nothing(name, records[name], len(features_of.logit_actions))
         found += _not_scored(phase_of(name, split), features_of)
     if _given(records["test"]):
         found.append(
@@ -49,6 +51,18 @@ def caveats(split: Split, features: Mapping[PhaseName, FeatureSet], records: Map
     if records["val"]["stage"] == IMPORT and val_looks_at_test_clips(split, features["test"], features["val"]):
         found.append(LOOKS_AT_TEST_CLIPS)
     return found
+
+
+def _learnt_nothing(name: PhaseName, record: Record, classes: int) -> list[str]:
+    """Whether the backbone of a phase, one of our own, tells held-out clips apart no better than a guess."""
+    measured = json.loads(record.get("held_out_accuracy", "{}"))
+    top1, clips = measured.get("top1"), measured.get("clips", 0)
+    if top1 is None or not at_chance(top1, clips, classes):
+        return []
+    return [
+        f"the backbone of the {name} phase has learnt nothing: held-out top-1 is {top1:.1f} %, where a guess among "
+        f"{classes} actions gives {100 / classes:.1f} %, so that no result means anything"
+    ]
 
 
 def _not_scored(phase: Phase, features: FeatureSet) -> list[str]:

@@ -89,7 +89,8 @@ def _sources(clips: Iterable[ClipLike]) -> Iterator[Source]:
         try:
             yield from sorted(list_source(Path(clip)), key=str)
         except (DataError, OSError) as error:
-            yield Unread(str(clip), str(error).removeprefix(f"{clip}: "))
+            reason = str(error).removeprefix(f"{clip}: ").partition(" in dataset.raw")[0]  # which is not read here
+            yield Unread(str(clip), reason)
 
 
 def _read(sources: Sequence[Source], recipe: Recipe, frames: int) -> ClipBatch:

@@ -5,6 +5,7 @@ module puts them together. Unknown keys are errors, and every key has a default.
 """
 
 import difflib
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -65,7 +66,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         if path.name != "config.toml":
             raise ConfigError(f"{path}: no such file; --config names a file of settings, as config.toml is") from None
         raise ConfigError(
-            f"{path}: no such file; `fsvae-pipe -w {path.parent} init SPLIT` writes one (see `fsvae-pipe init --help`)"
+            f"{path}: no such file; `fsvae-pipe -w {shlex.quote(str(path.parent))} init SPLIT` writes one "
+            "(see `fsvae-pipe init --help`)"
         ) from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error

@@ -9,8 +9,12 @@ class ConfigError(PipelineError):
     """A key or value in config.toml or --set is not what it must be."""
 
 
-class OverrideError(ConfigError):
-    """A `--set` on the command line is not what it must be: wrong usage."""
+class WrongUsage(PipelineError):
+    """The command was not given what it takes: exit code 2."""
+
+
+class OverrideError(ConfigError, WrongUsage):
+    """A `--set` on the command line is not what it must be."""
 
 
 def printable(text: str) -> str:

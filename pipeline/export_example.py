@@ -45,6 +45,9 @@ def prepare(bodies, frames):  # (1, 3, frames, 25, 2), by the recipe shift-gcn
 
 
 folder, path = sys.argv[1:] if len(sys.argv) == 3 else sys.exit("usage: python run_onnx.py FOLDER CLIP")
+for needed in (Path(folder, "model.json"), Path(folder, "model.onnx"), Path(path)):
+    if not needed.exists():
+        sys.exit(f"{needed}: no such file; usage: python run_onnx.py FOLDER CLIP, FOLDER being what export wrote")
 about = json.loads(Path(folder, "model.json").read_text("utf-8"))
 if about["preparation"]["recipe"] != "shift-gcn":
     sys.exit("this example prepares clips by the recipe shift-gcn alone; see model.json for what the model wants")

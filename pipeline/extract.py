@@ -23,7 +23,8 @@ from models.shift_gcn import ShiftGCN
 from pipeline.backbone_stage import PhaseTraining, batch_loader, phase_backbone
 from pipeline.context import Context
 from pipeline.given_backbone import GivenBackbone, given_backbone
-from pipeline.held_out import choose_held_out
+from pipeline.held_out import at_chance, choose_held_out
+from pipeline.hints import told
 from pipeline.phases import Phase, phase_of, require_clips, require_held_out
 from pipeline.provenance import BACKBONE, Provenance
 from pipeline.texts_in_use import require_texts
@@ -92,6 +93,9 @@ def _phase_features(
     else:
         training = PhaseTraining(phase, fit, held_out, provenance.inputs["skeletons.h5"])
         network, best = phase_backbone(context, training, store, accelerator)
+        if at_chance(best.top1, int(held_out.sum()), len(phase.seen)):
+            found = told(nothing_learnt(context, phase, best.top1))
+            context.console.print(f"warning: {found}", style="yellow", markup=False)
         accuracy = {"epoch": best.epoch, "top1": best.top1, "top5": best.top5, "clips": int(held_out.sum())}
         record = {"transfer": "false", "backbone_saw": "[]", "held_out_accuracy": json.dumps(accuracy)}
     features, logits = _all_clips(context, store, network, phase, accelerator)
@@ -106,6 +110,17 @@ def _phase_features(
         logits=logits,
         logit_actions=np.asarray(phase.seen, np.int64),
     ), {**record, BACKBONE: network_fingerprint(network)}
+
+
+def nothing_learnt(context: Context, phase: Phase, top1: float) -> str:
+    """What to do about a backbone of `phase` that tells held-out clips apart no better than a guess."""
+    backbone = context.config.backbone
+    return (
+        f"the backbone of the {phase.name} phase has learnt nothing yet: held-out top-1 is {top1:.1f} %, where a guess "
+        f"among {len(phase.seen)} actions gives {100 / len(phase.seen):.1f} %; features and all results from them mean "
+        f"nothing until that is mended. Look at backbone.epochs (now {backbone.epochs}), backbone.learning_rate (now "
+        f"{backbone.learning_rate}), and whether raw clips are in metres: `fsvae-pipe show ACTION` checks that"
+    )
 
 
 def _all_clips(

@@ -3,6 +3,18 @@
 import numpy as np
 from numpy.typing import NDArray
 
+LEAST_CLIPS = 20  # held out, for their accuracy to tell anything
+
+
+def at_chance(top1: float, clips: int, classes: int) -> bool:
+    """Whether a held-out accuracy of `top1` percent is what guessing among `classes` gives, or hardly more.
+
+    That is up to half as much again, and of few classes, where half as much again would be good, a tenth of what is
+    left. False where too few `clips` are held out to tell.
+    """
+    chance = 100 / classes
+    return clips >= LEAST_CLIPS and top1 <= chance + min(chance / 2, (100 - chance) / 10)
+
 
 def choose_held_out(
     action: NDArray[np.int64], subject: NDArray[np.int64], train: NDArray[np.bool_], share: float, seed: int

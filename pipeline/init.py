@@ -15,7 +15,7 @@ from data.files import replacing
 from data.splits import CUSTOM, split_dataset, split_names
 from pipeline.config import Config, build_config
 from pipeline.context import Context
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, WrongUsage
 from pipeline.workspace import Workspace
 
 # What the paper uses for NTU-120 where it differs from NTU-60 (algorithms: paper, appendix and released code).
@@ -25,10 +25,10 @@ PUBLISHED_NTU120 = {"model.latent": 200, "train.steps_per_cycle": 1900, "train.a
 def init(workspace: Workspace, split: str, raw: Sequence[Path] = (), name: str = "custom", force: bool = False) -> Path:
     """Write `workspace`/config.toml for a named split, or "custom" for a data set called `name`; return its path.
 
-    Raises PipelineError when the split is not known, or when the file is there and not `force`.
+    Raises WrongUsage when the split is not known, PipelineError when the file is there and not `force`.
     """
     if split != CUSTOM and split not in split_names():
-        raise PipelineError(f'"{split}" is no split; use one of {", ".join(split_names())}, or "{CUSTOM}"')
+        raise WrongUsage(f'"{split}" is no split; use one of {", ".join(split_names())}, or "{CUSTOM}"')
     if workspace.config.exists() and not force:
         raise PipelineError(f"{workspace.config} is there already; edit it, or write it anew with --force")
     chosen: dict[str, Any] = {"dataset.raw": [str(path) for path in stored_paths(raw, workspace.config)]}
@@ -67,9 +67,16 @@ def set_raw(context: Context, raw: Sequence[Path]) -> Config:
 
 def stored_paths(raw: Sequence[Path], config: Path) -> list[Path]:
     """`raw`, given relative to the current folder, as config.toml holds them: relative to it where they lie below."""
-    folder = config.parent.resolve()
-    whole = [path.expanduser().resolve() for path in raw]
-    return [path.relative_to(folder) if path.is_relative_to(folder) else path for path in whole]
+    return [_stored_path(path.expanduser(), config.parent) for path in raw]
+
+
+def _stored_path(path: Path, folder: Path) -> Path:
+    """`path` relative to `folder` where it lies below, else in full. A link in `folder` is named as it is."""
+    named = path.absolute()
+    if ".." not in named.parts and named.is_relative_to(folder.absolute()):
+        return named.relative_to(folder.absolute())
+    whole, folder = path.resolve(), folder.resolve()
+    return whole.relative_to(folder) if whole.is_relative_to(folder) else whole
 
 
 def _lines(model: type[BaseModel], defaults: BaseModel, table: str, chosen: Mapping[str, Any]) -> Iterator[str]:

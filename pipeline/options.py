@@ -8,14 +8,36 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 
 from pipeline.config import Config, load_config
 from pipeline.context import Context
 from pipeline.errors import PipelineError
+from pipeline.hints import note_options, note_workspace
 from pipeline.workspace import Workspace
 
 Command = Callable[..., None]
+
+
+def workspace_option(command: click.Command) -> None:
+    """-w behind the command too, which is where many look for it; it holds over one before the command."""
+    click.option(
+        "-w",
+        "--workspace",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder that holds config.toml and everything made from it; may stand before the command as well.",
+        expose_value=False,
+        callback=take_workspace,
+    )(command)
+
+
+def take_workspace(context: click.Context, option: click.Parameter, folder: Path | None) -> None:
+    """Work in `folder`, where one is given, and remember whether -w gave it."""
+    if folder is not None:
+        context.obj = folder
+        if context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE:
+            note_workspace(folder)
 
 
 def raw_option(command: Command) -> Command:
@@ -89,7 +111,7 @@ def _with_context(command: Command, *, config_wanted: bool) -> Command:
     @click.option(
         "--config",
         "config_path",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
         help="Settings file to use instead of the workspace's config.toml.",
     )
     @click.pass_obj
@@ -99,6 +121,7 @@ def _with_context(command: Command, *, config_wanted: bool) -> Command:
     ) -> None:
         if run_name != Path(run_name).name or run_name.startswith("."):
             raise click.UsageError(f'--run "{run_name}": a plain name is wanted, it becomes the folder runs/NAME')
+        note_options(run_name, config_path)
         workspace = Workspace(folder)
         path = config_path or workspace.config
         wanted = config_wanted or bool(config_path or overrides)

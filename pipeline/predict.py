@@ -17,7 +17,7 @@ from pipeline.action_bank import Mode
 from pipeline.clip_stream import Unread
 from pipeline.context import Context
 from pipeline.csv_cells import cells
-from pipeline.errors import PipelineError, printable
+from pipeline.errors import PipelineError, WrongUsage, printable
 from pipeline.free_text import GivenAction, parse_given, read_given, used_levels
 from pipeline.recognizer import Answer, Ranked, Recognizer
 from pipeline.trained_run import TrainedRun, open_run
@@ -68,13 +68,20 @@ def predict(
 
 
 def given_actions(run: TrainedRun, actions: Sequence[str], file: Path | None, mode: Mode) -> list[GivenAction]:
-    """The actions given in words. Raises DescriptionError naming the one that is not as it must be."""
+    """The actions given in words.
+
+    Raises WrongUsage when one of `actions` is not as it must be, or when the mode "given" has none; DescriptionError
+    when the file is not as it must be.
+    """
     levels = used_levels(run.config.text)
-    given = [parse_given(text, number, levels) for number, text in enumerate(actions, start=1)]
+    try:
+        given = [parse_given(text, number, levels) for number, text in enumerate(actions, start=1)]
+    except DescriptionError as error:  # of an option, not of a file
+        raise WrongUsage(str(error)) from error
     if file is not None:
         given += read_given(file, () if mode == "given" else run.split.actions)
     if mode == "given" and not given:
-        raise DescriptionError('mode "given" chooses between actions in words; give them with --action or --actions')
+        raise WrongUsage('mode "given" chooses between actions in words; give them with --action or --actions')
     return given
 
 

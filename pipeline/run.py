@@ -4,18 +4,19 @@ import time
 from collections.abc import Collection, Sequence
 
 from pipeline.context import Context
-from pipeline.errors import PipelineError, printable
+from pipeline.errors import PipelineError, WrongUsage
+from pipeline.hints import told
 from pipeline.stages import STAGES, Stage, stage_named
 from pipeline.status import StageState, imported_outputs, stage_state
 
 
 def chosen_stages(first: str | None, last: str | None) -> tuple[Stage, ...]:
-    """The stages from `first` until `last`, both included; None leaves that end open."""
+    """The stages from `first` until `last`, both included; None leaves that end open. Raises WrongUsage for none."""
     names = [stage.name for stage in STAGES]
     start = names.index(stage_named(first).name) if first else 0
     stop = names.index(stage_named(last).name) + 1 if last else len(names)
     if start >= stop:
-        raise PipelineError(f"--from {first} comes after --until {last}; the order is {', '.join(names)}")
+        raise WrongUsage(f"--from {first} comes after --until {last}; the order is {', '.join(names)}")
     return STAGES[start:stop]
 
 
@@ -43,8 +44,10 @@ def run_stages(context: Context, stages: Sequence[Stage], force: Collection[str]
         if state.state == "done":
             continue
         _require_no_import(stage, context, state, force)
+        reasons = state.reasons[:-1] if state.fault else state.reasons  # the fault ends the stage, and is told then
+        shown = f" ({told('; '.join(reasons))})" if reasons else ""
         context.console.print(f"[bold]{stage.name}[/bold]: {state.state}", style="cyan", end="")
-        context.console.print(f" ({printable('; '.join(state.reasons))})", markup=False, highlight=False)
+        context.console.print(shown, markup=False, highlight=False)
         started = time.perf_counter()
         stage.run(context)
         left = stage_state(stage, context, {})

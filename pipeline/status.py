@@ -22,6 +22,11 @@ class StageState:
     stage: str
     state: Literal["done", "stale", "missing"]
     reasons: tuple[str, ...] = ()
+    fault: bool = False  # the last reason is an input that can't be read, by which the stage would fail
+
+    def plain(self) -> dict[str, object]:
+        """For JSON."""
+        return {"stage": self.stage, "state": self.state, "reasons": self.reasons}
 
 
 def stage_states(context: Context, stages: Sequence[Stage] = STAGES) -> list[StageState]:
@@ -51,8 +56,9 @@ def stage_state(
         brought = [path for path in stage.outputs(context) if path not in absent and _is_imported(path)]
         told = f" ({_names(brought, context)} was imported; import that one too)" if brought else ""
         return StageState(stage.name, "missing", (f"no {_names(absent, context)}{told}", *_not_done(stage, earlier)))
-    reasons = [*_not_done(stage, earlier), *_changes(stage, context)]
-    return StageState(stage.name, "stale" if reasons else "done", tuple(reasons))
+    changes, fault = _changes(stage, context)
+    changes = [*_not_done(stage, earlier), *changes]
+    return StageState(stage.name, "stale" if changes else "done", tuple(changes), fault)
 
 
 def _not_done(stage: Stage, earlier: Mapping[str, StageState]) -> list[str]:
@@ -97,16 +103,19 @@ def _made(path: Path) -> Provenance:
     return Provenance.from_record(read_record(path))
 
 
-def _changes(stage: Stage, context: Context) -> list[str]:
-    """Why the outputs are not what the stage would write now; an input that can't be read is a reason too."""
-    changes: dict[str, None] = {}  # in order, each once: the outputs of a stage were made together
+def _changes(stage: Stage, context: Context) -> tuple[list[str], bool]:
+    """Why the outputs are not what the stage would write now, and whether it can't: an input can't be read."""
     try:
         made = [_made(path) for path in stage.outputs(context)]
+    except NewerFormatError:
+        raise
+    except (DataError, PipelineError) as error:
+        return [str(error)], False
+    try:
         now = stage.provenance(context)
-        for earlier in made:
-            changes.update(dict.fromkeys(now.changes_from(earlier)))
     except NewerFormatError:
         raise
     except (DataError, DescriptionError, PipelineError) as error:
-        changes[str(error)] = None
-    return list(changes)
+        return [str(error)], True
+    changes = dict.fromkeys(change for earlier in made for change in now.changes_from(earlier))
+    return list(changes), False  # in order, each once: the outputs of a stage were made together

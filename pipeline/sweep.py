@@ -28,7 +28,7 @@ from models.errors import ModelError
 from pipeline.config import load_config
 from pipeline.context import Context
 from pipeline.csv_cells import cells
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, WrongUsage
 from pipeline.members import worked_on
 from pipeline.run import chosen_stages, run_stages
 from pipeline.scoring import RULES
@@ -59,7 +59,8 @@ def ready_grids() -> dict[str, dict[str, Row]]:
 def grid_rows(grid: str) -> tuple[str, dict[str, Row]]:
     """The grid's name and its rows, for a ready grid or the path of a TOML file.
 
-    Raises PipelineError when there is no such grid, it has no row, or a setting would need other features or texts.
+    Raises WrongUsage when there is no such grid, PipelineError when it has no row, or when a setting would need other
+    features or texts.
     """
     if grid in ready_grids():
         return grid, ready_grids()[grid]
@@ -67,7 +68,7 @@ def grid_rows(grid: str) -> tuple[str, dict[str, Row]]:
     try:
         tree = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise PipelineError(f'"{grid}" is no grid: name a TOML file, or one of {", ".join(ready_grids())}') from None
+        raise WrongUsage(f'"{grid}" is no grid: name a TOML file, or one of {", ".join(ready_grids())}') from None
     except (OSError, ValueError, RecursionError) as error:
         raise PipelineError(f"{path}: not valid TOML: {error}") from error
     named, lists = tree.get("rows", {}), tree.get("product", {})

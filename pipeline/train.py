@@ -29,6 +29,7 @@ from pipeline.errors import PipelineError
 from pipeline.fsvae_inputs import phase_and_clips, read_phases, split_in_use, text_matrix
 from pipeline.members import worked_on
 from pipeline.provenance import Provenance, package_versions
+from pipeline.remaining import Remaining
 from pipeline.trained_member import TrainedMember, load_member, save_member, trained_from
 from pipeline.weights import write_weights
 from pipeline.workspace import PHASES, PhaseName
@@ -115,9 +116,10 @@ def _train_one(
     def tell(cycle: int, row: LossRow) -> None:
         """To standard error by itself: it is the one thing that a worker process shares with the screen."""
         if talk:
-            sys.stderr.write(f"  seed {seed}, {phase} phase: cycle {cycle}/{settings.cycles}, loss {row.total:.4f}\n")
+            told = f"cycle {cycle}/{settings.cycles}, loss {row.total:.4f}{remaining.told(cycle)}"
+            sys.stderr.write(f"  seed {seed}, {phase} phase: {told}\n")
 
-    start = time.perf_counter()
+    start, remaining = time.perf_counter(), Remaining(0, settings.cycles)
     states, history = train_member(data, model, settings, (seed, PHASES.index(phase)), device, tell)
     member = TrainedMember(seed, phase, states, history, time.perf_counter() - start)
     save_member(path, member, digest)

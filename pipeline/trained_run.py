@@ -6,6 +6,7 @@ Letters: N clips, S seen actions, U unseen actions, D features.
 """
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -133,7 +134,7 @@ def _context(folder: Path, context: Context | None) -> Context:
 
 def _require_run(context: Context) -> None:
     """Raise PipelineError saying what is there instead when the run is not trained and evaluated."""
-    run, root = context.run, context.workspace.root
+    run, root = context.run, shlex.quote(str(context.workspace.root))
     if not run.model.is_file():
         others = sorted(path.parent.name for path in run.root.parent.glob(f"*/{run.model.name}"))
         there = (
@@ -151,7 +152,7 @@ def _require_run(context: Context) -> None:
 
 def _checked_records(context: Context) -> list[Record]:
     """The records of all files of the run, after checking that each was made from the others as they are now."""
-    workspace, run = context.workspace, context.run
+    workspace, run, root = context.workspace, context.run, shlex.quote(str(context.workspace.root))
     files: Names = {
         "skeletons.h5": workspace.skeletons,
         **{f"features/{phase}.h5": workspace.features(phase) for phase in PHASES},
@@ -174,7 +175,7 @@ def _checked_records(context: Context) -> list[Record]:
             if records[source].get("fingerprint") != fingerprint:
                 raise PipelineError(
                     f"{source} is not the file that {path} was made from: it has changed since; run "
-                    f"`fsvae-pipe -w {workspace.root} run --run {run.root.name}` to bring the run up to date"
+                    f"`fsvae-pipe -w {root} run --run {run.root.name}` to bring the run up to date"
                 )
     return [*records.values(), evaluated[run.results]]
 

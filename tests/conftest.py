@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
+from pipeline.cli import main
 from pipeline.made_clips import MadeDataset, write_raw_clips
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -89,6 +91,26 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_raw: Path, tiny_work
     console = Console(file=progress, width=200)
     run_stages(Context(workspace, load_config(workspace.config), workspace.config, console), STAGES)
     return TinyRun(workspace.root, progress.getvalue())
+
+
+@pytest.fixture(scope="session")
+def scored_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace of made features with a run to report on (tests/made_report.py). Copy it before you change it."""
+    from tests.made_report import write_report_workspace
+
+    root = tmp_path_factory.mktemp("report") / "work"
+    write_report_workspace(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def report_page(scored_work: Path) -> Path:
+    """The page of that run, written by the command."""
+    done = CliRunner().invoke(main, ["-w", str(scored_work), "report"])
+    page = scored_work / "runs" / "default" / "report.html"
+    assert done.exit_code == 0, done.output
+    assert done.stdout == f"wrote {page}\n"
+    return page
 
 
 def lay_out(root: Path, raw: Path, config: str) -> None:

@@ -60,3 +60,11 @@ def test_actions_without_scored_clips_and_a_single_unseen_one_are_told(tmp_path:
     assert "the test phase scores no clip of A008 (seen)" in without
     one = said(tmp_path / "one", clean, clean, made=replace(MADE, unseen=(3,)))
     assert one == "the test phase has one unseen action: its ZSL accuracy is 100 % whatever it does"
+
+
+def test_a_backbone_that_learnt_nothing_is_told(tmp_path: Path) -> None:
+    clean = {**CLEAN, "transfer": "false"}
+    told = said(tmp_path / "bad", clean, {**clean, "held_out_accuracy": '{"top1": 10.0, "clips": 40}'})
+    assert told.startswith("the backbone of the val phase has learnt nothing: held-out top-1 is 10.0 %")
+    good = {**clean, "held_out_accuracy": '{"top1": 80.0, "clips": 40}'}
+    assert said(tmp_path / "good", good, good) == ""

@@ -1,6 +1,7 @@
 """The commands as a user calls them: exit codes, messages, and what is left on disk."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -83,12 +84,26 @@ def test_no_raw_files_says_where_to_name_them(work: Path) -> None:
         (["--set", "train.alpha"], 2),
         (["--run", "../elsewhere"], 2),
         (["--run", ".hidden"], 2),
-        (["--config", "missing.toml"], 1),
+        (["--config", "missing.toml"], 2),
         (["--nonsense"], 2),
     ],
 )
 def test_wrong_usage_and_wrong_settings(work: Path, arguments: list[str], code: int) -> None:
     assert call("-w", work, "status", *arguments).exit_code == code
+
+
+def test_wrong_arguments_are_wrong_usage(work: Path) -> None:
+    before = (work / "config.toml").read_text("utf-8")
+    for arguments in (
+        ["init", "ntu60", "--force"],
+        ["run", "--from", "train", "--until", "extract"],
+        ["sweep", "no-such-grid"],
+        ["status", "--config", "no-such.toml"],
+    ):
+        result = call("-w", work, *arguments)
+        assert result.exit_code == 2, arguments
+        assert "Traceback" not in result.stderr
+    assert (work / "config.toml").read_text("utf-8") == before
 
 
 def test_an_unknown_key_in_the_file_is_named(work: Path) -> None:
@@ -103,7 +118,7 @@ def test_a_stage_before_its_inputs_names_the_command_that_makes_them(work: Path)
     for command, earlier in (("extract", "preprocess"), ("train", "extract"), ("evaluate", "train")):
         result = call("-w", work, command)
         assert result.exit_code == 1
-        assert f"`fsvae-pipe {earlier}` makes it" in result.stderr
+        assert f"`fsvae-pipe -w {work} {earlier}` makes it" in result.stderr
     assert files(work) == {"config.toml"}
 
 
@@ -173,6 +188,17 @@ def test_a_part_of_the_stages_is_told_as_such(tiny_run: TinyRun) -> None:
     shown = call("-w", tiny_run.root, "run", "--from", "train", "--set", "text.encoder=clip", "--dry-run")
     assert "nothing to do: train to evaluate are up to date" in shown.stdout
     assert "warning: embed-text is stale (text.encoder changed" in shown.stderr
+
+
+def test_a_broken_input_is_told_once(tiny_run: TinyRun, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(tiny_run.root, tmp_path / "copy", symlinks=True))
+    with (copy / "descriptions.csv").open("a") as file:
+        file.write('A001,"broken')
+    result = call("-w", copy, "run")
+    assert result.exit_code == 1
+    assert "embed-text: stale\nError: " in result.stderr
+    assert result.stderr.count("not valid CSV") == 1
+    assert "not valid CSV" in call("-w", copy, "status").stdout
 
 
 def test_a_name_is_for_a_data_set_of_ones_own(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ from pipeline.clip_stream import clip_batches
 from pipeline.config import load_config
 from pipeline.context import Context
 from pipeline.errors import PipelineError
-from pipeline.export import Exported, export, export_features
+from pipeline.export import Exported, export
+from pipeline.export_features import export_features
 from pipeline.fsvae_inputs import phase_and_clips, split_in_use
 from pipeline.import_features import import_features
 from pipeline.phases import PhaseClips
@@ -84,11 +85,11 @@ def uneven_clips(folder: Path) -> list[Path]:
     return paths
 
 
-def run_example(folder: Path, clip: Path) -> subprocess.CompletedProcess[str]:
+def run_example(folder: Path, clip: Path, script: Path | None = None) -> subprocess.CompletedProcess[str]:
     code = (
         f"import sys, runpy; sys.modules.update(dict.fromkeys({BLOCKED!r}))\n"
         f"sys.argv = ['run_onnx.py', {str(folder)!r}, {str(clip)!r}]\n"
-        f"runpy.run_path({str(folder / 'run_onnx.py')!r}, run_name='__main__')"
+        f"runpy.run_path({str((script or folder) / 'run_onnx.py')!r}, run_name='__main__')"
     )
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=folder)
 
@@ -126,6 +127,15 @@ def test_the_example_refuses_another_recipe(exported: Exported, tmp_path: Path) 
     done = run_example(tmp_path / "model", tmp_path)
     assert done.returncode == 1
     assert "recipe shift-gcn alone" in done.stderr
+
+
+def test_the_example_says_in_a_line_what_is_not_there(exported: Exported, tmp_path: Path) -> None:
+    folder = exported.files[0].parent
+    for model, clip, absent in ((folder, tmp_path / "no.skeleton", "no.skeleton"), (tmp_path, tmp_path, "model.json")):
+        done = run_example(model, clip, folder)
+        assert done.returncode == 1
+        assert f"{tmp_path / absent}: no such file; usage: python run_onnx.py FOLDER CLIP" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("kept", [0, 10, 2000, -40])

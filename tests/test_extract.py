@@ -65,6 +65,17 @@ def test_features_are_those_of_each_phase(tiny_run: TinyRun) -> None:
     assert "held out: top-1" in tiny_run.progress
 
 
+def test_a_backbone_that_learnt_nothing_is_warned_of(tiny: Path) -> None:
+    assert "learnt nothing" not in said(context_of(tiny))
+    keys = ("backbone.epochs=1", "backbone.learning_rate=1e-9", "backbone.held_out=0.5")
+    context = context_of(tiny, *keys)
+    EXTRACT.run(context)
+    shown = " ".join(said(context).split())
+    assert "warning: the backbone of the test phase has learnt nothing yet: held-out top-1 is" in shown
+    assert "backbone.epochs (now 1), backbone.learning_rate (now 1e-09), and whether raw clips are in metres" in shown
+    assert "the backbone of the val phase" not in shown  # too few clips are held out there to tell
+
+
 def test_a_backbone_that_is_right_is_not_trained_again(tiny: Path) -> None:
     context = context_of(tiny)
     before = read_features(context.workspace.features("test"))

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from data import h5
+from data import h5, h5_fingerprint
 from data.errors import DataError, NewerFormatError
 from data.files import FORMAT_VERSION, partial_path
 
@@ -37,7 +37,7 @@ def test_the_fingerprint_tells_contents_and_nothing_else(tmp_path: Path) -> None
 def test_the_fingerprint_covers_shape_dtype_attributes_and_later_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(h5, "FINGERPRINT_BLOCK_BYTES", 16)
+    monkeypatch.setattr(h5_fingerprint, "FINGERPRINT_BLOCK_BYTES", 16)
     base = np.arange(24, dtype=np.int32).reshape(6, 4)
     changed = base.copy()
     changed[-1, -1] += 1

@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from pipeline.held_out import choose_held_out
+from pipeline.held_out import at_chance, choose_held_out
 
 
 def test_whole_subjects_where_there_are_enough() -> None:
@@ -37,3 +38,19 @@ def test_a_single_clip_is_never_held_out() -> None:
     held_out = choose_held_out(np.array([1, 2, 2]), np.array([1, 1, 1]), np.ones(3, bool), 0.5, seed=0)
     assert held_out.tolist()[0] is False
     assert held_out.sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("top1", "clips", "classes", "nothing"),
+    [
+        (1.8, 1000, 55, True),
+        (2.7, 1000, 55, True),
+        (2.8, 1000, 55, False),
+        (60.0, 40, 2, False),  # half as much again as chance, 75 %, would be good
+        (52.0, 40, 2, True),
+        (0.0, 19, 55, False),  # too few to tell
+        (float("nan"), 100, 5, False),
+    ],
+)
+def test_an_accuracy_like_a_guess_is_told(top1: float, clips: int, classes: int, nothing: bool) -> None:
+    assert at_chance(top1, clips, classes) == nothing

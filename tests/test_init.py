@@ -58,6 +58,17 @@ def test_raw_is_kept_relative_to_the_config(tmp_path: Path, monkeypatch: pytest.
     assert load_config(path).dataset.raw == ("clips", str(tmp_path / "elsewhere.zip"))
 
 
+def test_a_link_in_the_workspace_is_kept_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, disk = tmp_path / "work", tmp_path / "disk"
+    disk.mkdir()
+    work.mkdir()
+    (work / "clips").symlink_to(disk)
+    monkeypatch.chdir(tmp_path)
+    raw = [Path("work/clips"), work / "clips", Path("work/../disk"), Path("disk/../work/more")]
+    path = init(Workspace(Path("work")), "custom", raw)
+    assert load_config(path).dataset.raw == ("clips", "clips", str(disk), "more")
+
+
 def test_set_raw_changes_one_key_and_keeps_the_comments(tmp_path: Path) -> None:
     path = init(Workspace(tmp_path), "custom")
     before = path.read_text().splitlines()

@@ -87,8 +87,8 @@ def test_no_readable_clip_is_a_failure(tiny_run: TinyRun, clips: list[Path], tmp
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--action", ""], 1, '"label | local | global" is wanted'),
-        (["--mode", "given"], 1, "--action or --actions"),
+        (["--action", ""], 2, '"label | local | global" is wanted'),
+        (["--mode", "given"], 2, "--action or --actions"),
         (["--run", "other"], 1, "no trained run; there is default"),
         (["--seed", "77"], 1, "has no seed 77"),
         (["--json", "--csv"], 2, "--json and --csv"),
@@ -106,6 +106,20 @@ def test_wrong_input_gets_a_clear_message(
     assert message in result.stderr
     assert "Traceback" not in result.output
     assert result.stdout == ""
+
+
+def test_a_folder_without_clips_is_told_as_such(tiny_run: TinyRun, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "zips").mkdir()
+    (tmp_path / "zips" / "clips.zip").write_bytes(b"")
+    for name, said in (
+        ("empty", "holds no .skeleton file; name another"),
+        ("zips", "it holds clips.zip: name archives"),
+    ):
+        result = predict(tiny_run, tmp_path / name)
+        assert result.exit_code == 1
+        assert said in result.stderr
+        assert "dataset.raw" not in result.stderr
 
 
 def test_the_modes_of_the_command_are_those_of_the_bank() -> None:

@@ -154,7 +154,7 @@ def test_what_is_not_there_is_said(work: Path, what: str, said: str) -> None:
 def test_without_a_store_the_stage_that_makes_it_is_named(tmp_path: Path) -> None:
     result = call("-w", tmp_path, "show", "A001")
     assert result.exit_code == 1
-    assert "`fsvae-pipe preprocess`" in result.stderr
+    assert f"`fsvae-pipe -w {tmp_path} preprocess`" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -9,7 +9,7 @@ Python: when one kills its process, the batch goes on behind it in another child
 Fails when an input makes its reader raise anything but the errors that become one paragraph, takes longer than 10
 seconds, lets a child grow by more than 300 MB, or kills it. For HDF5 the limit is 4 GiB more: libhdf5 believes the
 length, of 32 bits, in the reference to an attribute's text, and takes that much memory for a moment before it refuses;
-nothing that h5py offers shows the length before. (Those of datasets are checked by data/h5.py.)
+nothing that h5py offers shows the length before. (Those of datasets are checked by data/h5_items.py.)
 """
 
 import argparse
