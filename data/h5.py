@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 MAX_RECORD_BYTES = 1 << 26
-
+METADATA_BYTES = 1 << 21
 _places: dict[h5py.File, SteadyFile] = {}  # where the files go that `writing` has open
 
 
@@ -61,6 +61,7 @@ def writing(path: Path, record: Mapping[str, str]) -> Iterator[h5py.File]:
         try:
             with h5py.File(place, "w") as file:
                 _places[file] = place
+                _bound_metadata(file)
                 try:
                     yield file
                     file.attrs.update(sealed(record))
@@ -73,6 +74,14 @@ def writing(path: Path, record: Mapping[str, str]) -> Iterator[h5py.File]:
             raise
         place.close()
         place.require_written()
+
+
+def _bound_metadata(file: h5py.File) -> None:
+    """Keep at most 2 MB of the places of chunks in memory; HDF5 would let them grow to 32 MB with a large file."""
+    cache = file.id.get_mdc_config()
+    cache.set_initial_size = True
+    cache.initial_size = cache.min_size = cache.max_size = METADATA_BYTES
+    file.id.set_mdc_config(cache)
 
 
 def require_written(file: h5py.File) -> None:
