@@ -107,7 +107,10 @@ class _FoldedUnit:
         self.frames, self.frames_out = frames, frames // unit.stride
         self.has_residual = unit.has_residual
         self.spatial_weight, self.spatial_bias = _folded_spatial(spatial)
-        self.down = None if spatial.down is None else _folded_pointwise(spatial.down.convolution, spatial.down.norm)
+        self.down, self.residual = None, None  # weights (D, C)
+        if spatial.down is not None:
+            self.down, bias = _folded_pointwise(spatial.down.convolution, spatial.down.norm)
+            self.spatial_bias = self.spatial_bias + bias
         scale, shift = (part.cpu() for part in temporal.bn.scale_and_shift())
         weight = temporal.temporal_linear.weight[:, :, 0, 0].cpu()
         self.temporal_weight = (weight * scale).expand(JOINTS, -1, -1)
@@ -116,24 +119,25 @@ class _FoldedUnit:
         scale, shift = (part.cpu() for part in temporal.bn2.scale_and_shift())
         self.shift_in = _FoldedShift(temporal.shift_in, frames)
         self.shift_out = _FoldedShift(temporal.shift_out, frames, scale)
-        self.output_bias = shift
-        self.residual = None if unit.residual is None else _folded_pointwise(unit.residual.conv, unit.residual.bn)
+        if unit.residual is not None:
+            self.residual, bias = _folded_pointwise(unit.residual.conv, unit.residual.bn)
+            shift = shift + bias[:, 0]
         self.rows_moved = moved = shift_rows(channels)  # of rows (v, d)
         self.rows_back = back = moved.argsort()
         self.rows_back_in = shift_rows(spatial.Linear_weight.shape[0]).argsort()
         channel = torch.arange(channels).repeat(JOINTS)  # of each row
-        self.starts_in = self.shift_in.starts(torch.arange(len(back)) if self.down else back, channel)
+        self.starts_in = self.shift_in.starts(back if self.down is None else torch.arange(len(back)), channel)
         self.starts_out = self.shift_out.starts(moved, channel)
         self.share_in = self.shift_in.later[channel, None]
         self.earlier, self.later, self.bias = (
-            part[channel, None] for part in (self.shift_out.earlier, self.shift_out.later, self.output_bias)
+            part[channel, None] for part in (self.shift_out.earlier, self.shift_out.later, shift)
         )
 
     def __call__(self, x: Tensor, scratch: Scratch) -> Tensor:
         """(V, C, L) -> (V, D, L'), both in the order of the inward spatial shift; `x` is overwritten."""
         channels, frames = self.channels, self.frames
         plain = None
-        if self.down:
+        if self.down is not None:
             plain = _reordered(x, self.rows_back_in, scratch.get("plain", *x.shape))
         y = self._spatial(x, plain, scratch)
         padded = scratch.get("in", JOINTS, channels, self.shift_in.row)
@@ -151,21 +155,23 @@ class _FoldedUnit:
 
     def _spatial(self, x: Tensor, plain: Tensor | None, scratch: Scratch) -> Tensor:
         y = torch.bmm(self.spatial_weight, x, out=scratch.get("spatial", JOINTS, self.channels, x.shape[2]))
-        if plain is None or not self.down:
+        if plain is None or self.down is None:
             return y
-        weight, bias = self.down
         y = _reordered(y, self.rows_back, scratch.get("reordered", *y.shape))
-        return y.baddbmm_(weight.expand(JOINTS, -1, -1), plain).add_(bias)
+        return y.baddbmm_(self.down.expand(JOINTS, -1, -1), plain)
 
     def _join(self, x: Tensor, plain: Tensor | None, earlier: Tensor, later: Tensor, scratch: Scratch) -> Tensor:
         if plain is not None:
             x = scratch.get("joined", JOINTS, self.channels, round_up(self.frames_out))
-            x.zero_()
-            if self.residual:
-                weight, bias = self.residual
-                kept = plain[..., : self.frames_out * self.shift_out.stride : self.shift_out.stride].contiguous()
-                kept = torch.baddbmm(bias, weight.expand(JOINTS, -1, -1), kept)
-                x[..., : self.frames_out] = kept.flatten(0, 1)[self.rows_moved].view_as(kept)
+            if self.residual is None:
+                x.zero_()
+            else:
+                kept = scratch.get("kept", JOINTS, plain.shape[1], x.shape[2])
+                stop, stride = self.frames_out * self.shift_out.stride, self.shift_out.stride
+                kept[..., : self.frames_out] = plain[..., :stop:stride]
+                residual = scratch.get("residual", *x.shape)
+                torch.bmm(self.residual.expand(JOINTS, -1, -1), kept, out=residual)  # (V, D, L')
+                _reordered(residual, self.rows_moved, x)
         out = x.flatten(0, 1)[:, : self.frames_out]  # a view (V D, T')
         out.addcmul_(earlier, self.earlier).addcmul_(later, self.later).add_(self.bias).relu_()
         return x
