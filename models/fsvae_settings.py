@@ -80,6 +80,9 @@ class ClassifierSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=F
     steps: int = Field(300, ge=1, description="full-batch steps of Adam")
     learning_rate: float = Field(1e-3, gt=0, description="of Adam")
     relu: bool = Field(False, description="a ReLU in front of the softmax, as in the released code")
+    start: Literal["kaiming", "xavier"] = Field(
+        "kaiming", description="first weights: those of torch.nn.Linear, or Xavier's without bias, as in released code"
+    )
 
 
 class GateSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):

@@ -1,6 +1,7 @@
 """Presets: values under the user's own, resolved in the settings that staleness sees."""
 
 import tomllib
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,7 @@ def test_released_has_the_public_codes_quirks() -> None:
         "train.calibrated": "one-sided",
         "train.cross_weight": 0.0,
         "evaluate.classifier.relu": True,
+        "evaluate.classifier.start": "xavier",
     }
     assert {key: flat[key] for key in quirks} == quirks
 
@@ -65,3 +67,17 @@ def test_presets_are_not_changed_by_use() -> None:
 def test_no_preset_is_named_as_a_fault(model: object) -> None:
     with pytest.raises(ConfigError, match="model"):
         build_config({"model": model}, "test")
+
+
+def test_the_published_presets_set_the_same_keys() -> None:
+    """So that one laid over the other, or over a config.toml with every key set, leaves nothing of the other behind."""
+    paper, released = (keys_of(preset_differences()[name]) for name in ("paper", "released"))
+    assert paper == released
+
+
+def keys_of(tree: dict[str, Any], prefix: str = "") -> set[str]:
+    return {
+        name
+        for key, value in tree.items()
+        for name in (keys_of(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}"})
+    }
