@@ -62,6 +62,9 @@ class TrainSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False,
     cycles: int = Field(10, ge=1, description="restarts of the loss schedule")
     steps_per_cycle: int = Field(1700, ge=1, description="optimiser steps a cycle")
     batch_size: int = Field(64, ge=1, description="clips a step")
+    shuffle: Literal["epoch", "step"] = Field(
+        "epoch", description="clips are shuffled anew when all were used, or for every step (released code)"
+    )
     learning_rate: float = Field(1e-4, gt=0, description="of Adam")
     alpha: float = Field(0.5, ge=0, description="weight of the calibrated loss")
     lambda_: float = Field(100.0, gt=0, alias="lambda", description="temperature of the calibrated loss")

@@ -31,6 +31,7 @@ def test_released_has_the_public_codes_quirks() -> None:
         "model.frequency.strength": 0.3,
         "train.calibrated": "one-sided",
         "train.cross_weight": 0.0,
+        "train.shuffle": "step",
         "evaluate.classifier.relu": True,
         "evaluate.classifier.start": "xavier",
     }
