@@ -34,6 +34,8 @@ def test_released_has_the_public_codes_quirks() -> None:
         "train.shuffle": "step",
         "evaluate.classifier.relu": True,
         "evaluate.classifier.start": "xavier",
+        "evaluate.gate.c": 2.0,
+        "evaluate.gate.held_out": 0.2,
     }
     assert {key: flat[key] for key in quirks} == quirks
 
