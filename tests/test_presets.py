@@ -28,6 +28,7 @@ def test_released_has_the_public_codes_quirks() -> None:
         "model.frequency.form": "released",
         "model.frequency.bands": 30,
         "model.frequency.cutoff": 30,
+        "model.frequency.position": True,
         "model.frequency.strength": 0.3,
         "train.calibrated": "one-sided",
         "train.cross_weight": 0.0,
@@ -38,12 +39,17 @@ def test_released_has_the_public_codes_quirks() -> None:
         "evaluate.gate.held_out": 0.2,
     }
     assert {key: flat[key] for key in quirks} == quirks
+    assert keys_of(preset_differences()["released"]) <= quirks.keys()
 
 
 def test_paper_has_the_figures_form() -> None:
     flat = build_config({"model": {"preset": "paper"}}, "test").flat()
     assert (flat["model.frequency.apply_to"], flat["model.frequency.cutoff"]) == ("skeleton", 35)
     assert flat["train.calibrated"] == "two-sided"
+    differs = {"model.preset", "model.noise", "train.calibrated"} | {
+        f"model.frequency.{key}" for key in ("apply_to", "form", "cutoff")
+    }
+    assert {key for key, value in Config().flat().items() if flat[key] != value} == differs  # silent: our default
 
 
 def test_a_key_of_the_user_overrides_the_preset() -> None:
