@@ -7,6 +7,7 @@ Letters: N training clips, C actions, B batch, U distinct actions of a batch, D 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -38,12 +39,18 @@ class TrainingData:
             raise ModelError("there is no clip to train FS-VAE on")
 
 
-def batch_rows(clips: int, size: int, generator: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Rows of one batch after another, (B,): pass after pass over all clips in random order, cut into batches.
+def batch_rows(
+    clips: int, size: int, shuffle: Literal["epoch", "step"], generator: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """Rows of one batch after another, (B,).
 
-    The released code shuffles anew for every step instead; here each clip is used once before any is used again. A set
-    smaller than a batch is repeated within it.
+    epoch  pass after pass over all clips in random order, cut into batches of `size`: each clip is used once before
+           any is used again. A set smaller than a batch is repeated within it (ours).
+    step   all clips are shuffled for every step, which takes the first `size` (released code): a clip may come again
+           in the next step, and comes at most once in a step. A set smaller than a batch is the batch.
     """
+    while shuffle == "step":
+        yield generator.choice(clips, min(size, clips), replace=False)  # the same, without shuffling all the others
     queue = np.empty(0, dtype=np.int64)
     while True:
         while len(queue) < size:

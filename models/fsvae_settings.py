@@ -62,6 +62,9 @@ class TrainSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False,
     cycles: int = Field(10, ge=1, description="restarts of the loss schedule")
     steps_per_cycle: int = Field(1700, ge=1, description="optimiser steps a cycle")
     batch_size: int = Field(64, ge=1, description="clips a step")
+    shuffle: Literal["epoch", "step"] = Field(
+        "epoch", description="clips are shuffled anew when all were used, or for every step (released code)"
+    )
     learning_rate: float = Field(1e-4, gt=0, description="of Adam")
     alpha: float = Field(0.5, ge=0, description="weight of the calibrated loss")
     lambda_: float = Field(100.0, gt=0, alias="lambda", description="temperature of the calibrated loss")
@@ -80,13 +83,19 @@ class ClassifierSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=F
     steps: int = Field(300, ge=1, description="full-batch steps of Adam")
     learning_rate: float = Field(1e-3, gt=0, description="of Adam")
     relu: bool = Field(False, description="a ReLU in front of the softmax, as in the released code")
+    start: Literal["kaiming", "xavier"] = Field(
+        "kaiming", description="first weights: those of torch.nn.Linear, or Xavier's without bias, as in released code"
+    )
 
 
 class GateSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """The gate: logistic regression that tells seen from unseen clips."""
 
     temperature: float = Field(2.0, gt=0, description="of the backbone's softmax")
-    c: float = Field(1.0, gt=0, description="inverse strength of the gate's L2 penalty")
+    c: float = Field(1.0, gt=0, description="inverse strength of the gate's L2 penalty; 2 is the released code's 1")
+    held_out: float = Field(
+        0.0, ge=0, lt=1, description="share of the clips, of either kind, that it isn't fitted to (released code: 0.2)"
+    )
     threshold: float = Field(0.5, ge=0, le=1, description="a clip is unseen from this probability on")
 
 

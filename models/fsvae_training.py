@@ -57,7 +57,7 @@ def train_member(
     schedule = schedule_of(settings.schedule, settings.steps_per_cycle)
     steps = TrainingStep(model, data, settings, schedule, device)
     optimiser = torch.optim.Adam([steps.parameters], lr=settings.learning_rate, fused=True)
-    rows = batch_rows(len(data.skeletons), settings.batch_size, np.random.default_rng(batch_seed))
+    rows = batch_rows(len(data.skeletons), settings.batch_size, settings.shuffle, np.random.default_rng(batch_seed))
     width, noise = noise_width(model_settings.noise, model_settings.latent), torch.Generator().manual_seed(noise_seed)
     states: list[State] = []
     history: list[LossRow] = []

@@ -5,6 +5,8 @@ the latter from the backbone's softmax at a temperature; a logistic regression o
 action is unseen. It is fitted on the val phase, where pseudo-unseen actions play the unseen ones. u is the smallest of
 the two phases' numbers of unseen and of seen actions, so that one gate fits both (ours; published splits have as many
 unseen actions in either phase, and more seen ones).
+The released code fits a softmax regression with two outputs. At its optimum one output has the weights w and the other
+-w, so that its probability is a logistic one of 2 w with half the penalty: its C = 1 is c = 2 here.
 Letters: N clips, S seen actions, U unseen actions.
 """
 
@@ -56,6 +58,17 @@ class Gate:
     def probability(self, features: Floats) -> Floats:
         """The probability that each clip's action is unseen, (N, F) -> (N,)."""
         return np.asarray(1 / (1 + np.exp(-(features @ self.weights + self.bias))))
+
+
+def fitted_clips(unseen: Bools, held_out: float, generator: np.random.Generator) -> Bools:
+    """Which clips a gate is fitted to, (N,): all but a share of `held_out`, drawn of the seen and of the unseen ones.
+
+    The released code holds out a fifth, to print how often the gate is right there. One of either kind is always left.
+    """
+    fitted = np.ones_like(unseen)
+    for kind in (np.flatnonzero(unseen), np.flatnonzero(~unseen)):
+        fitted[generator.choice(kind, int(held_out * len(kind)), replace=False)] = False
+    return fitted
 
 
 def best_threshold(scores: Floats, unseen: Bools, right_if_seen: Bools, right_if_unseen: Bools) -> float:

@@ -2,7 +2,8 @@
 
 For each of U unseen actions, `samples` latents are drawn from the text encoder's N(mu, sigma^2); a linear layer is
 fitted to them with cross-entropy, by full-batch Adam. It is then applied to the skeleton encoder's mu. The released
-code puts a ReLU between the linear layer and the softmax.
+code puts a ReLU between the linear layer and the softmax, and starts it as all its linear layers: Xavier-uniform with
+gain 0.5, the bias at zero.
 Letters: N clips, U unseen actions, Z latent.
 """
 
@@ -10,19 +11,24 @@ import torch
 from torch import Tensor, nn
 
 from models.fsvae_settings import ClassifierSettings
-from models.vae import draw_latents
+from models.vae import GAIN, draw_latents
 
 
 class UnseenClassifier(nn.Module):
     """A linear layer from latents to unseen actions."""
 
-    def __init__(self, latent: int, actions: int, relu: bool, generator: torch.Generator) -> None:
+    def __init__(self, latent: int, actions: int, settings: ClassifierSettings, generator: torch.Generator) -> None:
+        """`generator` draws the first weights."""
         super().__init__()
         self.layer = nn.Linear(latent, actions)
-        bound = latent**-0.5  # as torch.nn.Linear starts
-        for parameter in (self.layer.weight, self.layer.bias):
-            nn.init.uniform_(parameter, -bound, bound, generator)
-        self.relu = relu
+        self.relu = settings.relu
+        if settings.start == "xavier":
+            nn.init.xavier_uniform_(self.layer.weight, GAIN, generator)
+            nn.init.zeros_(self.layer.bias)
+        else:
+            bound = latent**-0.5  # as torch.nn.Linear starts
+            for parameter in (self.layer.weight, self.layer.bias):
+                nn.init.uniform_(parameter, -bound, bound, generator)
 
     def forward(self, latents: Tensor) -> Tensor:
         """(N, Z) -> scores before the softmax, (N, U)."""
@@ -47,7 +53,7 @@ def fit_unseen_classifier(
     target = torch.arange(actions).repeat_interleave(settings.samples)  # (U * samples,)
     noise = torch.randn((len(target), noise_width), generator=generator)
     latents = draw_latents(mu[target], logvar[target], noise).detach()
-    classifier = UnseenClassifier(latent, actions, settings.relu, generator)
+    classifier = UnseenClassifier(latent, actions, settings, generator)
     optimiser = torch.optim.Adam(classifier.parameters(), lr=settings.learning_rate, fused=True)
     for _ in range(settings.steps):
         optimiser.zero_grad(set_to_none=True)

@@ -144,7 +144,7 @@ def _classifier(run: TrainedRun, texts: NDArray[np.float32], fit: bool) -> "tupl
         return fit_text_classifier(texts, FEATURES, state, run.config.model, settings, entropy)
     model = FSVAE(FEATURES, texts.shape[1], run.config.model, torch.Generator())
     model.load_state_dict(state, strict=False)
-    classifier = UnseenClassifier(run.config.model.latent, len(texts), settings.classifier.relu, torch.Generator())
+    classifier = UnseenClassifier(run.config.model.latent, len(texts), settings.classifier, torch.Generator())
     with h5.reading(run.context.run.predictions) as file:
         stored = {
             part: torch.from_numpy(h5.read_array(file, f"{run.seed}/{run.selection}/classifier_{part}"))

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from data import h5
@@ -33,6 +34,7 @@ from pipeline.scoring import (
     PhaseScoring,
     Prediction,
     Rule,
+    Tuned,
     chosen_cycles,
     cycle_scores,
     score,
@@ -55,7 +57,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     predictions: dict[int, dict[Rule, Prediction]] = {}
     classifiers: dict[int, list[CycleScores]] = {}
     for seed, scores in _seed_scores(context, trained, phases):
-        seeds[str(seed)], predictions[seed] = _score_seed(context.config.evaluate, phases, scores)
+        seeds[str(seed)], predictions[seed] = _score_seed(seed, context.config.evaluate, phases, scores)
         classifiers[seed] = scores["test"]
         chosen = seeds[str(seed)][context.config.evaluate.selection]
         context.console.print(
@@ -186,13 +188,21 @@ def _cycle_scores(
 
 
 def _score_seed(
-    settings: EvaluateSettings, phases: dict[PhaseName, PhaseScoring], scores: dict[PhaseName, list[CycleScores]]
+    seed: int,
+    settings: EvaluateSettings,
+    phases: dict[PhaseName, PhaseScoring],
+    scores: dict[PhaseName, list[CycleScores]],
 ) -> tuple[dict[str, Any], dict[Rule, Prediction]]:
     """Accuracies and scores of one seed under every rule; `scores` are those after every cycle."""
     unseen = {name: [cycle.probabilities for cycle in scores[name]] for name in PHASES}
     zsl = {name: [phases[name].zsl_top1(found) for found in unseen[name]] for name in PHASES}
     top = min(min(len(phase.seen), len(phase.unseen)) for phase in phases.values())
-    tuned_at = cache(lambda cycle: tune(phases["val"], unseen["val"][cycle - 1], top, settings))
+
+    @cache
+    def tuned_at(cycle: int) -> Tuned:
+        generator = np.random.default_rng((seed, cycle))
+        return tune(phases["val"], unseen["val"][cycle - 1], top, settings, generator)
+
     results: dict[str, Any] = {}
     predictions: dict[Rule, Prediction] = {}
     for rule in RULES:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from models.fsvae import FSVAE
 from models.fsvae_settings import EvaluateSettings, ModelSettings
-from models.gate import Bools, Floats, Gate, best_threshold, gate_features, route, softmax
+from models.gate import Bools, Floats, Gate, best_threshold, fitted_clips, gate_features, route, softmax
 from models.metrics import Actions, harmonic_mean, per_class, top1
 from models.unseen_classifier import UnseenClassifier, fit_unseen_classifier
 from models.vae import noise_width
@@ -134,23 +134,23 @@ class Tuned:
     tuned_h: float  # of the val phase, with the tuned gate
 
 
-def fit_gate(
-    val: PhaseScoring, unseen: Floats, top: int, temperature: float, settings: EvaluateSettings
-) -> tuple[Gate, Floats]:
-    """The gate at one temperature, and its probabilities (N,); arguments as in `tune`."""
-    features = gate_features(unseen, softmax(val.seen_logits, temperature), top)
-    gate = Gate.fit(features, val.is_unseen, settings.gate.c)
-    return gate, gate.probability(features)
+def tune(
+    val: PhaseScoring, unseen: Floats, top: int, settings: EvaluateSettings, generator: np.random.Generator
+) -> Tuned:
+    """Fit and tune everything on the val phase's scored clips; `unseen` (N, U) are their unseen probabilities.
 
-
-def tune(val: PhaseScoring, unseen: Floats, top: int, settings: EvaluateSettings) -> Tuned:
-    """Fit and tune everything on the val phase's scored clips; `unseen` (N, U) are their unseen probabilities."""
+    `generator` draws the clips that gates are not fitted to, where the settings hold some out.
+    """
+    fitted = fitted_clips(val.is_unseen, settings.gate.held_out, generator)
     seen_column = np.searchsorted(np.asarray(val.seen), val.action)
     right_if_unseen = val.zsl_actions(unseen) == val.action
     right_if_seen = val.seen_logits.argmax(axis=1) == np.where(val.is_unseen, -1, seen_column)
 
     def fit(temperature: float) -> tuple[Gate, Floats]:
-        return fit_gate(val, unseen, top, temperature, settings)
+        """The gate at one temperature, and its probabilities of all clips."""
+        features = gate_features(unseen, softmax(val.seen_logits, temperature), top)
+        gate = Gate.fit(features[fitted], val.is_unseen[fitted], settings.gate.c)
+        return gate, gate.probability(features)
 
     def stacking(temperature: float) -> Floats:
         return np.asarray(unseen.max(axis=1) - softmax(val.seen_logits, temperature).max(axis=1))

@@ -12,6 +12,7 @@ import pytest
 from data.errors import DataError
 from data.feature_store import read_features, write_features
 from data.h5 import read_record
+from models.fsvae_settings import EvaluateSettings
 from pipeline.config import build_config
 from pipeline.context import Context
 from pipeline.scoring import chosen_cycles
@@ -110,6 +111,20 @@ def test_twice_gives_the_same_and_other_settings_of_now_do_not_matter(run: Conte
     assert after["seeds"] == before["seeds"]
     assert after["config"] == before["config"]
     stage_named("evaluate").run(run)
+
+
+def test_as_released_the_seed_says_what_the_gate_is_fitted_to(tmp_path: Path) -> None:
+    context = evaluated(tmp_path, SMALL, {**QUICK, "model.preset": "released", "train.seeds": [5]})
+    before = results_of(context)
+    stage_named("evaluate").run(context)
+    assert results_of(context)["seeds"] == before["seeds"]
+    everything = EvaluateSettings.model_validate(
+        {"classifier": {"relu": True, "start": "xavier"}, "gate": {"c": 2.0, "held_out": 0.0}}
+    )
+    stage_named("evaluate").run(replace(context, config=context.config.model_copy(update={"evaluate": everything})))
+    after = results_of(context)
+    assert after["seeds"]["5"]["last"]["zsl"] == before["seeds"]["5"]["last"]["zsl"]
+    assert after["seeds"] != before["seeds"]
 
 
 def test_rules_choose_their_cycles() -> None:

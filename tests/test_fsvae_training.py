@@ -1,13 +1,16 @@
 """Training of one member: a step against a direct transcription, batches, determinism, degenerate input."""
 
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch.nn.functional import mse_loss
+from torch.utils.data import DataLoader, TensorDataset
 
 from models.errors import ModelError
 from models.fsvae import FSVAE
@@ -102,16 +105,56 @@ def test_the_losses_and_gradients_of_a_step_are_autograds_of_the_papers_sum(made
 
 
 def test_each_clip_is_used_once_before_any_again() -> None:
-    rows = np.concatenate(list(islice(batch_rows(12, 5, np.random.default_rng(0)), 12)))
+    rows = np.concatenate(list(islice(batch_rows(12, 5, "epoch", np.random.default_rng(0)), 12)))
     for start in range(0, 60, 12):
         assert sorted(rows[start : start + 12]) == list(range(12))
 
 
 def test_a_set_smaller_than_a_batch_is_repeated() -> None:
-    batch = next(batch_rows(3, 8, np.random.default_rng(0)))
+    batch = next(batch_rows(3, 8, "epoch", np.random.default_rng(0)))
     assert np.bincount(batch).tolist() in ([3, 3, 2], [3, 2, 3], [2, 3, 3])
     states, _ = train(data=made_data(clips=3))
     assert len(states) == 3
+
+
+def by_direct_transcription(clips: int, size: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
+    """What the public code's loader gives: a new order of all clips for every step, and the first batch of it."""
+    while True:
+        yield generator.permutation(clips)[:size]
+
+
+@pytest.mark.parametrize("drawn", [batch_rows, by_direct_transcription])
+def test_shuffled_for_every_step_every_batch_is_equally_likely(drawn: Callable[..., Iterator[np.ndarray]]) -> None:
+    how = ("step",) if drawn is batch_rows else ()
+    batches = list(islice(drawn(4, 2, *how, np.random.default_rng(0)), 12_000))
+    places = Counter(tuple(batch) for batch in batches)
+    assert len(places) == 12  # 4 x 3 ordered pairs of different clips
+    assert all(850 < number < 1150 for number in places.values())  # 1000 +- 5 standard deviations
+    again = sum(len(set(one) & set(next_one)) for one, next_one in pairwise(batches)) / (len(batches) - 1)
+    assert again == pytest.approx(1, abs=0.03)  # half of a batch is in the next one too
+
+
+def test_shuffled_for_every_step_a_large_set_is_drawn_evenly_and_the_same_again() -> None:
+    first, again = (
+        np.stack(list(islice(batch_rows(36_000, 64, "step", np.random.default_rng(seed)), 2000))) for seed in (3, 3)
+    )
+    assert np.array_equal(first, again)
+    assert all(len(set(batch)) == 64 for batch in first.tolist())
+    for column in (first, first[:, :1], first[:, -1:]):  # no place of a batch is for some clips
+        tenths = np.bincount(column.ravel() // 3600, minlength=10) / column.size
+        assert np.abs(tenths - 0.1).max() < 5 * (0.09 / column.size) ** 0.5
+
+
+def test_shuffled_for_every_step_a_set_smaller_than_a_batch_is_the_batch() -> None:
+    dataset = TensorDataset(torch.arange(3))
+    (published,) = next(iter(DataLoader(dataset, batch_size=8, shuffle=True)))
+    batch = next(batch_rows(3, 8, "step", np.random.default_rng(0)))
+    assert sorted(batch) == sorted(published.tolist()) == [0, 1, 2]
+    (states, rows), (_, again) = (
+        train(SHORT.model_copy(update={"shuffle": "step"}), data=made_data(clips=3)) for _ in range(2)
+    )
+    assert len(states) == 3
+    assert rows == again
 
 
 def test_a_seed_gives_the_same_twice_and_another_seed_another() -> None:

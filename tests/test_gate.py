@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
+from torch.nn.functional import cross_entropy
 
 from models.errors import ModelError
-from models.gate import Gate, best_threshold, gate_features, route, softmax
+from models.gate import Gate, best_threshold, fitted_clips, gate_features, route, softmax
 from models.metrics import harmonic_mean
 
 
@@ -30,6 +32,41 @@ def test_gate_is_a_logistic_regression() -> None:
     # at the optimum the gradient of the penalised loss vanishes: sum of residuals, and C * residuals @ x = w
     np.testing.assert_allclose((unseen - probability).sum(), 0, atol=0.05)
     np.testing.assert_allclose((unseen - probability) @ features, gate.weights, atol=0.05)
+
+
+def test_the_public_codes_gate_is_ours_at_twice_its_c() -> None:
+    """Softmax regression with two outputs, C = 1: the cross-entropies' sum, half the squared weights, not the bias."""
+    generator = np.random.default_rng(1)
+    unseen = np.arange(150) % 3 == 0
+    features = np.sort(generator.dirichlet(np.ones(6), 150), axis=1)[:, ::-1] + 0.1 * unseen[:, None]
+    ours = Gate.fit(features, unseen, c=2.0).probability(features)
+
+    rows, kind = torch.tensor(features), torch.tensor(unseen.astype(np.int64))
+    weights = torch.zeros((2, 6), dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weights, bias], max_iter=1000, tolerance_grad=1e-9, line_search_fn="strong_wolfe")
+
+    def loss() -> float:
+        optimiser.zero_grad()
+        total = cross_entropy(rows @ weights.T + bias, kind, reduction="sum") + 0.5 * weights.square().sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        return total.item()
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    published = (rows @ weights.T + bias).softmax(dim=1)[:, 1].detach().numpy()
+    np.testing.assert_allclose(ours, published, atol=1e-3)
+    assert np.abs(Gate.fit(features, unseen, c=1.0).probability(features) - published).max() > 0.01
+
+
+def test_clips_that_are_held_out_are_a_share_of_either_kind() -> None:
+    unseen = np.arange(1000) < 37
+    fitted, again, other = (fitted_clips(unseen, 0.2, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert ((~fitted & unseen).sum(), (~fitted & ~unseen).sum()) == (37 // 5, 963 // 5)
+    assert np.array_equal(fitted, again)
+    assert not np.array_equal(fitted, other)
+    assert fitted_clips(unseen, 0.0, np.random.default_rng(0)).all()
+    few = fitted_clips(np.array([True, False]), 0.99, np.random.default_rng(0))
+    assert few.all()
 
 
 def test_gate_needs_both_kinds() -> None:

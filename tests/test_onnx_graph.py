@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.fsvae import FSVAE
-from models.fsvae_settings import ModelSettings
+from models.fsvae_settings import ClassifierSettings, ModelSettings
 from models.gate import Gate, gate_features, softmax
 from models.onnx_graph import OUTPUTS, ModelParts, onnx_model
 from models.shift_gcn import FEATURES, ShiftGCN
@@ -38,7 +38,7 @@ def parts(settings: dict[str, Any], relu: bool = False, gate: bool = True) -> Mo
         network.fc.weight.detach().numpy(),
         network.fc.bias.detach().numpy(),
         FSVAE(FEATURES, TEXT, model, generator),
-        UnseenClassifier(model.latent, UNSEEN, relu, generator),
+        UnseenClassifier(model.latent, UNSEEN, ClassifierSettings(relu=relu), generator),
         Gate(np.random.default_rng(0).normal(size=2 * top), 0.3) if gate else None,
         top,
         2.0,

@@ -19,10 +19,12 @@ from data.h5 import read_record
 from data.text_store import read_text_features, write_text_features
 from models.errors import ModelError
 from models.fsvae_training import train_member
+from models.text_settings import TextSettings
 from pipeline import train as train_module
 from pipeline.config import load_config
 from pipeline.context import Context
 from pipeline.errors import PipelineError
+from pipeline.fsvae_inputs import text_matrix
 from pipeline.provenance import read_record as read_any_record
 from pipeline.stages import stage_named
 from pipeline.status import stage_state
@@ -31,6 +33,7 @@ from pipeline.workspace import PHASES
 from tests.made_features import Made, made_workspace
 
 SMALL = Made(actions=10, unseen=(3, 7), val_unseen=(2, 9), train_clips=8, test_clips=4, features=12, text=5)
+LEVELS = TextSettings().levels
 QUICK = {
     "train.workers": 1,
     "train.seeds": [5, 6],
@@ -126,6 +129,13 @@ def test_an_action_without_a_training_clip_is_named(tmp_path: Path) -> None:
     write_features(path, replace(features, train=features.train & (features.action != 4)), read_record(path))
     with pytest.raises(DataError, match="A004"):
         stage_named("train").run(context)
+
+
+def test_texts_are_joined_in_the_order_of_the_levels(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    own, published = (text_matrix(context, levels, [3, 5]) for levels in (LEVELS, ("label", "global", "local")))
+    label, local, world = np.split(own, 3, axis=1)
+    np.testing.assert_array_equal(published, np.concatenate((label, world, local), axis=1))
 
 
 def test_a_level_that_was_not_embedded_is_named(tmp_path: Path) -> None:
