@@ -25,6 +25,7 @@ from data.splits import NUM_ACTIONS, action_label
 from pipeline.context import Context
 from pipeline.csv_cells import cells
 from pipeline.errors import PipelineError
+from pipeline.inputs import raw_clips
 from pipeline.provenance import Provenance
 from pipeline.worker import ending_with_this_process
 
@@ -75,6 +76,7 @@ def preprocess(context: Context, provenance: Provenance) -> None:
         for batch in _batches(context, clips):
             writer.append(batch.clips)
             tally.add(batch)
+        provenance.require_inputs(raw_clips(context))
         _write_rejects(workspace.rejects, tally.rejects)
         if not tally.kept:
             raise PipelineError(_nothing_left(context, tally))
