@@ -24,6 +24,7 @@ from pipeline.config import Config, build_config
 from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.fsvae_inputs import phase_and_clips, read_phases, split_in_use, text_matrix
+from pipeline.inputs import model_features_and_text
 from pipeline.members import worked_on
 from pipeline.phases import missing
 from pipeline.provenance import Provenance, package_versions, read_record
@@ -81,6 +82,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         "versions": package_versions(),
         "provenance": provenance.record(),
     }
+    provenance.require_inputs(model_features_and_text(context))
     write_predictions(context.run.predictions, phases["test"], predictions, classifiers, provenance.record())
     write_results(context.run.results, results)
     title = f"{context.run_name}: {trained.dataset.name}, split {split.name}, {trained.dataset.protocol}"

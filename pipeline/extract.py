@@ -25,6 +25,7 @@ from pipeline.context import Context
 from pipeline.given_backbone import GivenBackbone, given_backbone
 from pipeline.held_out import at_chance, choose_held_out
 from pipeline.hints import told
+from pipeline.inputs import skeletons_and_weights
 from pipeline.phases import Phase, phase_of, require_clips, require_held_out
 from pipeline.provenance import BACKBONE, Provenance
 from pipeline.texts_in_use import require_texts
@@ -52,10 +53,12 @@ def extract(context: Context, provenance: Provenance) -> None:
     with SkeletonStore(context.workspace.skeletons) as store:
         store.require_as_written()
         inputs = _inputs(context, store)
+        provenance.require_inputs(skeletons_and_weights(context))
         for name in PHASES:
             phase = phase_of(name, inputs.split)
             features, record = _phase_features(context, provenance, phase, inputs, accelerator)
             if accelerator.is_main_process:
+                provenance.require_inputs(skeletons_and_weights(context))
                 write_features(context.workspace.features(name), features, {**provenance.record(), **record})
             accelerator.wait_for_everyone()
 

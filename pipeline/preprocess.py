@@ -25,7 +25,9 @@ from data.splits import NUM_ACTIONS, action_label
 from pipeline.context import Context
 from pipeline.csv_cells import cells
 from pipeline.errors import PipelineError
+from pipeline.inputs import raw_clips
 from pipeline.provenance import Provenance
+from pipeline.worker import ending_with_this_process
 
 BATCH_CLIPS = 8
 WINDOW_BATCHES = 24  # of each worker; results wait in memory until their window is written
@@ -74,6 +76,7 @@ def preprocess(context: Context, provenance: Provenance) -> None:
         for batch in _batches(context, clips):
             writer.append(batch.clips)
             tally.add(batch)
+        provenance.require_inputs(raw_clips(context))
         _write_rejects(workspace.rejects, tally.rejects)
         if not tally.kept:
             raise PipelineError(_nothing_left(context, tally))
@@ -98,7 +101,7 @@ def _batches(context: Context, clips: Sequence[Clip]) -> Iterator[CleanBatch]:
     settings = context.config.preprocess
     batches = [clips[start : start + BATCH_CLIPS] for start in range(0, len(clips), BATCH_CLIPS)]
     workers = max(1, min(settings.workers or joblib.cpu_count(), len(batches)))
-    options = {"idle_worker_timeout": IDLE_SECONDS} if workers > 1 else {}
+    options = {"idle_worker_timeout": IDLE_SECONDS, **ending_with_this_process()} if workers > 1 else {}
     columns = (TextColumn("preprocess"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=context.console, transient=True) as progress:
         task = progress.add_task("clips", total=len(clips))

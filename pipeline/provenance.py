@@ -89,6 +89,20 @@ class Provenance:
             elif self.inputs[name] != earlier.inputs[name]:
                 yield f"{name} changed"
 
+    def require_inputs(self, now: Mapping[str, str]) -> None:
+        """Raise PipelineError when `now`, the inputs' fingerprints after they were read, are others than before.
+
+        What was read may be of either state then, and the record would tell of the old one: put back, it would make
+        the result look up to date.
+        """
+        names = now.keys() | self.inputs.keys()
+        changed = sorted(name for name in names if now.get(name) != self.inputs.get(name))
+        if changed:
+            raise PipelineError(
+                f"{', '.join(changed)} changed while {self.stage} read it, so that no result was written; run the same "
+                "command again"
+            )
+
 
 @cache
 def package_versions() -> dict[str, str]:

@@ -27,6 +27,7 @@ from pipeline.config import dump_config
 from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.fsvae_inputs import phase_and_clips, read_phases, split_in_use, text_matrix
+from pipeline.inputs import features_and_text
 from pipeline.members import worked_on
 from pipeline.provenance import Provenance, package_versions
 from pipeline.remaining import Remaining
@@ -44,6 +45,7 @@ def train(context: Context, provenance: Provenance) -> None:
     if len(set(settings.seeds)) < len(settings.seeds):
         raise PipelineError(f"train.seeds = {list(settings.seeds)} lists a seed twice; each seed is one model")
     data = training_data(context)
+    provenance.require_inputs(features_and_text(context))
     device = torch_device(context.config.device)
     members: list[TrainedMember] = []
     for member, resumed in _train_members(context, provenance, data, device):

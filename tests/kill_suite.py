@@ -2,37 +2,39 @@
 
     python -m tests.kill_suite --kills 200
 
-A child process runs `fsvae-pipe run` on a small made data set and gets SIGKILL after a random time. After every kill
-each file that stands under its final name must be whole and what an undisturbed run writes. After some kills the run is
-finished and everything compared; then the outputs from a random stage on are taken away and it begins again. Runs that
-end before their time has come do not count, and make the times to come shorter.
+A child process runs `fsvae-pipe run` on a small made data set, or `fsvae-pipe preprocess` on a large one, and gets
+SIGKILL after a random time. After every kill each file that stands under its final name must be whole and what an
+undisturbed run writes. After some kills the run is finished and everything compared; then the outputs from a random
+stage on are taken away and it begins again. Runs that end before their time has come do not count, and make the times
+to come shorter. The next run starts at once, also where worker processes of the killed one are still there; they must
+be gone soon.
 """
 
 import argparse
-import hashlib
-import json
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data import h5
-from pipeline.made_clips import write_raw_clips
-from pipeline.provenance import read_record
-from pipeline.stages import STAGES
-from pipeline.workspace import PHASES, Workspace
-from tests.conftest import TINY, TINY_CONFIG, lay_out
+from tests.kill_scenes import Scene, fingerprint, finish, preprocess_alone, program, whole_run
 
 KILLS_A_ROUND = 5
 SHORTER, LONGER = (
     0.7,
     1.15,
 )  # what becomes of the longest time until a kill, after a run that ended before and after a kill
+COMMANDS = ("run", "preprocess")  # each round is of one of them
+PREPROCESS_SHARE = 1 / 3  # of the rounds
+MANY_CLIPS = 2000
+WORKERS_END_SECONDS = 20  # they look twice a second whether the program is still there
+STAGE_LINE = re.compile(rb"^([\w-]+): (missing|stale|done in) ", re.MULTILINE)  # what the program says of its stages
 
 
 @dataclass
@@ -40,119 +42,99 @@ class Tally:
     """What the suite saw."""
 
     kills: int = 0
+    half_written: int = 0  # kills that left a file beside its place
     ended_before: int = 0  # runs that ended before they would have been killed
-    stages: dict[str, int] = field(default_factory=dict)  # kills by the first stage that was not done
+    stages: Counter[str] = field(default_factory=Counter)  # kills by the stage that ran
     differences: list[str] = field(default_factory=list)
 
-
-def make_workspace(folder: Path) -> Workspace:
-    """A small made data set with its config.toml."""
-    write_raw_clips(folder / "clips", TINY)
-    lay_out(folder, folder / "clips", TINY_CONFIG)
-    return Workspace(folder)
+    def differs(self, what: str) -> None:
+        """Note what should not be."""
+        self.differences.append(f"after {self.kills} kills: {what}")
 
 
-def outputs(workspace: Workspace) -> list[list[Path]]:
-    """The outputs of each stage, in order."""
-    run = workspace.run("default")
-    features = [*(workspace.features(phase) for phase in PHASES), *(workspace.backbone(phase) for phase in PHASES)]
-    return [[workspace.skeletons], features, [workspace.text], [run.model], [run.results, run.predictions]]
+def run_suite(
+    folder: Path, kills: int, seed: int, commands: Collection[str] = COMMANDS, clips: int = MANY_CLIPS
+) -> Tally:
+    """Kill the `commands` `kills` times in workspaces below `folder`; `clips` are those of preprocess alone."""
+    tally, rng = Tally(), random.Random(seed)
+    folder.mkdir(exist_ok=True)
+    whole = [whole_run(folder)] if "run" in commands else []
+    alone = list(preprocess_alone(folder, clips)) if "preprocess" in commands else []
+    while tally.kills < kills:
+        scenes = alone if alone and (not whole or rng.random() < PREPROCESS_SHARE) else whole
+        kill_round(rng.choice(scenes), min(KILLS_A_ROUND, kills - tally.kills), rng, tally)
+        print(f"{tally.kills} kills, {len(tally.differences)} differences", file=sys.stderr)
+    return tally
 
 
-def fingerprint(path: Path) -> str:
-    """What a file holds, without times: computed from the contents, not taken from what the file says of itself."""
-    if path.suffix == ".h5":
-        with h5.reading(path) as file:
-            computed = h5.fingerprint(file)
-        return computed if computed == read_record(path)["fingerprint"] else "its own fingerprint is wrong"
-    if path.suffix == ".json":
-        tree = json.loads(path.read_text("utf-8"))
-        for key in ("provenance", "versions"):
-            tree.pop(key)
-        return json.dumps(tree, sort_keys=True)
-    content = path.read_bytes()
-    header = 8 + int.from_bytes(content[:8], "little")
-    return f"{read_record(path)['fingerprint']} {hashlib.sha256(content[header:]).hexdigest()}"
+def kill_round(scene: Scene, kills: int, rng: random.Random, tally: Tally) -> None:
+    """Begin with a random stage anew, kill the command up to `kills` times, and finish it."""
+    first = rng.randrange(len(scene.outputs))
+    for path in (path for stage in scene.outputs[first:] for path in stage):
+        path.unlink(missing_ok=True)
+    children = []
+    for _ in range(kills):
+        child, killed = kill_once(scene, rng.uniform(0.03, 1.0) * scene.longest[first], tally)
+        children.append(child)
+        compare(scene, tally, whole=not killed)
+        scene.longest[first] = min(scene.seconds, scene.longest[first] * (LONGER if killed else SHORTER))
+        if not killed:
+            break
+    finish(scene.workspace, *scene.command)
+    compare(scene, tally, whole=True)
+    for path in scene.workspace.root.rglob("*.partial"):
+        tally.differs(f"{path} was left by a finished run")
+    for child in children:
+        require_all_gone(child, tally)
 
 
-def program(workspace: Workspace, *arguments: str) -> subprocess.Popen[bytes]:
-    """The real command in a process of its own, which hears SIGINT also where a shell in the background ignores it."""
-    command = [sys.executable, "-m", "pipeline", "-w", str(workspace.root), *arguments]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=_hear_sigint)
+def kill_once(scene: Scene, delay_seconds: float, tally: Tally) -> tuple[subprocess.Popen[bytes], bool]:
+    """Start the command and kill it after a time, unless it has ended before; the process, and whether it was killed.
+
+    What the program said until then tells which stage ran.
+    """
+    child = program(scene.workspace, *scene.command)
+    try:
+        _, said = child.communicate(timeout=delay_seconds)
+    except subprocess.TimeoutExpired as late:
+        said = late.stderr or b""
+        child.kill()
+        child.wait()
+    if child.returncode != -signal.SIGKILL:
+        tally.ended_before += 1
+        if child.returncode:
+            tally.differs(f"the program failed: {said.decode()[-1000:]}")
+        return child, False
+    tally.kills += 1
+    tally.half_written += any(scene.workspace.root.rglob("*.partial"))
+    told = STAGE_LINE.findall(said)
+    name, state = told[-1] if told else (b"before the first stage", b"")
+    tally.stages["between two stages" if state == b"done in" else name.decode()] += 1
+    return child, True
 
 
-def _hear_sigint() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def compare(workspace: Workspace, wanted: dict[str, str], tally: Tally, whole: bool) -> None:
+def compare(scene: Scene, tally: Tally, whole: bool) -> None:
     """Note every output that differs from the undisturbed run's, or is missing although the run was `whole`."""
-    for path in (path for stage in outputs(workspace) for path in stage):
-        name = str(path.relative_to(workspace.root))
+    for name, path in scene.named():
         if path.exists():
             try:
                 found = fingerprint(path)
             except Exception as error:  # any error here is what the suite looks for
                 found = repr(error)
-            if found != wanted[name]:
-                tally.differences.append(f"after {tally.kills} kills: {name}: {found[:200]}")
+            if found != scene.wanted[name]:
+                tally.differs(f"{name}: {found[:200]}")
         elif whole:
-            tally.differences.append(f"after {tally.kills} kills and a finished run: {name} is missing")
+            tally.differs(f"{name} is missing after a finished run")
 
 
-def run_suite(folder: Path, kills: int, seed: int) -> Tally:
-    """Kill the program `kills` times in workspaces below `folder`."""
-    tally, rng = Tally(), random.Random(seed)
-    calm = make_workspace(folder / "calm")
-    started = time.perf_counter()
-    finish(calm)
-    seconds = time.perf_counter() - started
-    wanted = {str(path.relative_to(calm.root)): fingerprint(path) for stage in outputs(calm) for path in stage}
-
-    disturbed = make_workspace(folder / "disturbed")
-    longest = [seconds] * len(STAGES)  # until a kill, by the stage that a round begins with
-    while tally.kills < kills:
-        first = rng.randrange(len(STAGES))
-        for path in (path for stage in outputs(disturbed)[first:] for path in stage):
-            path.unlink(missing_ok=True)
-        for _ in range(min(KILLS_A_ROUND, kills - tally.kills)):
-            killed = kill_once(disturbed, rng.uniform(0.03, 1.0) * longest[first], tally)
-            compare(disturbed, wanted, tally, whole=not killed)
-            longest[first] = min(seconds, longest[first] * (LONGER if killed else SHORTER))
-            if not killed:
-                break
-        finish(disturbed)
-        compare(disturbed, wanted, tally, whole=True)
-        left = [str(path) for path in disturbed.root.rglob("*.partial")]
-        tally.differences += [f"after {tally.kills} kills and a finished run: {path} was left" for path in left]
-        print(f"{tally.kills} kills, {len(tally.differences)} differences", file=sys.stderr)
-    return tally
-
-
-def kill_once(workspace: Workspace, delay_seconds: float, tally: Tally) -> bool:
-    """Start a run and kill it after a time, unless it has ended before; count where it was. Whether it was killed."""
-    child = program(workspace, "run")
-    try:
-        child.communicate(timeout=delay_seconds)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.communicate()
-    if child.returncode != -signal.SIGKILL:
-        tally.ended_before += 1
-        return False
-    tally.kills += 1
-    done = [all(path.exists() for path in paths) for paths in outputs(workspace)]
-    where = "after the last stage" if all(done) else STAGES[done.index(False)].name
-    tally.stages[where] = tally.stages.get(where, 0) + 1
-    return True
-
-
-def finish(workspace: Workspace) -> None:
-    """Run to the end, undisturbed."""
-    child = program(workspace, "run")
-    _, errors = child.communicate()
-    if child.returncode:
-        raise RuntimeError(f"the run after the kills failed: {errors.decode()[-2000:]}")
+def require_all_gone(child: subprocess.Popen[bytes], tally: Tally) -> None:
+    """Note when a worker of the killed process goes on: it holds what was the process's standard error."""
+    if child.stderr is not None and not child.stderr.closed:
+        try:
+            child.communicate(timeout=WORKERS_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.stderr.close()
+            tally.differs(f"a worker of process {child.pid}, which was killed, goes on")
 
 
 def main() -> None:
@@ -160,13 +142,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--command", choices=COMMANDS, help="kill this one alone")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="fsvae-kills-"))
     try:
-        tally = run_suite(folder, arguments.kills, arguments.seed)
+        commands = [arguments.command] if arguments.command else COMMANDS
+        tally = run_suite(folder, arguments.kills, arguments.seed, commands)
     finally:
         shutil.rmtree(folder)
-    print(f"kills {tally.kills} by the stage that ran: {tally.stages}; ended before a kill: {tally.ended_before}")
+    print(f"kills {tally.kills} by the stage that ran: {dict(tally.stages)}")
+    print(f"with a half-written file beside its place: {tally.half_written}; ended before a kill: {tally.ended_before}")
     print(f"differences: {len(tally.differences)}", *tally.differences, sep="\n")
     sys.exit(1 if tally.differences else 0)
 

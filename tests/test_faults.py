@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.kill_suite import make_workspace, program, run_suite
+from tests.kill_scenes import make_workspace, program
+from tests.kill_suite import COMMANDS, run_suite
 
 
 @pytest.mark.slow
-def test_killed_runs_end_as_undisturbed_ones(tmp_path: Path) -> None:
-    tally = run_suite(tmp_path, kills=3, seed=1)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_killed_runs_end_as_undisturbed_ones(tmp_path: Path, command: str) -> None:
+    tally = run_suite(tmp_path, kills=3, seed=1, commands=[command], clips=300)
     assert tally.kills == 3
     assert tally.differences == []
 
