@@ -5,7 +5,7 @@ numbers depend on the clip alone: not on the batch, the order, or the number of 
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import local
 
@@ -55,7 +55,7 @@ class _FeaturesOnCPU:
 
     def __init__(self, network: ShiftGCN, executor: ThreadPoolExecutor) -> None:
         self._network, self._executor = network, executor
-        self._folded: dict[int, tuple[FoldedShiftGCN, Tensor]] = {}
+        self._folded: dict[int, tuple[FoldedShiftGCN, Future[Tensor]]] = {}
         self._thread = local()
 
     def features(self, clips: Tensor) -> Tensor:
@@ -66,17 +66,18 @@ class _FeaturesOnCPU:
             (clip, slot) for slot in range(bodies) for clip in range(batch) if slot == 0 or clips[clip, ..., 1].any()
         ]
         both = torch.zeros(batch, BODIES, FEATURES)
-        both[:, 1] = empty
         found = self._executor.map(lambda job: self._body(folded, clips[job[0], ..., job[1]], job[1]), jobs)
+        both[:, 1] = empty.result()
         for (clip, slot), feature in zip(jobs, found, strict=True):
             both[clip, slot] = feature
         return both.mean(1)
 
-    def _for(self, frames: int) -> tuple[FoldedShiftGCN, Tensor]:
+    def _for(self, frames: int) -> tuple[FoldedShiftGCN, "Future[Tensor]"]:
+        """The network for clips of `frames` frames, and the features (256,) of an empty second body."""
         if frames not in self._folded:
             folded = FoldedShiftGCN(self._network, frames)
-            empty = folded.body_features(torch.zeros(COORDINATES, frames, JOINTS), 1, Scratch())
-            self._folded[frames] = folded, empty
+            empty = torch.zeros(COORDINATES, frames, JOINTS)
+            self._folded[frames] = folded, self._executor.submit(self._body, folded, empty, 1)
         return self._folded[frames]
 
     @torch.inference_mode()  # which is a state of each thread

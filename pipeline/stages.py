@@ -70,7 +70,7 @@ STAGES = (
     ),
     Stage(
         name="extract",
-        version=2,
+        version=3,
         help="skeletons.h5 -> features/test.h5, features/val.h5; trains a Shift-GCN a phase, unless weights are given.",
         needs=("preprocess",),
         settings=("dataset.name", *SPLIT_SETTINGS, *PROTOCOL_SETTINGS, "backbone"),
@@ -92,7 +92,7 @@ STAGES = (
     ),
     Stage(
         name="train",
-        version=2,
+        version=3,
         help="Features and text -> runs/NAME/; trains FS-VAE for both phases.",
         needs=("extract", "embed-text"),
         settings=("dataset.name", *SPLIT_SETTINGS, *PROTOCOL_SETTINGS, "text.levels", "model", "train"),
