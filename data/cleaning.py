@@ -5,7 +5,6 @@ Imports nothing heavy, because every worker imports it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import ClassVar, Self
 
 import numpy as np
@@ -15,6 +14,7 @@ from data.bodies import CleanClip, Recipe, clean
 from data.clip_name import ClipName
 from data.errors import RawFileError
 from data.joints import NUM_JOINTS
+from data.memory import keep_freed_memory
 from data.skeleton_file import parse_clip
 from data.sources import ClipSource
 
@@ -92,20 +92,9 @@ def collect(clips: Sequence[tuple[ClipName, CleanClip]]) -> CleanClips:
     )
 
 
-@cache
-def _keep_freed_memory() -> None:
-    """Make glibc keep up to 32 MB of freed memory, once in a process.
-
-    A clip's arrays come to a few megabytes. Given back and asked for again with every clip, they cost more time in page
-    faults than the parsing takes. glibc raises its threshold when a block of this size is freed; nothing touches the
-    block, so it costs no memory. Other allocators do not mind.
-    """
-    np.empty(1 << 24, np.uint8)
-
-
 def clean_batch(sources: Sequence[tuple[ClipName, ClipSource]], recipe: Recipe) -> CleanBatch:
     """Read, parse and normalise the files of a batch; a file that can't be used becomes a reject."""
-    _keep_freed_memory()
+    keep_freed_memory()
     clips: list[tuple[ClipName, CleanClip]] = []
     rejects: list[Reject] = []
     dropped: dict[str, int] = {}

@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 from joblib import Parallel, delayed
 
+from data.memory import keep_freed_memory
 from pipeline.worker import ending_with_this_process
 
 Result = TypeVar("Result")
@@ -29,6 +30,7 @@ def worked_on(function: Callable[..., Result], tasks: Sequence[tuple[object, ...
 
 
 def _alone(function: Callable[..., Result], task: tuple[object, ...]) -> Result:
+    keep_freed_memory()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
