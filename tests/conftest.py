@@ -11,6 +11,7 @@ from rich.console import Console
 
 from pipeline.cli import main
 from pipeline.made_clips import MadeDataset, write_raw_clips
+from tests.made_published import Published
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -111,6 +112,27 @@ def report_page(scored_work: Path) -> Path:
     assert done.exit_code == 0, done.output
     assert done.stdout == f"wrote {page}\n"
     return page
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """A new workspace for NTU RGB+D 60, split 55/5."""
+    folder = tmp_path / "work"
+    made = CliRunner().invoke(main, ["-w", str(folder), "init", "ntu60-synse-55-5"])
+    assert made.exit_code == 0, made.output
+    return folder
+
+
+@pytest.fixture
+def shift(tmp_path: Path) -> Path:
+    """A published folder of the test phase of that split."""
+    return Published().write_test(tmp_path / "shift_5_r")
+
+
+@pytest.fixture
+def shift_val(tmp_path: Path) -> Path:
+    """A published folder of its val phase."""
+    return Published().write_val(tmp_path / "shift_val_5_r")
 
 
 def lay_out(root: Path, raw: Path, config: str) -> None:

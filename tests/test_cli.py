@@ -20,13 +20,6 @@ def call(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    assert call("-w", folder, "init", "ntu60-synse-55-5").exit_code == 0
-    return folder
-
-
 def files(folder: Path) -> set[str]:
     return {path.name for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
 

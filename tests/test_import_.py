@@ -14,22 +14,6 @@ from tests.made_published import Published
 from tests.rewritten import rewrite_record
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    assert call("-w", tmp_path / "work", "init", "ntu60-synse-55-5").exit_code == 0
-    return tmp_path / "work"
-
-
-@pytest.fixture
-def shift(tmp_path: Path) -> Path:
-    return Published().write_test(tmp_path / "shift_5_r")
-
-
-@pytest.fixture
-def shift_val(tmp_path: Path) -> Path:
-    return Published().write_val(tmp_path / "shift_val_5_r")
-
-
 @pytest.mark.slow
 def test_an_import_does_for_the_stages_it_replaces(work: Path, tmp_path: Path, shift: Path, shift_val: Path) -> None:
     assert call("-w", work, "import", "features", shift, shift_val).exit_code == 0

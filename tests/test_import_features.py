@@ -9,23 +9,7 @@ import pytest
 from data.feature_store import read_features
 from pipeline.provenance import read_record
 from tests.importing import call, refused
-from tests.made_published import UNSEEN, VAL_UNSEEN, Published
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    assert call("-w", tmp_path / "work", "init", "ntu60-synse-55-5").exit_code == 0
-    return tmp_path / "work"
-
-
-@pytest.fixture
-def shift(tmp_path: Path) -> Path:
-    return Published().write_test(tmp_path / "shift_5_r")
-
-
-@pytest.fixture
-def shift_val(tmp_path: Path) -> Path:
-    return Published().write_val(tmp_path / "shift_val_5_r")
+from tests.made_published import UNSEEN, VAL_UNSEEN
 
 
 def test_folders_become_the_clips_of_both_phases(work: Path, shift: Path, shift_val: Path) -> None:

@@ -3,17 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from data.text_store import read_text_features
 from tests.importing import call, refused, states
 from tests.made_published import Published
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    assert call("-w", tmp_path / "work", "init", "ntu60-synse-55-5").exit_code == 0
-    return tmp_path / "work"
 
 
 def test_text_levels_are_told_by_name_or_by_hand(work: Path, tmp_path: Path) -> None:
