@@ -26,7 +26,8 @@ from pipeline.context import Context
 from pipeline.errors import PipelineError
 from pipeline.export_description import description
 from pipeline.predict import given_actions
-from pipeline.trained_run import Backbone, open_run
+from pipeline.run_backbone import Backbone
+from pipeline.trained_run import open_run
 
 if TYPE_CHECKING:
     from models.onnx_graph import ModelParts

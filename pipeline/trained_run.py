@@ -2,7 +2,6 @@
 
 Settings come from the records of the run's files, not from config.toml as it stands now: a clip goes through the very
 preprocessing, backbone and texts that trained the run. Every file is checked to be the one that the run was made from.
-Letters: N clips, S seen actions, U unseen actions, D features.
 """
 
 import json
@@ -11,25 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
 from data.splits import Split, action_label
 from data.text_store import read_text_features
-from models.errors import ModelError
 from pipeline.config import Config, build_config
 from pipeline.context import Context, require_device_alone
 from pipeline.errors import PipelineError
-from pipeline.phases import phase_of
-from pipeline.provenance import BACKBONE, Provenance, read_record
+from pipeline.provenance import Provenance, read_record
+from pipeline.run_backbone import Backbone, run_backbone
 from pipeline.status import IMPORT
 from pipeline.workspace import PHASES, RunFolder, Workspace
-
-if TYPE_CHECKING:
-    from models.shift_gcn import ShiftGCN
 
 Record = Mapping[str, str]
 Names = dict[str, Path]  # the files that records name as inputs
@@ -69,25 +62,12 @@ class TrainedRun:
         """Which model this is, for people."""
         return f"run {self.context.run_name}, seed {self.seed}, cycle {self.cycle} (rule {self.selection})"
 
-    def backbone(self) -> "Backbone":
+    def backbone(self) -> Backbone:
         """The network of the test phase, with its classifier of the seen actions.
 
         Raises PipelineError when the features were imported, or the weights are gone or are not those that made them.
         """
-        return _backbone(self.context, self.split)
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """A Shift-GCN, and the linear classifier on its features: weight (S, D), bias (S,)."""
-
-    network: "ShiftGCN"
-    weight: NDArray[np.float32]
-    bias: NDArray[np.float32]
-
-    def seen_logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, D) -> (N, S), up to a constant a row."""
-        return features @ self.weight.T + self.bias
+        return run_backbone(self.context, self.split)
 
 
 def open_run(folder: Path, seed: int | None = None, context: Context | None = None) -> TrainedRun:
@@ -199,57 +179,3 @@ def _results(run: RunFolder) -> dict[str, Any]:
     if absent:
         raise PipelineError(f"{run.results}: has no {', '.join(absent)}; run `fsvae-pipe evaluate --force`")
     return results
-
-
-def _backbone(context: Context, split: Split) -> Backbone:
-    from models.backbone_checkpoint import load_network, network_fingerprint
-
-    features, weights = context.workspace.features("test"), context.workspace.backbone("test")
-    record = read_record(features)
-    if record["stage"] == IMPORT:
-        raise PipelineError(
-            f"{features} was imported, so there is no backbone that could read a clip; name the raw clips in "
-            f"{context.config_path} as dataset.raw and run `fsvae-pipe extract --force`, then `fsvae-pipe run`"
-        )
-    given = context.config.backbone.weights
-    weights = context.user_path(given) if given else weights
-    if not weights.is_file():
-        raise PipelineError(
-            f"{weights} is gone: the backbone that made {features}. Put it back, or run `fsvae-pipe extract --force`, "
-            "then `fsvae-pipe run`"
-        )
-    try:
-        network = load_network(weights)
-    except ModelError as error:
-        raise PipelineError(
-            f"{error}. It made {features}: put it back as it was, or run `fsvae-pipe extract --force`, "
-            "then `fsvae-pipe run`"
-        ) from error
-    if record.get(BACKBONE) != network_fingerprint(network):
-        raise PipelineError(
-            f"{weights} is not the backbone that made {features}, which the run was trained on; put that one back, "
-            "or run `fsvae-pipe extract --force`, then `fsvae-pipe run`"
-        )
-    own = (network.fc.weight.detach().numpy(), network.fc.bias.detach().numpy())
-    return Backbone(network, *(_head_of_given(context, split, own) if given else own))
-
-
-def _head_of_given(
-    context: Context, split: Split, own: tuple[NDArray[np.float32], NDArray[np.float32]]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The classifier of the seen actions on the features of `backbone.weights`, as extract uses it."""
-    from data.feature_store import read_features
-    from pipeline.given_backbone import fit_head, given_backbone
-
-    backbone, phase = given_backbone(context), phase_of("test", split)
-    if backbone.knows(phase):
-        columns = np.searchsorted(backbone.actions or (), phase.seen)
-        return own[0][columns], own[1][columns]
-    features = read_features(context.workspace.features("test"))
-    fit = features.train & ~features.held_out & np.isin(features.action, phase.seen)
-    scaler, regression = (step for _, step in fit_head(features.features, features.action, fit).steps)
-    weight = regression.coef_ / scaler.scale_
-    bias = regression.intercept_ - weight @ scaler.mean_
-    if len(weight) == 1:  # of two actions, the second one against the first
-        weight, bias = np.concatenate((0 * weight, weight)), np.concatenate((0 * bias, bias))
-    return weight.astype(np.float32), bias.astype(np.float32)
