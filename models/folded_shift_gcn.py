@@ -193,9 +193,9 @@ def _folded_spatial(spatial: SpatialShiftConv) -> tuple[Tensor, Tensor]:
     channels = len(shift) // JOINTS
     bias = shift + scale * spatial.Linear_bias.view(-1).repeat(JOINTS)
     moved = shift_rows(channels).to(scale.device)
-    weight = spatial.joint_weights() * scale[moved].view(JOINTS, channels, 1)
+    weight = spatial.joint_weights().mul_(scale[moved].view(JOINTS, channels, 1))
     if spatial.down is None:
-        weight = weight + torch.eye(channels, device=weight.device)
+        weight.diagonal(dim1=1, dim2=2).add_(1)
         bias = bias[moved]
     return weight.cpu().contiguous(), bias.view(JOINTS, channels, 1).cpu()
 
