@@ -94,7 +94,7 @@ def negative_pairs(kind: Literal["all-pairs", "label-aware"], actions: Tensor) -
 def calibrated_gradients(
     kind: Calibration, skeleton: Tensor, text: Tensor, permutation: Tensor, actions: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor]:
-    """The gradients of `calibrated_loss` in `skeleton` and `text`, (B, B) each; autograd takes ten times as long."""
+    """The gradients of `calibrated_loss` in `skeleton` and `text`, (B, B) each; autograd takes three times as long."""
     if kind == "one-sided":
         return _valid_gradient(skeleton, temperature), _permuted_gradient(text, permutation, temperature)
     if kind == "two-sided":

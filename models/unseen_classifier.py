@@ -65,7 +65,7 @@ def fit_unseen_classifier(
 
 
 def _set_gradients(classifier: UnseenClassifier, latents: Tensor, right: Tensor) -> None:
-    """Those of the mean cross-entropy, by hand: autograd takes several times as long for so small a layer.
+    """Those of the mean cross-entropy, by hand: autograd takes well over half as long again.
 
     Latents (Z, N); `right` (U, N) is 1 at each sample's action.
     """

@@ -29,6 +29,13 @@ val_unseen = ["A004"]
 Clips = dict[ClipName, NDArray[np.float32]]
 
 
+def custom_workspace(folder: Path) -> Path:
+    """A new folder with config.toml for these clips."""
+    folder.mkdir()
+    (folder / "config.toml").write_text(CUSTOM)
+    return folder
+
+
 def body(generator: np.random.Generator, frames: int) -> NDArray[np.float32]:
     """(T, V, C) metres: a random body that moves."""
     rest = generator.normal(loc=(0.2, 0.1, 3), scale=0.4, size=(25, 3))

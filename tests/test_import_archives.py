@@ -8,15 +8,23 @@ import pytest
 
 from data.skeleton_store import SkeletonStore
 from tests.importing import call
-from tests.made_arrays import ACTIONS, CUSTOM, FRAMES, TEST, TRAIN, Clips, batch, raw_clips, reference, refused
+from tests.made_arrays import (
+    ACTIONS,
+    FRAMES,
+    TEST,
+    TRAIN,
+    Clips,
+    batch,
+    custom_workspace,
+    raw_clips,
+    reference,
+    refused,
+)
 
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    (folder / "config.toml").write_text(CUSTOM)
-    return folder
+    return custom_workspace(tmp_path / "work")
 
 
 def write_npz(path: Path, parts: dict[str, Clips], *, compressed: bool) -> Path:

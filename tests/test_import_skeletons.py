@@ -19,7 +19,7 @@ from pipeline.recognizer import Recognizer
 from pipeline.workspace import Workspace
 from tests.conftest import TinyRun, lay_out
 from tests.importing import call
-from tests.made_arrays import ACTIONS, CUSTOM, FRAMES, TEST, TRAIN, batch, raw_clips, reference, refused
+from tests.made_arrays import ACTIONS, FRAMES, TEST, TRAIN, batch, custom_workspace, raw_clips, reference, refused
 from tests.rewritten import rewrite_record
 
 
@@ -38,10 +38,7 @@ def write_array(
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    (folder / "config.toml").write_text(CUSTOM)
-    return folder
+    return custom_workspace(tmp_path / "work")
 
 
 @pytest.fixture
