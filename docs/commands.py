@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import click
 
-from pipeline.cli import main
+from pipeline.cli.main import main
 
 WIDTH_COLUMNS = 100
 

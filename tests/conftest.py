@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from pipeline.cli import main
-from pipeline.made_clips import MadeDataset, write_raw_clips
-from tests.made_published import Published
+from pipeline.cli.main import main
+from pipeline.demo.made_clips import MadeDataset, write_raw_clips
+from tests.shared.made_published import Published
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -80,11 +80,11 @@ def tiny_workspace_config() -> str:
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_raw: Path, tiny_workspace_config: str) -> TinyRun:
     """A workspace on `tiny_raw` after all stages. Read it; copy it (shutil.copytree) before you change anything."""
-    from pipeline.config import load_config
-    from pipeline.context import Context
-    from pipeline.run import run_stages
-    from pipeline.stages import STAGES
-    from pipeline.workspace import Workspace
+    from pipeline.running.run import run_stages
+    from pipeline.stages.table import STAGES
+    from pipeline.workspace.config import load_config
+    from pipeline.workspace.context import Context
+    from pipeline.workspace.folder import Workspace
 
     workspace = Workspace(tmp_path_factory.mktemp("tiny-run"))
     lay_out(workspace.root, tiny_raw, tiny_workspace_config)
@@ -96,8 +96,8 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_raw: Path, tiny_work
 
 @pytest.fixture(scope="session")
 def scored_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace of made features with a run to report on (tests/made_report.py). Copy it before you change it."""
-    from tests.made_report import write_report_workspace
+    """A workspace of made features with a run to report on (tests/shared/made_report.py). Copy it, then change it."""
+    from tests.shared.made_report import write_report_workspace
 
     root = tmp_path_factory.mktemp("report") / "work"
     write_report_workspace(root)

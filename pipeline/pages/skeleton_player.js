@@ -1,6 +1,6 @@
 "use strict";
 // Moving skeletons. Each <figure class="player"> holds a canvas, controls and, as JSON, one clip
-// (pipeline/skeleton_player.py). Keys while a player has the focus: Space plays, the arrows step a frame,
+// (pipeline/pages/skeleton_player.py). Keys while a player has the focus: Space plays, the arrows step a frame,
 // Shift with the arrows turns the view, Home and End go to the first and last frame, J and B switch labels.
 
 const SKELETON = JSON.parse(document.getElementById("skeleton").textContent);

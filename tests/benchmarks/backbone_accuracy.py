@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from data.skeleton_store import SkeletonStore
 from data.splits import training_clips
-from models.backbone_training import TrainingClips, train_backbone
+from data.stores.skeleton_store import SkeletonStore
 from models.devices import make_accelerator
-from pipeline.backbone_stage import accuracy_line, batch_loader, epoch_line
-from pipeline.config import load_config
-from pipeline.workspace import Workspace
+from models.shift_gcn.training import TrainingClips, train_backbone
+from pipeline.stages.backbone import accuracy_line, batch_loader, epoch_line
+from pipeline.workspace.config import load_config
+from pipeline.workspace.folder import Workspace
 
 
 def main() -> None:

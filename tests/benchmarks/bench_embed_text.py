@@ -20,7 +20,7 @@ PLAIN = """
 import sys
 from sentence_transformers import SentenceTransformer
 from descriptions.loader import builtin_descriptions
-from models.text_encoders import _source
+from models.text.encoders import _source
 texts = [text for row in builtin_descriptions("ntu120").values() for text in row.values()]
 SentenceTransformer(_source(sys.argv[1]), device="cpu").encode(texts, show_progress_bar=False)
 """

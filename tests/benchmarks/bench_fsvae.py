@@ -22,17 +22,17 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from models.frequency import dct, inverse_dct
-from models.fsvae import FSVAE
-from models.fsvae_batches import TrainingData
-from models.fsvae_settings import ModelSettings, TrainSettings
-from models.fsvae_training import train_member
-from models.losses import calibrated_loss, kl_divergence
-from models.schedules import schedule_of
-from models.vae import draw_latents, noise_width
-from pipeline.config import build_config
-from pipeline.stages import stage_named
-from tests.made_features import Made, made_workspace
+from models.fsvae.batches import TrainingData
+from models.fsvae.frequency import dct, inverse_dct
+from models.fsvae.losses import calibrated_loss, kl_divergence
+from models.fsvae.model import FSVAE
+from models.fsvae.schedules import schedule_of
+from models.fsvae.settings import ModelSettings, TrainSettings
+from models.fsvae.training import train_member
+from models.fsvae.vae import draw_latents, noise_width
+from pipeline.stages.table import stage_named
+from pipeline.workspace.config import build_config
+from tests.shared.made_features import Made, made_workspace
 
 NTU60 = Made(
     actions=60,

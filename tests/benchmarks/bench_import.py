@@ -66,7 +66,7 @@ def measure(work: Path, path: Path, num_clips: int) -> None:
     work.mkdir()
     (work / "config.toml").write_text(CONFIG)
     code = (
-        "from pipeline.cli import main\n"
+        "from pipeline.cli.main import main\n"
         f"try:\n    main(['-w', {str(work)!r}, 'import', 'skeletons', {str(path)!r}])\n"
         "except SystemExit as stop:\n    assert not stop.code\n"
         "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')))"

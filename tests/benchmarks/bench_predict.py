@@ -18,15 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from data import h5
-from data.cleaning import clean_batch
-from data.clip_name import ClipName
-from data.skeleton_store import SkeletonStore, SkeletonWriter
-from data.sources import list_source
-from models.backbone_features import clip_features
-from pipeline.recognizer import Recognizer
-from pipeline.trained_run import TrainedRun, open_run
-from tests.made_skeletons import full_clip, moving_clip
+from data.clean.cleaning import clean_batch
+from data.raw.clip_name import ClipName
+from data.raw.sources import list_source
+from data.stores import h5
+from data.stores.skeleton_store import SkeletonStore, SkeletonWriter
+from models.shift_gcn.features import clip_features
+from pipeline.predict.recognizer import Recognizer
+from pipeline.predict.trained_run import TrainedRun, open_run
+from tests.shared.made_skeletons import full_clip, moving_clip
 
 MEAN_FRAMES = 85  # of NTU RGB+D's clips, about
 READ_AT_A_TIME = 64

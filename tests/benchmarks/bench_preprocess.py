@@ -30,16 +30,16 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from data.bodies import clean
-from data.cleaning import clean_batch
-from data.skeleton_file import parse_clip
-from data.skeleton_store import SkeletonStore
-from pipeline.config import build_config
-from pipeline.context import Context
-from pipeline.stages import stage_named
-from pipeline.workspace import Workspace
-from tests.made_skeletons import clip_names, full_clip, moving_clip
-from tests.plain_reader import by_energy, listed_bodies, normalised, read_frames
+from data.clean.bodies import clean
+from data.clean.cleaning import clean_batch
+from data.raw.skeleton_file import parse_clip
+from data.stores.skeleton_store import SkeletonStore
+from pipeline.stages.table import stage_named
+from pipeline.workspace.config import build_config
+from pipeline.workspace.context import Context
+from pipeline.workspace.folder import Workspace
+from tests.shared.made_skeletons import clip_names, full_clip, moving_clip
+from tests.shared.plain_reader import by_energy, listed_bodies, normalised, read_frames
 
 DIFFERENT_CLIPS = 100
 PADDED_BYTES = 3 * 300 * 25 * 2 * 4

@@ -17,11 +17,11 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from data import h5
-from data.bodies import CleanClip
-from data.cleaning import collect
-from data.clip_name import ClipName
-from data.skeleton_store import SkeletonStore, SkeletonWriter
+from data.clean.bodies import CleanClip
+from data.clean.cleaning import collect
+from data.raw.clip_name import ClipName
+from data.stores import h5
+from data.stores.skeleton_store import SkeletonStore, SkeletonWriter
 
 BATCH = 64
 FRAMES = 300

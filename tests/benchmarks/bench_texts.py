@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
-from data.feature_store import read_features
-from data.text_store import TextFeatures, read_text_features
-from pipeline.workspace import Workspace
+from data.stores.feature_store import read_features
+from data.stores.text_store import TextFeatures, read_text_features
+from pipeline.workspace.folder import Workspace
 
 Matrix = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ Python: when one kills its process, the batch goes on behind it in another child
 Fails when an input makes its reader raise anything but the errors that become one paragraph, takes longer than 10
 seconds, lets a child grow by more than 300 MB, or kills it. For HDF5 the limit is 4 GiB more: libhdf5 believes the
 length, of 32 bits, in the reference to an attribute's text, and takes that much memory for a moment before it refuses;
-nothing that h5py offers shows the length before. (Those of datasets are checked by data/h5_items.py.)
+nothing that h5py offers shows the length before. (Those of datasets are checked by data/stores/h5_items.py.)
 """
 
 import argparse
@@ -26,8 +26,8 @@ from types import FrameType
 
 import numpy as np
 
-from tests.every_reader import READERS, write_seeds
-from tests.mutations import MUTATIONS, cut, flip_bits, splice
+from tests.shared.every_reader import READERS, write_seeds
+from tests.shared.mutations import MUTATIONS, cut, flip_bits, splice
 
 SECONDS_A_FILE = 10
 HARD_SECONDS_A_FILE = 15
@@ -61,7 +61,7 @@ def outcome(kind: str, path: Path) -> str:
     from data.errors import DataError
     from descriptions.errors import DescriptionError
     from models.errors import ModelError
-    from pipeline.errors import PipelineError
+    from pipeline.messages.errors import PipelineError
 
     try:
         READERS[kind](path)

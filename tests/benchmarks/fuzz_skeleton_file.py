@@ -16,13 +16,13 @@ from types import FrameType
 
 import numpy as np
 
-from data.bodies import clean
+from data.clean.bodies import clean
 from data.errors import RawFileError
-from data.skeleton_file import format_clip, parse_clip
-from data.skeleton_lines import COORDINATES, read_lines
-from data.skeleton_scan import scan
-from tests.made_skeletons import full_clip, moving_clip
-from tests.mutations import mutate
+from data.raw.skeleton_file import format_clip, parse_clip
+from data.raw.skeleton_lines import COORDINATES, read_lines
+from data.raw.skeleton_scan import scan
+from tests.shared.made_skeletons import full_clip, moving_clip
+from tests.shared.mutations import mutate
 
 SECONDS_A_FILE = 10
 MAX_PEAK_BYTES = 300 * 10**6

@@ -1,0 +1,110 @@
+"""Raw files to normalised clips, a batch at a time: the work of one worker process.
+
+Imports nothing heavy, because every worker imports it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.clean.bodies import CleanClip, Recipe, clean
+from data.errors import RawFileError
+from data.joints import NUM_JOINTS
+from data.memory import keep_freed_memory
+from data.raw.clip_name import ClipName
+from data.raw.skeleton_file import parse_clip
+from data.raw.sources import ClipSource
+
+
+@dataclass(frozen=True)
+class CleanClips:
+    """Clips as they go into skeletons.h5, (n,) each: rows one clip after another, and a column for each of COLUMNS."""
+
+    COLUMNS: ClassVar = (
+        "name", "action", "setup", "camera", "subject", "replication",
+        "frames", "bodies", "dropped", "period", "centres",
+    )  # fmt: skip
+
+    joints: NDArray[np.float32]  # (rows, V, 3)
+    centre: NDArray[np.float32]  # (rows of centre, 3)
+    name: NDArray[np.str_]
+    action: NDArray[np.int64]
+    setup: NDArray[np.int64]
+    camera: NDArray[np.int64]
+    subject: NDArray[np.int64]
+    replication: NDArray[np.int64]
+    frames: NDArray[np.int64]
+    bodies: NDArray[np.int64]
+    dropped: NDArray[np.int64]
+    period: NDArray[np.int64]  # (n, 2)
+    centres: NDArray[np.int64]  # rows of `centre`
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A raw file that was refused."""
+
+    file: str
+    line: int | None
+    reason: str
+
+    @classmethod
+    def of(cls, error: RawFileError) -> Self:
+        """What `error` says."""
+        return cls(error.file, error.line, error.reason)
+
+
+@dataclass(frozen=True)
+class CleanBatch:
+    """What became of a batch of raw files."""
+
+    clips: CleanClips
+    rejects: list[Reject]
+    dropped: dict[str, int]  # bodies, by reason
+
+
+def collect(clips: Sequence[tuple[ClipName, CleanClip]]) -> CleanClips:
+    """Put clips together."""
+    joints = [clip.joints.reshape(-1, NUM_JOINTS, 3) for _, clip in clips]
+    fields = {
+        field: np.array([getattr(name, field) for name, _ in clips], dtype=np.int64)
+        for field in ("action", "setup", "camera", "subject", "replication")
+    }
+    numbers = {
+        "frames": [clip.joints.shape[1] for _, clip in clips],
+        "bodies": [clip.joints.shape[0] for _, clip in clips],
+        "dropped": [sum(clip.dropped.values()) for _, clip in clips],
+        "centres": [len(clip.centre) for _, clip in clips],
+    }
+    return CleanClips(
+        joints=np.concatenate([np.zeros((0, NUM_JOINTS, 3), np.float32), *joints]),
+        centre=np.concatenate([np.zeros((0, 3), np.float32), *(clip.centre for _, clip in clips)]),
+        name=np.array([str(name) for name, _ in clips], dtype=np.str_),
+        period=np.array([clip.period for _, clip in clips], dtype=np.int64).reshape(-1, 2),
+        **fields,
+        **{name: np.array(values, dtype=np.int64) for name, values in numbers.items()},
+    )
+
+
+def clean_batch(sources: Sequence[tuple[ClipName, ClipSource]], recipe: Recipe) -> CleanBatch:
+    """Read, parse and normalise the files of a batch; a file that can't be used becomes a reject."""
+    keep_freed_memory()
+    clips: list[tuple[ClipName, CleanClip]] = []
+    rejects: list[Reject] = []
+    dropped: dict[str, int] = {}
+    for name, source in sources:
+        try:
+            clip = clean(parse_clip(source.read(), str(source)), recipe)
+        except RawFileError as error:
+            rejects.append(Reject.of(error))
+            continue
+        clips.append((name, clip))
+        for reason, number in clip.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + number
+    return CleanBatch(collect(clips), rejects, dropped)

@@ -1,0 +1,79 @@
+"""features/PHASE.h5: what one phase's backbone makes of every clip.
+
+Datasets, one row a clip, in the order of skeletons.h5 (n clips, D = 256 features, k actions the backbone knows):
+
+    name      (n,) string    SsssCcccPpppRrrrAaaa
+    action    (n,) int64     1-based
+    train     (n,) bool      in the protocol's training part
+    held_out  (n,) bool      a training clip that the backbone did not train on (part of `train`)
+    features  (n, D) float32
+    logits    (n, k) float32, attribute logit_actions (k,) int64: the action of each column, the phase's seen ones
+
+The record says of the backbone, as text:
+
+    transfer           "true" when it was trained on actions that the phase calls unseen, so that results are not
+                       zero-shot ones; "unknown" when it knows the classes of another data set; else "false"
+    backbone_saw       JSON list of those unseen actions, as ["A011", ...]
+    held_out_accuracy  JSON object: epoch, top1, top5 (percent) and clips; absent when the weights were given
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import DataError
+from data.raw.clip_name import MAX_NUMBER
+from data.stores import h5
+
+COLUMNS: Mapping[str, tuple[type, int]] = {  # name -> type, dimensions
+    "action": (np.int64, 1), "train": (np.bool_, 1), "held_out": (np.bool_, 1),
+    "features": (np.float32, 2), "logits": (np.float32, 2),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """The contents of one features file; fields and shapes as in the module's docstring."""
+
+    name: NDArray[np.str_]
+    action: NDArray[np.int64]
+    train: NDArray[np.bool_]
+    held_out: NDArray[np.bool_]
+    features: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    logit_actions: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.action)
+
+
+def write_features(path: Path, features: FeatureSet, record: Mapping[str, str]) -> None:
+    """Write `features` to `path`, whole or not at all."""
+    with h5.writing(path, record) as file:
+        h5.write_strings(file, "name", features.name)
+        for name in ("action", "train", "held_out", "features", "logits"):
+            file.create_dataset(name, data=getattr(features, name), fletcher32=True)
+        file["logits"].attrs["logit_actions"] = features.logit_actions
+
+
+def read_features(path: Path) -> FeatureSet:
+    """Read a features file. Raises DataError when it is missing, not whole, or its parts do not fit each other."""
+    with h5.reading(path) as file:
+        columns = {name: h5.read_array(file, name, like, ndim) for name, (like, ndim) in COLUMNS.items()}
+        logit_actions = np.atleast_1d(np.asarray(h5.read_attribute(file, "logits", "logit_actions")))
+        features = FeatureSet(name=h5.read_strings(file, "name"), logit_actions=logit_actions, **columns)
+    lengths = {len(column) for column in (features.name, *columns.values())}
+    if len(lengths) > 1 or features.logits.shape[1:] != logit_actions.shape:
+        raise DataError(f"{path}: its datasets differ in length; delete it and run `fsvae-pipe extract` again")
+    for name, actions in (("action", features.action), ("logit_actions", logit_actions)):
+        if actions.dtype.kind not in "iu" or (len(actions) and not 1 <= actions.min() <= actions.max() <= MAX_NUMBER):
+            raise DataError(
+                f"{path}: {name} holds other than action numbers, 1 to {MAX_NUMBER}; delete it and run "
+                "`fsvae-pipe extract` again"
+            )
+    with h5.reading(path) as file:
+        h5.require_as_written(file)
+    return features

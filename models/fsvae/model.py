@@ -1,0 +1,38 @@
+"""FS-VAE: a VAE of skeleton features and one of text features that share a latent space.
+
+    s (B, D_s) -> frequency module -> skeleton VAE -> z_s      t (B, D_t) [-> frequency module] -> text VAE -> z_t
+
+Reconstruction targets are the features themselves, before the frequency module.
+Letters: B batch, C actions, D features, Z latent.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from models.fsvae.frequency import FrequencyModule
+from models.fsvae.settings import ModelSettings
+from models.fsvae.vae import VAE
+
+
+class FSVAE(nn.Module):
+    """The two VAEs and the frequency modules in front of their encoders."""
+
+    def __init__(self, skeleton_size: int, text_size: int, settings: ModelSettings, generator: torch.Generator) -> None:
+        """`skeleton_size` is D_s, `text_size` D_t; `generator` draws the first weights."""
+        super().__init__()
+        both = settings.latent, settings.hidden, settings.decoder_relu, generator
+        self.skeleton = VAE(skeleton_size, *both)
+        self.text = VAE(text_size, *both)
+        apply_to = settings.frequency.apply_to
+        self.skeleton_frequency = (
+            FrequencyModule(skeleton_size, settings.frequency) if apply_to in ("skeleton", "both") else None
+        )
+        self.text_frequency = FrequencyModule(text_size, settings.frequency) if apply_to == "both" else None
+
+    def encode_skeletons(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, D_s) -> mu, log-variance, (B, Z) each."""
+        return self.skeleton.encode(self.skeleton_frequency(features) if self.skeleton_frequency else features)
+
+    def encode_texts(self, texts: Tensor) -> tuple[Tensor, Tensor]:
+        """(C, D_t) -> mu, log-variance, (C, Z) each."""
+        return self.text.encode(self.text_frequency(texts) if self.text_frequency else texts)

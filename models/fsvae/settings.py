@@ -1,0 +1,107 @@
+"""Settings of FS-VAE: the tables [model], [train] and [evaluate] of config.toml.
+
+The defaults written here are the preset `default`: what measured best on a validation phase (docs/fs-vae.md). `paper`
+and `released` are spelled out in presets.toml.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+SCALED = -1  # a schedule corner left at this value stands where it does in the published cycle, scaled to the cycle
+
+
+class FrequencySettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
+    """The frequency enhanced module: learnt gains on the DCT coefficients of a feature."""
+
+    apply_to: Literal["skeleton", "both", "none"] = Field("both", description="which branches have the module")
+    form: Literal["paper", "released"] = Field(
+        "released", description="cutoff and position counted in coefficients (paper), or in whole bands (released code)"
+    )
+    bands: int = Field(30, ge=1, description="bands of DCT coefficients; each has a learnt weight")
+    cutoff: int = Field(30, ge=0, description="coefficients up to this one count as low (phi, 35, in the paper)")
+    position: bool = Field(True, description="gains also depend on the coefficient's place; false = weights alone")
+    strength: float = Field(0.3, description="first value of the learnt strength")
+
+
+class ModelSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
+    """The two cross-aligned VAEs."""
+
+    preset: Literal["default", "paper", "released"] = Field(
+        "default", description="values for the keys of model, train and evaluate that are not set by themselves"
+    )
+    latent: int = Field(100, ge=1, description="dimensions of the shared latent space")
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (), description="widths of the hidden layers of encoders and decoders"
+    )
+    decoder_relu: bool = Field(True, description="a ReLU behind the decoders, as in the released code")
+    noise: Literal["sample", "dimension"] = Field(
+        "sample", description="one number of latent noise a sample (released code), or one a dimension"
+    )
+    frequency: FrequencySettings = FrequencySettings()
+
+
+class ScheduleSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
+    """When the losses set in within a cycle, in steps; -1 = as published, scaled to the length of the cycle."""
+
+    kl_start: int = Field(SCALED, ge=SCALED, description="the weight of the skeleton KL term rises from this step on")
+    kl_ramp: int = Field(SCALED, ge=SCALED, description="steps in which a KL weight would rise to kl_weight")
+    kl_weight: float = Field(0.1, ge=0, description="the weight that the ramp leads to")
+    calibrated_start: int = Field(
+        SCALED, ge=SCALED, description="after this step the calibrated loss is on, and the text KL term rises"
+    )
+    text_kl_cycle: int = Field(3, ge=1, description="the text KL term is used from this cycle on (1 = the first)")
+
+
+class TrainSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True):
+    """How FS-VAE is trained; the same in both phases."""
+
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (5,), min_length=1, description="one model a seed; results are their mean and spread"
+    )
+    cycles: int = Field(10, ge=1, description="restarts of the loss schedule")
+    steps_per_cycle: int = Field(1700, ge=1, description="optimiser steps a cycle")
+    batch_size: int = Field(64, ge=1, description="clips a step")
+    shuffle: Literal["epoch", "step"] = Field(
+        "epoch", description="clips are shuffled anew when all were used, or for every step (released code)"
+    )
+    learning_rate: float = Field(1e-4, gt=0, description="of Adam")
+    alpha: float = Field(0.5, ge=0, description="weight of the calibrated loss")
+    lambda_: float = Field(100.0, gt=0, alias="lambda", description="temperature of the calibrated loss")
+    calibrated: Literal["one-sided", "two-sided", "all-pairs", "label-aware"] = Field(
+        "one-sided", description="which pairs count as negatives (models/fsvae/losses.py)"
+    )
+    cross_weight: float = Field(0.0, ge=0, description="weight of plain cross-reconstruction")
+    schedule: ScheduleSettings = ScheduleSettings()
+    workers: int = Field(0, ge=0, description="processes that train one member (seed, phase) each; 0 = all cores")
+
+
+class ClassifierSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
+    """The unseen classifier: fitted on latent samples of the unseen actions' texts."""
+
+    samples: int = Field(500, ge=1, description="latent samples an action")
+    steps: int = Field(300, ge=1, description="full-batch steps of Adam")
+    learning_rate: float = Field(1e-3, gt=0, description="of Adam")
+    relu: bool = Field(False, description="a ReLU in front of the softmax, as in the released code")
+    start: Literal["kaiming", "xavier"] = Field(
+        "kaiming", description="first weights: those of torch.nn.Linear, or Xavier's without bias, as in released code"
+    )
+
+
+class GateSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
+    """The gate: logistic regression that tells seen from unseen clips."""
+
+    temperature: float = Field(2.0, gt=0, description="of the backbone's softmax")
+    c: float = Field(1.0, gt=0, description="inverse strength of the gate's L2 penalty; 2 is the released code's 1")
+    held_out: float = Field(
+        0.0, ge=0, lt=1, description="share of the clips, of either kind, that it isn't fitted to (released code: 0.2)"
+    )
+    threshold: float = Field(0.5, ge=0, le=1, description="a clip is unseen from this probability on")
+
+
+class EvaluateSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
+    """How trained models are scored, and what the headline of the results is."""
+
+    selection: Literal["val", "last", "oracle"] = Field("val", description="the rule that picks the cycle")
+    classifier: ClassifierSettings = ClassifierSettings()
+    gate: GateSettings = GateSettings()

@@ -1,0 +1,192 @@
+"""Train a Shift-GCN on labelled clips, measured after every epoch on clips that it does not train on.
+
+What is drawn (order of clips, augmentation) depends on the seed, the epoch and the clip alone, so that training that
+was cut off continues as if it had not been, and processes agree without talking. Processes and devices are
+accelerate's: started by `accelerate launch`, every process takes its share of each batch, and batch statistics are
+those of its share.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.errors import ModelError
+from models.shift_gcn.augmentation import augment, augments
+from models.shift_gcn.batch_norm import BodyBatchNorm
+from models.shift_gcn.features import LoadBatch, clip_features
+from models.shift_gcn.network import ShiftGCN
+from models.shift_gcn.recipe import MOMENTUM, learning_rate, normalise_offset_gradients, parameter_groups
+from models.shift_gcn.settings import BackboneSettings
+from models.shift_gcn.state import EpochReport, TrainingState, best_epoch
+
+SMALLEST_SHARE = 2  # clips of a batch that one process needs
+
+
+@dataclass(frozen=True)
+class TrainingClips:
+    """Which clips train and which are held out, with their classes (0 ... num_classes - 1), and how to read them."""
+
+    fit: NDArray[np.int64]
+    fit_class: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+    held_out_class: NDArray[np.int64]
+    num_classes: int
+    load_batch: LoadBatch
+
+
+def train_backbone(
+    clips: TrainingClips,
+    settings: BackboneSettings,
+    seed: int,
+    accelerator: Accelerator,
+    state: TrainingState | None = None,
+    after_epoch: Callable[[TrainingState], None] = lambda state: None,
+) -> tuple[ShiftGCN, list[EpochReport]]:
+    """Train a network from the start, or from `state`; `after_epoch` gets the state after each epoch.
+
+    Returns the network of the epoch that `settings.keep` says, on the accelerator's device, and all reports. Raises
+    ModelError when there are too few clips for the processes, or when the loss is no longer a number.
+    """
+    steps = max(1, len(clips.fit) // settings.batch_size)
+    smallest = len(clips.fit) // steps
+    if smallest < SMALLEST_SHARE * accelerator.num_processes:
+        raise ModelError(
+            f"batches of {smallest} clips are too small for {accelerator.num_processes} processes, which need "
+            f"{SMALLEST_SHARE} each: raise backbone.batch_size, add training clips, or start fewer processes"
+        )
+    network = ShiftGCN(clips.num_classes, torch.Generator().manual_seed(seed))
+    optimiser = torch.optim.SGD(parameter_groups(network), momentum=MOMENTUM, nesterov=True)
+    for module in network.modules():
+        if isinstance(module, BodyBatchNorm):
+            module.mean_of_first_batches = settings.schedule == "one-cycle"  # which may end after a few dozen batches
+    trained, optimiser = accelerator.prepare(network, optimiser)
+    state = state or TrainingState()
+    _restore(network, optimiser, accelerator, state)
+    for epoch in range(len(state.reports), settings.epochs):
+        loss, train_top1 = _train_epoch(trained, optimiser, accelerator, clips, settings, (seed, epoch), steps)
+        for buffer in network.buffers():  # running statistics differ between processes
+            broadcast(buffer)
+        scores = held_out_accuracy(network, clips, settings.batch_size, accelerator)
+        state.reports.append(EpochReport(epoch + 1, loss, train_top1, *scores))
+        _record(network, optimiser, accelerator, state, settings)
+        after_epoch(state)
+    network.load_state_dict(state.best)
+    return network, state.reports
+
+
+def _train_epoch(
+    trained: nn.Module,
+    optimiser: Any,
+    accelerator: Accelerator,
+    clips: TrainingClips,
+    settings: BackboneSettings,
+    key: tuple[int, int],
+    steps: int,
+) -> tuple[float, float]:
+    """One pass over the clips, drawn by `key` = (seed, epoch). Returns the mean loss and top-1 accuracy in percent."""
+    trained.train()
+    order = np.random.default_rng(key).permutation(len(clips.fit))
+    totals = torch.zeros(2, device=accelerator.device)
+    for step, batch in enumerate(np.array_split(order, steps)):
+        mine = batch[accelerator.process_index :: accelerator.num_processes]
+        x = torch.from_numpy(_training_batch(clips, mine, settings, key)).to(accelerator.device)
+        target = torch.from_numpy(clips.fit_class[mine]).to(accelerator.device)
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(settings, (key[1] + step / steps) / settings.epochs)
+        with accelerator.autocast():
+            logits = trained(x)
+            loss = nn.functional.cross_entropy(
+                logits, target, reduction="sum", label_smoothing=settings.label_smoothing
+            )
+        if not loss.isfinite():
+            raise ModelError(
+                f"training diverged in epoch {key[1] + 1} (the loss is {loss.item()}): lower backbone.learning_rate, "
+                "set backbone.clip_gradient = 1.0, or train in fp32"
+            )
+        # Processes' gradients are averaged; this makes the average that of the loss over the whole batch.
+        accelerator.backward(loss * (accelerator.num_processes / len(batch)))
+        _step(trained, optimiser, accelerator, settings)
+        totals += torch.stack((loss.detach(), (logits.detach().argmax(1) == target).sum()))
+    loss_sum, hits = accelerator.reduce(totals, "sum").tolist()
+    return loss_sum / len(order), 100 * hits / len(order)
+
+
+def _step(trained: nn.Module, optimiser: Any, accelerator: Accelerator, settings: BackboneSettings) -> None:
+    accelerator.unscale_gradients(optimiser)  # of fp16; otherwise does nothing
+    if settings.offset_gradient == "normalised":
+        normalise_offset_gradients(trained)
+    if settings.clip_gradient > 0:
+        nn.utils.clip_grad_norm_(trained.parameters(), settings.clip_gradient)
+    optimiser.step()
+    optimiser.zero_grad()
+
+
+def _training_batch(
+    clips: TrainingClips, places: NDArray[np.int64], settings: BackboneSettings, key: tuple[int, int]
+) -> NDArray[np.float32]:
+    """The clips at `places` of `clips.fit`, augmented as `settings` say; each clip has a generator of its own."""
+    batch = clips.load_batch(clips.fit[places])
+    if not augments(settings):
+        return batch
+    generators = (np.random.default_rng((*key, int(clip))) for clip in clips.fit[places])
+    return np.stack([augment(clip, settings, generator) for clip, generator in zip(batch, generators, strict=True)])
+
+
+def held_out_accuracy(
+    network: ShiftGCN, clips: TrainingClips, batch_size: int, accelerator: Accelerator
+) -> tuple[float, float, tuple[float, ...]]:
+    """Top-1, top-5 and top-1 by class on the held-out clips, in percent; NaN where there is none.
+
+    Every process measures its share of the clips, and all get the same result.
+    """
+    mine = slice(accelerator.process_index, None, accelerator.num_processes)
+    wanted = clips.held_out_class[mine]
+    _, logits = clip_features(network, clips.held_out[mine], clips.load_batch, batch_size)
+    ranked = (-logits).argsort(1, kind="stable")[:, :5] == wanted[:, None]
+    tally = np.zeros((3, clips.num_classes), np.float32)  # clips, first places, places among the first five
+    for row, counted in zip(tally, (np.ones(len(wanted)), ranked[:, 0], ranked.any(1)), strict=True):
+        np.add.at(row, wanted, counted)
+    total, first, five = accelerator.reduce(torch.from_numpy(tally).to(accelerator.device), "sum").cpu().double()
+    per_class = (100 * first / total).tolist()  # 0 / 0 is NaN
+    return (100 * first.sum() / total.sum()).item(), (100 * five.sum() / total.sum()).item(), tuple(per_class)
+
+
+def _record(
+    network: ShiftGCN, optimiser: Any, accelerator: Accelerator, state: TrainingState, settings: BackboneSettings
+) -> None:
+    """Put the present weights and the optimiser's momentum into `state`, copied to memory."""
+    state.weights = _copies(network.state_dict())
+    state.momentum = _copies(
+        {
+            name: optimiser.state[parameter]["momentum_buffer"]
+            for name, parameter in network.named_parameters()
+            if "momentum_buffer" in optimiser.state[parameter]
+        }
+    )
+    if settings.keep == "last" or best_epoch(state.reports) == len(state.reports):
+        state.best = _copies(network.state_dict())
+    if accelerator.scaler is not None:
+        state.scaler = accelerator.scaler.state_dict()
+
+
+def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+
+
+def _restore(network: ShiftGCN, optimiser: Any, accelerator: Accelerator, state: TrainingState) -> None:
+    """Undo `_record`; a state without epochs changes nothing."""
+    if not state.reports:
+        return
+    network.load_state_dict(state.weights)
+    for name, parameter in network.named_parameters():
+        if name in state.momentum:
+            optimiser.state[parameter]["momentum_buffer"] = state.momentum[name].to(parameter.device)
+    if accelerator.scaler is not None and state.scaler:
+        accelerator.scaler.load_state_dict(state.scaler)

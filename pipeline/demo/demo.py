@@ -1,0 +1,134 @@
+"""`fsvae-pipe demo`: make a workspace with made clips, then run the very same stages as for recorded ones.
+
+The clips show 25 actions: five arm movements, each together with five movements of legs or trunk. Five of these pairs
+are unseen. Both of their halves occur in other actions, so a model that reads the descriptions can tell them apart.
+Nothing is downloaded.
+"""
+
+import shlex
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from data.stores.files import replacing
+from pipeline.demo.made_actions import ACTIONS
+from pipeline.demo.made_clips import MadeDataset, write_raw_clips
+from pipeline.messages.errors import PipelineError
+from pipeline.running.run import run_stages
+from pipeline.stages.table import STAGES
+from pipeline.workspace.config import load_config
+from pipeline.workspace.context import Context
+from pipeline.workspace.folder import Workspace
+from pipeline.workspace.init import write_config
+
+NAME = "demo"
+SUBJECTS = 8
+TRAIN_SUBJECTS = (1, 2, 3, 5, 6)
+UNSEEN = ("A001", "A007", "A013", "A019", "A025")  # every arm movement once, every other movement once
+VAL_UNSEEN = ("A003", "A009", "A015", "A016")  # other pairs
+NUM_SEEDS = 3
+
+
+def demo(folder: Path, *, seed: int, console: Console) -> None:
+    """Make the demo's workspace in `folder` unless it is there, run its stale stages, and show the results.
+
+    Progress goes to `console`, results to standard output. Raises PipelineError when `folder` holds something else, or
+    a demo that was made from another seed.
+    """
+    workspace = Workspace(folder)
+    if not workspace.config.exists():
+        make_workspace(workspace, seed, console)
+    config = load_config(workspace.config)
+    if config.dataset.name != NAME or config.seed != seed:
+        raise PipelineError(
+            f'{workspace.config} has dataset.name = "{config.dataset.name}" and seed = {config.seed}, which is not the '
+            f"demo of seed {seed}; name another place with `fsvae-pipe demo --folder DIR`, or delete {folder}"
+        )
+    context = Context(workspace, config, workspace.config, console)
+    ran = run_stages(context, STAGES)
+    if not any(state.stage == "evaluate" for state in ran):  # which prints the table itself
+        from pipeline.stages.results import print_results
+
+        print_results(context)
+    Console(soft_wrap=True).print(closing_words(folder), markup=False, highlight=False)
+
+
+def make_workspace(workspace: Workspace, seed: int, console: Console) -> None:
+    """Write raw/, descriptions.csv and, last, config.toml. Raises PipelineError when the folder holds anything else."""
+    own = ("raw", "descriptions.csv")
+    others = [path.name for path in workspace.root.glob("[!.]*") if path.name not in own]
+    if others:
+        raise PipelineError(
+            f"{workspace.root} holds {min(others)} but no config.toml, so it is not the demo's; name another place "
+            "with `fsvae-pipe demo --folder DIR`"
+        )
+    dataset = demo_dataset(seed)
+    number = sum(1 for _ in dataset.clips())
+    console.print(
+        f"demo: making {number} clips of {len(dataset.actions)} actions by {dataset.subjects} made people "
+        f"in {workspace.root / 'raw'}, and a few broken files, which are there to be refused",
+        highlight=False,
+    )
+    raw = write_raw_clips(workspace.root / "raw", dataset)
+    with replacing(workspace.root / "descriptions.csv") as path:
+        path.write_bytes(resources.files("descriptions").joinpath("demo.csv").read_bytes())
+    write_config(workspace.config, demo_settings(seed, [str(path.relative_to(workspace.root)) for path in raw]))
+
+
+def closing_words(folder: Path) -> str:
+    """What the results are, where they lie, and what to try next."""
+    command = f"fsvae-pipe -w {shlex.quote(str(folder))}"
+    return f"""
+The clips are made by a program, not recorded: these figures show that the stages work, no more.
+ZSL: which of the {len(UNSEEN)} unseen actions a clip shows, known from their descriptions alone.
+S / U / H: accuracy on seen and unseen actions when all {len(ACTIONS)} may be the answer, and their harmonic mean;
+a gate tells seen from unseen, and the fitted one is the headline.
+val (*): the training cycle is chosen without the test classes, this is the result; last: the last cycle; oracle: the
+cycle that is best on the test clips, which nobody can choose without them.
+
+  {folder}/raw/              the clips, in NTU RGB+D's raw format; the broken ones are in rejects.csv
+  {folder}/descriptions.csv  what the actions are called and how they are described
+  {folder}/config.toml       the settings; runs/default/results.json has every figure
+
+Next: change a description, then see what is stale and run it:
+  {command} status
+  {command} run
+Name a clip's action, see it move, read all results as a page (this with the extra `report`):
+  {command} predict {folder}/raw/setup1
+  {command} show A001
+  {command} report"""
+
+
+def demo_dataset(seed: int) -> MadeDataset:
+    """Which clips the demo makes."""
+    actions = tuple(range(1, len(ACTIONS) + 1))
+    return MadeDataset(actions, subjects=SUBJECTS, replications=2, frames=(36, 84), seed=seed)
+
+
+def demo_settings(seed: int, raw: list[str]) -> dict[str, Any]:
+    """The dotted keys of config.toml that the demo sets; all others keep their defaults."""
+    return {
+        "seed": seed,
+        "device": "cpu",
+        "dataset.name": NAME,
+        "dataset.raw": raw,
+        "dataset.protocol": "custom",
+        "dataset.train_subjects": list(TRAIN_SUBJECTS),
+        "dataset.descriptions": "descriptions.csv",
+        "dataset.split": "custom",
+        "dataset.unseen": list(UNSEEN),
+        "dataset.val_unseen": list(VAL_UNSEEN),
+        "backbone.frames": 32,
+        "backbone.epochs": 10,
+        "backbone.batch_size": 8,
+        "backbone.learning_rate": 0.05,
+        "backbone.schedule": "one-cycle",
+        "backbone.held_out": 0.2,
+        "text.encoder": "minilm",
+        "train.seeds": [seed + number for number in range(NUM_SEEDS)],
+        "train.cycles": 3,
+        "train.steps_per_cycle": 500,
+        "train.learning_rate": 3e-4,
+    }

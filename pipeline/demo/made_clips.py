@@ -1,0 +1,178 @@
+"""Raw clips of made people, written as NTU files: for the demo, and for tests that need a data set.
+
+A clip is one (action, subject, replication) seen by one camera. What is random in it is drawn from the seed and the
+numbers in its name alone, so a clip does not depend on which others are made. Part of the clips lie in a folder, part
+in a zip archive; some hold a second body, and a few files are broken on purpose.
+"""
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data.joints import NUM_JOINTS
+from data.raw.clip_name import ClipName
+from data.raw.skeleton_file import format_clip
+from data.stores.files import replacing
+from pipeline.demo.made_actions import ACTIONS, FRAMES_PER_SECOND, Style, perform, smooth_noise
+from pipeline.demo.made_body import ARM, SIDES, Array, Proportions, pose_joints, proportions, side_joints
+
+CAMERA_HEIGHT_M = 1.0
+CAMERA_YAW = (0.7, 0.0, -0.7)  # radians; cameras 1, 2, 3 stand in a row, as those of NTU RGB+D do
+NOISE_M = 0.008  # of every joint in every frame
+STRAY_M, STRAY_SHARE = 0.06, 0.03  # hands that the sensor loses for a frame
+FIRST_BODY_ID = 72057594037927936  # Kinect's ids are of this size, beyond what a float64 holds
+ZIP_TIME = (2020, 1, 1, 0, 0, 0)  # one time for all members, so that the archive is the same each time
+
+
+@dataclass(frozen=True)
+class MadeDataset:
+    """Which clips are made: actions x subjects x replications, of `frames` (shortest, longest) frames."""
+
+    actions: tuple[int, ...]  # 1-based, as in the files' names
+    subjects: int
+    replications: int
+    frames: tuple[int, int]
+    seed: int
+
+    def clips(self) -> Iterator[ClipName]:
+        """The clips in order; every subject is seen by all three cameras in turn."""
+        for subject in range(1, self.subjects + 1):
+            setup = 1 if 2 * subject <= self.subjects else 2
+            for replication in range(1, self.replications + 1):
+                for action in self.actions:
+                    camera = 1 + (action + subject + replication) % len(CAMERA_YAW)
+                    yield ClipName(setup, camera, subject, replication, action)
+
+
+def raw_name(clip: ClipName) -> str:
+    """The name of a clip's raw file."""
+    return f"{clip}.skeleton"
+
+
+def write_raw_clips(folder: Path, dataset: MadeDataset) -> list[Path]:
+    """Write the clips of setup 1 to folder/setup1/ and those of setup 2 to folder/setup2.zip; return both paths.
+
+    Broken files (see `broken_files`) lie among them. The zip is written last and whole.
+    """
+    loose, archive = folder / "setup1", folder / "setup2.zip"
+    loose.mkdir(parents=True, exist_ok=True)
+    for name, content in broken_files(dataset):
+        (loose / name).write_bytes(content)
+    with replacing(archive) as path, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as members:
+        for clip in dataset.clips():
+            content = clip_file(clip, dataset)
+            if clip.setup == 1:
+                (loose / raw_name(clip)).write_bytes(content)
+            else:
+                members.writestr(
+                    zipfile.ZipInfo(raw_name(clip), ZIP_TIME), content, zipfile.ZIP_DEFLATED, compresslevel=1
+                )
+    return [loose, archive]
+
+
+def clip_file(clip: ClipName, dataset: MadeDataset) -> bytes:
+    """The raw file of `clip`: one body, in one clip of twelve a second one."""
+    rng = np.random.default_rng([dataset.seed, clip.action, clip.subject, clip.replication])
+    person = clip_joints(clip, dataset, rng)  # (T, 25, 3)
+    bodies = [person]
+    if rng.random() < 1 / 12:
+        other = _bystander(len(person), rng) if rng.random() < 0.5 else _furniture(len(person), rng)
+        bodies.insert(int(rng.integers(2)), other)
+    joints = np.stack(bodies, axis=1)  # (T, M, 25, 3)
+    ids = [FIRST_BODY_ID + int(number) for number in rng.integers(1, 10_000, len(bodies)).cumsum()]
+    return format_clip(joints, body_ids=ids)
+
+
+def clip_joints(clip: ClipName, dataset: MadeDataset, rng: np.random.Generator) -> Array:
+    """The acting person of `clip` as the camera sees them: (T, 25, 3), metres."""
+    body, habit = performer(clip.subject, dataset.seed)
+    shortest, longest = dataset.frames
+    frames = int(rng.integers(shortest, longest + 1))
+    style = Style(
+        tempo=habit.tempo * rng.uniform(0.92, 1.08),
+        amplitude=habit.amplitude * rng.uniform(0.93, 1.07),
+        direction=habit.direction,
+        lag=habit.lag,
+        reach=(rng.normal(0.0, 0.03), rng.normal(0.0, 0.03), rng.normal(0.0, 0.03)),
+        slouch=habit.slouch,
+    )
+    joints = pose_joints(perform(ACTIONS[clip.action - 1], frames, style, rng), body)  # (T, 25, 3)
+    place = np.array([rng.uniform(-0.4, 0.4), -CAMERA_HEIGHT_M, rng.uniform(2.6, 3.4)])
+    yaw = CAMERA_YAW[clip.camera - 1] + rng.normal(0.0, 0.08)
+    return _sensed(_seen(joints, yaw, place, rng), rng)
+
+
+def performer(subject: int, seed: int) -> tuple[Proportions, Style]:
+    """The body and the habits of subject number `subject` (1-based)."""
+    rng = np.random.default_rng([seed, subject])
+    body = proportions(rng.uniform(1.52, 1.92), limbs=rng.uniform(0.95, 1.05), width=rng.uniform(0.9, 1.12))
+    habit = Style(
+        tempo=rng.uniform(0.82, 1.2),
+        amplitude=rng.uniform(0.82, 1.15),
+        direction=rng.choice([-1.0, 1.0]),
+        lag=rng.uniform(-0.35, 0.35),
+        slouch=rng.uniform(-0.03, 0.12),
+    )
+    return body, habit
+
+
+def _seen(joints: Array, yaw: float, place: Array, rng: np.random.Generator) -> Array:
+    """`joints` (T, 25, 3) turned by `yaw` about the vertical and stood at `place`, drifting a little."""
+    turn = np.array([[np.cos(yaw), 0.0, np.sin(yaw)], [0.0, 1.0, 0.0], [-np.sin(yaw), 0.0, np.cos(yaw)]])
+    frames = len(joints)
+    drift = np.zeros((frames, 1, 3))
+    for axis in (0, 2):
+        pace_m = rng.normal(0.0, 0.03)  # a second
+        drift[:, 0, axis] = pace_m * np.arange(frames) / FRAMES_PER_SECOND + 0.01 * smooth_noise(frames, rng)
+    seen: Array = joints @ turn.T + place + drift
+    return seen
+
+
+def _sensed(joints: Array, rng: np.random.Generator) -> Array:
+    """`joints` (T, 25, 3) with a sensor's noise: all of them a little, hands now and then a lot."""
+    noisy = joints + rng.normal(0.0, NOISE_M, joints.shape)
+    for side in SIDES:
+        lost = rng.random(len(joints)) < STRAY_SHARE  # (T,)
+        noisy[:, side_joints(side, ARM[2:])] += (lost[:, None] * rng.normal(0.0, STRAY_M, (len(joints), 3)))[:, None]
+    return noisy
+
+
+def _bystander(frames: int, rng: np.random.Generator) -> Array:
+    """A second person (T, 25, 3) who only stands there, tracked for a part of the clip; zero elsewhere."""
+    pose = perform([], frames, Style(), rng)
+    side = rng.choice([-1.0, 1.0])
+    place = np.array([side * rng.uniform(0.9, 1.3), -CAMERA_HEIGHT_M, rng.uniform(3.2, 3.8)])
+    joints = _seen(pose_joints(pose, proportions(rng.uniform(1.5, 1.9))), rng.normal(0.0, 0.6), place, rng)
+    return _tracked_for_a_while(_sensed(joints, rng), rng)
+
+
+def _furniture(frames: int, rng: np.random.Generator) -> Array:
+    """A chair that the sensor takes for a body (T, 25, 3): wide, low, trembling; zero where it is not tracked."""
+    place = np.array([rng.uniform(0.8, 1.3), -0.6, rng.uniform(3.0, 3.8)])
+    chair = place + rng.uniform(-1.0, 1.0, (NUM_JOINTS, 3)) * [0.5, 0.2, 0.25]
+    return _tracked_for_a_while(chair + rng.normal(0.0, 0.015, (frames, NUM_JOINTS, 3)), rng)
+
+
+def _tracked_for_a_while(joints: Array, rng: np.random.Generator) -> Array:
+    first = int(rng.integers(0, len(joints) // 3))
+    joints[:first] = 0.0
+    joints[first + int(rng.integers(len(joints) // 4, len(joints))) :] = 0.0
+    return joints
+
+
+def broken_files(dataset: MadeDataset) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of files that preprocess must refuse, one of each kind."""
+    whole = clip_file(ClipName(1, 1, 1, 1, dataset.actions[0]), dataset)
+    lines = whole.splitlines(keepends=True)
+    action = dataset.actions[0]
+    yield raw_name(ClipName(1, 1, 1, 91, action)), whole[: len(whole) // 2]  # cut short
+    yield (
+        raw_name(ClipName(1, 1, 1, 92, action)),
+        b"".join([*lines[:4], b"nan " + lines[4].split(b" ", 1)[1], *lines[5:]]),
+    )
+    yield raw_name(ClipName(1, 1, 1, 93, action)), b"".join([b"9999\r\n", *lines[1:]])  # fewer frames than it says
+    yield raw_name(ClipName(1, 1, 1, 94, action)), b""
+    yield "calibration.skeleton", whole  # no sample's name

@@ -1,0 +1,31 @@
+"""import: files that others have made, in place of what the stages would make.
+
+The records of the files written name the stage "import"; pipeline/running/status.py then needs none of the stages
+before them.
+Nothing heavy is imported before there is something to do, because the command line reads `KINDS` here.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from pipeline.workspace.context import Context
+
+Kind = Literal["features", "text", "skeletons"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+def import_(context: Context, kind: Kind, arguments: Sequence[str]) -> list[str]:
+    """Import `arguments` as `kind`; return what was done, a line each. Raises DataError or PipelineError."""
+    if kind == "text":
+        from pipeline.exchange.import_text import import_text
+
+        return import_text(context, arguments)
+    paths = [Path(argument) for argument in arguments]
+    if kind == "features":
+        from pipeline.exchange.import_features import import_features
+
+        return import_features(context, paths)
+    from pipeline.exchange.import_skeletons import import_skeletons
+
+    return import_skeletons(context, paths)

@@ -1,0 +1,126 @@
+"""Published feature folders -> features/test.h5, features/val.h5."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data.published.features import Part, PublishedPhase, folder_files, phase_of_folder, read_folder
+from data.published.npy_file import sha256_of
+from data.splits import CUSTOM, Split, action_label, resolve_split
+from data.stores.feature_store import FeatureSet, read_features, write_features
+from pipeline.exchange.published_phase import feature_set, known_unseen, seen_accuracy
+from pipeline.messages.errors import PipelineError
+from pipeline.phases.phase import Phase, phase_clips, phase_of
+from pipeline.running.status import IMPORT
+from pipeline.stages.caveats import LOOKS_AT_TEST_CLIPS, val_looks_at_test_clips
+from pipeline.workspace.context import Context
+from pipeline.workspace.folder import PHASES
+from pipeline.workspace.provenance import Provenance
+
+SETTINGS = ("dataset.name", "dataset.split", "dataset.unseen", "dataset.val_unseen")
+NOTE = "import_note"  # in the root attributes, when there is something that a reader of results should know
+
+
+def import_features(context: Context, folders: Sequence[Path]) -> list[str]:
+    """Check and write what `folders` hold, a phase each; return what was done, a line each.
+
+    Nothing is written unless everything fits. Raises DataError or PipelineError naming the file.
+    """
+    where: dict[PublishedPhase, Path] = {}
+    for folder in folders:
+        held = phase_of_folder(folder)
+        if held in where:
+            raise PipelineError(f"{where[held]} and {folder} both hold the {held} phase; give one folder a phase")
+        where[held] = folder
+    parts = {name: read_folder(folder, name) for name, folder in where.items()}
+    split = _split(context, parts)
+    made = {name: feature_set(phase_of(name, split), found, max(split.actions)) for name, found in parts.items()}
+    note = _note(context, split, made)
+    notes = {NOTE: note} if note else {}
+    lines = []
+    for name, features in made.items():
+        phase = phase_of(name, split)
+        known = [action_label(action) for action in known_unseen(phase, features)]
+        saw = {"transfer": json.dumps(bool(known)), "backbone_saw": json.dumps(known)}
+        record = {**_provenance(context, split, name, where[name]).record(), **saw, **notes}
+        write_features(context.workspace.features(name), features, record)
+        lines.append(_summary(context, phase, features))
+    if note:
+        _warn(context, note)
+    return [*lines, _next(context)]
+
+
+def _note(context: Context, split: Split, made: Mapping[PublishedPhase, FeatureSet]) -> str:
+    """What both phases together tell, one of which may have been imported before; "" when there is nothing."""
+    both = dict(made)
+    for name in PHASES:
+        path = context.workspace.features(name)
+        if name not in both and path.is_file():
+            both[name] = read_features(path)
+    seen_twice = len(both) == len(PHASES) and val_looks_at_test_clips(split, both["test"], both["val"])
+    return LOOKS_AT_TEST_CLIPS if seen_twice else ""
+
+
+def _split(context: Context, parts: dict[PublishedPhase, dict[str, Part]]) -> Split:
+    """The split that config.toml names; a custom one divides the actions of the test phase."""
+    dataset = context.config.dataset
+    if "test" in parts:
+        actions = np.unique(parts["test"]["gtest"].action).tolist()
+    elif dataset.split == CUSTOM:
+        if not context.workspace.features("test").is_file():
+            raise PipelineError(
+                'dataset.split = "custom" divides the actions of the test phase; import its folder first, or together '
+                "with this one"
+            )
+        actions = np.unique(read_features(context.workspace.features("test")).action).tolist()
+    else:
+        actions = []
+    return resolve_split(dataset, actions, context.config.seed)
+
+
+def _provenance(context: Context, split: Split, phase: PublishedPhase, folder: Path) -> Provenance:
+    flat = context.config.flat()
+    keys = (*SETTINGS, "seed") if split.val_unseen_drawn else SETTINGS
+    paths = [path for part in folder_files(folder, phase).values() for path in part]
+    inputs = {f"{folder.name}/{path.name}": sha256_of(path) for path in paths}
+    return Provenance(IMPORT, 1, {key: flat[key] for key in keys}, inputs)
+
+
+def _summary(context: Context, phase: Phase, features: FeatureSet) -> str:
+    """What was written, and how often the logits are right: a wrong order of columns shows there."""
+    clips = phase_clips(phase, features)
+    right = seen_accuracy(phase, features)
+    if right <= 2 / len(phase.seen):
+        _warn(
+            context,
+            f"the logits of the {phase.name} phase name the right action for {right:.1%} of the seen clips, which is "
+            "chance; are their columns in the order of the actions?",
+        )
+    known = known_unseen(phase, features)
+    if known:
+        _warn(
+            context,
+            f"the backbone of the {phase.name} phase recognises {', '.join(map(action_label, known))}, so it was "
+            "trained on unseen actions: results are transfer results, not zero-shot ones",
+        )
+    return (
+        f"wrote {context.workspace.features(phase.name)}: {int(clips.fit.sum())} clips to train on, scored are "
+        f"{int(clips.seen.sum())} of {len(phase.seen)} seen and {int(clips.unseen.sum())} of {len(phase.unseen)} "
+        f"unseen actions; the backbone is right on {right:.1%} of the seen ones"
+    )
+
+
+def _warn(context: Context, message: str) -> None:
+    context.console.print(f"warning: {message}", style="yellow", markup=False, highlight=False)
+
+
+def _next(context: Context) -> str:
+    absent = [phase for phase in PHASES if not context.workspace.features(phase).exists()]
+    if absent:
+        wanted = "shift_val_<u>_r" if absent == ["val"] else "shift_<u>_r"
+        return f"next: train needs the {absent[0]} phase too; import its folder ({wanted})"
+    if not context.workspace.text.exists():
+        return "next: `fsvae-pipe import text lb_60.npy md_60.npy ad_60.npy`, or `fsvae-pipe embed-text`; then run"
+    return "next: `fsvae-pipe run`"

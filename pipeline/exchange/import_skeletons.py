@@ -1,0 +1,142 @@
+"""Skeleton arrays of a fixed length -> skeletons.h5, a clip at a time."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from data.clean.bodies import CleanClip
+from data.clean.cleaning import collect
+from data.errors import DataError
+from data.published.npy_file import sha256_of
+from data.published.skeletons import (
+    ARRAY_RECIPE,
+    Imported,
+    array_clips,
+    label_path_of,
+    npz_clips,
+    npz_names,
+    read_labelled_array,
+)
+from data.raw.clip_name import ClipName
+from data.splits import CUSTOM, NUM_ACTIONS, resolve_split, training_clips
+from data.stores import h5
+from data.stores.skeleton_store import SkeletonWriter
+from pipeline.messages.errors import PipelineError
+from pipeline.phases.phase import missing, phase_of, require_clips
+from pipeline.running.status import IMPORT
+from pipeline.workspace.context import Context
+from pipeline.workspace.provenance import RECIPE, Provenance
+
+BATCH_CLIPS = 64
+TOLD_REJECTS = 5
+
+
+def import_skeletons(context: Context, paths: Sequence[Path]) -> list[str]:
+    """Check and write the clips of `paths`; return what was done, a line each.
+
+    `paths` are PREFIX_data_joint.npy files (their PREFIX_label.pkl may be named too), or one .npz archive. Raises
+    DataError or PipelineError naming the file; then skeletons.h5 stays as it was.
+    """
+    archives = [path for path in paths if path.suffix == ".npz"]
+    if archives and len(paths) > 1:
+        raise PipelineError(f"{archives[0]} holds training and test clips; import it alone")
+    settings, about = {"dataset.name": context.config.dataset.name}, {}
+    if archives:
+        names = npz_names(archives[0])
+        _require_parts_protocol(context, archives[0])
+        flat = context.config.flat()
+        for key in ("dataset.protocol", "dataset.train_subjects", RECIPE):
+            settings[key] = flat[key]
+        clips, files = npz_clips(archives[0], names, context.config.preprocess.recipe), archives
+    else:
+        arrays = [read_labelled_array(path) for path in _data_paths(paths)]
+        names = [name for array in arrays for name in array.names]
+        clips, files = array_clips(arrays), [path for array in arrays for path in (array.path, array.label_path)]
+        about[RECIPE] = ARRAY_RECIPE  # whatever the setting of that name says, so it is none that can change
+    _check_names(context, names, files)
+    provenance = Provenance(IMPORT, 1, settings, {path.name: sha256_of(path) for path in files})
+    return _write(context, {**provenance.record(), **about}, clips, len(names))
+
+
+def _data_paths(paths: Sequence[Path]) -> list[Path]:
+    """The arrays among `paths`. Raises PipelineError when a labels' file has none, or an array is named twice."""
+    arrays = [path for path in paths if path.suffix != ".pkl"]
+    if len(set(arrays)) < len(arrays):
+        raise PipelineError(f"an array is named twice: {', '.join(map(str, arrays))}")
+    partners = {label_path_of(path) for path in arrays}
+    for path in paths:
+        if path.suffix == ".pkl" and path not in partners:
+            raise PipelineError(f"{path} holds the labels of an array that is not given; name the array as well")
+    return arrays
+
+
+def _require_parts_protocol(context: Context, path: Path) -> None:
+    """Raise PipelineError unless config.toml takes an archive's training clips (subject 1) for training."""
+    dataset = context.config.dataset
+    if dataset.protocol != CUSTOM or dataset.train_subjects != (1,):
+        raise PipelineError(
+            f"{path} tells only which clips train and which test, not who performs them or from where; its clips get "
+            "subject 1 (training) and 2 (test). Found is "
+            f'dataset.protocol = "{dataset.protocol}"; set protocol = "custom" and train_subjects = [1] in '
+            f"{context.config_path}, then import it again"
+        )
+
+
+def _check_names(context: Context, names: Sequence[ClipName], files: Sequence[Path]) -> None:
+    """Raise DataError when clips occur twice, show actions outside the data set, or leave a part of it empty."""
+    where = ", ".join(map(str, files))
+    ordered = sorted(names)
+    twice = [str(name) for name, following in pairwise(ordered) if name == following]
+    if twice:
+        raise DataError(f"{where}: {len(twice)} clips occur twice, the first {twice[0]}")
+    dataset = context.config.dataset
+    columns = {
+        key: np.array([getattr(name, key) for name in names], dtype=np.int64)
+        for key in ("setup", "camera", "subject", "action")
+    }
+    actions = np.unique(columns["action"]).tolist()
+    outside = missing(actions, range(1, NUM_ACTIONS.get(dataset.name, max(actions)) + 1))
+    if outside:
+        raise DataError(f"{where}: has clips of {outside}, which {dataset.name} does not have; check dataset.name")
+    split = resolve_split(dataset, actions, context.config.seed)
+    train = training_clips(dataset, columns["setup"], columns["camera"], columns["subject"])
+    try:
+        require_clips(phase_of("test", split), columns["action"][train])
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def _write(context: Context, record: Mapping[str, str], clips: Iterable[Imported], total: int) -> list[str]:
+    path, rejects = context.workspace.skeletons, []
+    kept = frames = 0
+    with h5.writing(path, record) as file:
+        writer = SkeletonWriter(file)
+        batch: list[tuple[ClipName, CleanClip]] = []
+        for name, clip in _with_progress(context, clips, total):
+            if isinstance(clip, DataError):
+                rejects.append(str(clip))
+                continue
+            batch.append((name, clip))
+            kept, frames = kept + 1, frames + clip.joints.shape[1]
+            if len(batch) == BATCH_CLIPS:
+                writer.append(collect(batch))
+                batch.clear()
+        if not kept:
+            raise DataError(f"none of {total} clips can be used; {rejects[0]}")
+        writer.append(collect(batch))
+        writer.finish()
+    for reject in rejects[:TOLD_REJECTS]:
+        context.console.print(f"left out: {reject}", markup=False, highlight=False)
+    if len(rejects) > TOLD_REJECTS:
+        context.console.print(f"left out: {len(rejects) - TOLD_REJECTS} clips more")
+    left = f", {len(rejects)} left out" if rejects else ""
+    return [f"wrote {path}: {kept} clips{left}, {frames / kept:.0f} frames in the mean", "next: `fsvae-pipe run`"]
+
+
+def _with_progress(context: Context, clips: Iterable[Imported], total: int) -> Iterator[Imported]:
+    columns = (TextColumn("import"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=context.console, transient=True) as progress:
+        yield from progress.track(clips, total=total)

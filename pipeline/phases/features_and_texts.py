@@ -1,0 +1,81 @@
+"""What FS-VAE reads of a workspace: the features of a phase, and the text features of actions."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import DataError
+from data.splits import Split, resolve_split
+from data.stores.feature_store import FeatureSet, read_features
+from data.stores.text_store import read_text_features
+from pipeline.phases.phase import Phase, PhaseClips, missing, phase_clips, phase_of
+from pipeline.workspace.config import Config
+from pipeline.workspace.context import Context
+from pipeline.workspace.folder import PHASES, PhaseName
+
+
+def split_in_use(config: Config, phases: dict[PhaseName, FeatureSet]) -> Split:
+    """The split that `config` names, over the actions that the features files hold."""
+    return resolve_split(config.dataset, np.unique(phases["test"].action).tolist(), config.seed)
+
+
+def read_phases(context: Context) -> dict[PhaseName, FeatureSet]:
+    """Both features files. Raises DataError when one is missing, broken, or holds NaN or infinite numbers."""
+    found: dict[PhaseName, FeatureSet] = {}
+    for name in PHASES:
+        path = context.workspace.features(name)
+        features = read_features(path)
+        for part in ("features", "logits"):
+            bad = np.flatnonzero(~np.isfinite(getattr(features, part)).all(axis=1))
+            if len(bad):
+                raise DataError(
+                    f"{path}: {part} of {len(bad)} clips hold NaN or infinite numbers (the first: "
+                    f"{features.name[bad[0]]}); the backbone diverged or the clip is broken: "
+                    "run `fsvae-pipe extract` again"
+                )
+        found[name] = features
+    return found
+
+
+def phase_and_clips(name: PhaseName, split: Split, features: FeatureSet) -> tuple[Phase, PhaseClips]:
+    """The actions of a phase, and masks over its clips."""
+    phase = phase_of(name, split)
+    return phase, phase_clips(phase, features)
+
+
+def text_matrix(context: Context, levels: Sequence[str], actions: Sequence[int]) -> NDArray[np.float32]:
+    """The text feature of each of `actions`: its `levels` concatenated, then L2-normalised. (actions, D_t).
+
+    Raises DataError when an action or a level is missing, or a text feature is not finite or all zero.
+    """
+    path = context.workspace.text
+    text = read_text_features(path)
+    without = missing(actions, text.action.tolist())
+    if without:
+        raise DataError(f"{path}: no text of {without}; add it to the descriptions, then run `fsvae-pipe embed-text`")
+    lacking = [level for level in levels if level not in text.features]
+    if lacking:
+        raise DataError(
+            f"{path}: text.levels asks for {', '.join(lacking)}, the file holds {', '.join(text.features)}; "
+            "run `fsvae-pipe embed-text`"
+        )
+    row = {int(action): index for index, action in enumerate(text.action)}
+    rows = [row[action] for action in actions]
+    try:
+        return joined_levels([text.features[level][rows] for level in levels])
+    except DataError as error:
+        raise DataError(f"{path}: {error}; run `fsvae-pipe embed-text` again") from error
+
+
+def joined_levels(features: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The features of each level (c, d), concatenated, then L2-normalised: (c, D_t).
+
+    Raises DataError when one is not finite or all zero.
+    """
+    joined = np.concatenate(features, axis=1).astype(np.float64)
+    length = np.linalg.norm(joined, axis=1, keepdims=True)
+    if not np.isfinite(length).all() or not length.all():
+        raise DataError("a text feature is all zero or not finite")
+    normalised: NDArray[np.float32] = (joined / length).astype(np.float32)
+    return normalised

@@ -1,0 +1,34 @@
+"""The texts of a workspace: the built-in ones of its data set, or the CSV that dataset.descriptions names."""
+
+from collections.abc import Collection, Mapping
+
+from data.splits import NUM_ACTIONS
+from descriptions.loader import builtin_descriptions, read_descriptions
+from pipeline.messages.errors import PipelineError
+from pipeline.phases.phase import missing
+from pipeline.workspace.context import Context
+
+
+def texts_in_use(context: Context) -> Mapping[int, Mapping[str, str]]:
+    """Action -> level -> text. Raises DescriptionError or PipelineError when there is no usable file."""
+    dataset = context.config.dataset
+    if dataset.descriptions:
+        return read_descriptions(context.user_path(dataset.descriptions))
+    if dataset.name not in NUM_ACTIONS:
+        raise PipelineError(
+            f'there are no built-in texts for dataset.name = "{dataset.name}": write a CSV with the columns '
+            f"action,label,local,global and name it in {context.config_path} as dataset.descriptions"
+        )
+    texts = builtin_descriptions("ntu120")
+    return {action: texts[action] for action in range(1, NUM_ACTIONS[dataset.name] + 1) if action in texts}
+
+
+def require_texts(context: Context, actions: Collection[int]) -> None:
+    """Raise PipelineError naming the `actions` that have no text, before hours are spent on training."""
+    without = missing(actions, texts_in_use(context).keys())
+    if without:
+        source = context.config.dataset.descriptions or "the built-in texts"
+        raise PipelineError(
+            f"{source} has no text for {without}; add a row for each (action,label,local,global), "
+            "then run `fsvae-pipe embed-text`"
+        )

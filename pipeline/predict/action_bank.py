@@ -1,0 +1,168 @@
+"""The actions that a clip may be given, with all that decides between them: both classifiers and the gate.
+
+gzsl   all actions: the gate decides between the seen actions, of which the backbone's classifier names one, and the
+       others, of which the unseen classifier does
+zsl    the actions that no one trained on: the run's unseen ones, and those given in words
+given  those given in words alone
+
+A bank without given actions decides as evaluate did: by the unseen classifier and the gate in predictions.h5. With
+given actions the unseen classifier is fitted to their texts beside those of the unseen ones; the gate stays as it is.
+Letters: N clips, S seen actions, U actions known by their texts, A both or the latter, D features.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.splits import action_label
+from data.stores import h5
+from pipeline.messages.errors import PipelineError
+from pipeline.phases.features_and_texts import text_matrix
+from pipeline.predict.free_text import GivenAction, encode_given, require_distinct
+from pipeline.predict.trained_run import TrainedRun
+from pipeline.workspace.folder import PHASES
+
+if TYPE_CHECKING:
+    from models.fsvae.model import FSVAE
+    from models.zero_shot.gate import Gate
+    from models.zero_shot.unseen_classifier import UnseenClassifier
+
+Mode = Literal["gzsl", "zsl", "given"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+Kind = Literal["seen", "unseen", "given"]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BankAction:
+    """An action that a clip may be given: "A011", or "new-1" for one given on the command line."""
+
+    name: str
+    label: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class BankGate:
+    """Tells clips of seen actions from others, from the `top` largest probabilities of either classifier."""
+
+    gate: "Gate"
+    top: int
+    temperature: float  # of the backbone's softmax
+    threshold: float  # a clip is of no seen action from this probability on
+
+
+@dataclass(frozen=True)
+class ActionBank:
+    """`actions`: the S seen ones (only with a gate), then the U known by text. `model` encodes skeletons."""
+
+    mode: Mode
+    actions: tuple[BankAction, ...]
+    model: "FSVAE"
+    classifier: "UnseenClassifier"
+    gate: BankGate | None  # under gzsl only
+
+    @property
+    def seen(self) -> int:
+        """S, 0 without a gate."""
+        return sum(action.kind == "seen" for action in self.actions)
+
+    def probabilities(self, features: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[Floats, Floats | None]:
+        """Features (N, D) and seen logits (N, S) -> probabilities (N, A), and the gate's of "no seen action" (N,).
+
+        The gate decides: actions on the other side of it have probability 0.
+        """
+        from models.zero_shot.gate import softmax
+
+        by_text, gate = self.by_side(features, logits)  # (N, U)
+        if self.gate is None or gate is None:
+            return by_text, None
+        seen = softmax(logits, self.gate.temperature)  # (N, S)
+        is_unseen = (gate >= self.gate.threshold)[:, None]
+        return np.concatenate((np.where(is_unseen, 0, seen), np.where(is_unseen, by_text, 0)), axis=1), gate
+
+    def by_side(self, features: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[Floats, Floats | None]:
+        """Before the gate has decided: probabilities of the actions known by text (N, U), and the gate's (N,)."""
+        import torch
+
+        from models.zero_shot.gate import gate_features, softmax
+
+        with torch.no_grad():
+            latents, _ = self.model.encode_skeletons(torch.from_numpy(features))  # (N, Z)
+            by_text = self.classifier.probabilities(latents).double().numpy()  # (N, U)
+        if self.gate is None:
+            return by_text, None
+        seen = softmax(logits, self.gate.temperature)  # (N, S)
+        return by_text, self.gate.gate.probability(gate_features(by_text, seen, self.gate.top))
+
+
+def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction] = ()) -> ActionBank:
+    """What decides between the actions of `mode` and `given` ones.
+
+    As evaluate left it, or with given actions, the unseen classifier fitted anew. Raises PipelineError when fewer than
+    two actions are left, DescriptionError when given ones can't be told apart.
+    """
+    if mode not in MODES:
+        raise PipelineError(f"mode {mode!r}: {', '.join(MODES[:-1])} or {MODES[-1]} is wanted")
+    require_distinct(given)
+    unseen = () if mode == "given" else run.split.unseen
+    by_text = [BankAction(action_label(action), run.labels[action], "unseen") for action in unseen]
+    by_text += [BankAction(action.name, action.label, "given") for action in given]
+    if len(by_text) < 2:
+        raise PipelineError(
+            f'mode "{mode}" chooses between {len(by_text)} action{"" if len(by_text) == 1 else "s"} known by text; '
+            "give at least two in words, with --action or --actions"
+        )
+    texts = [text_matrix(run.context, run.config.text.levels, unseen)] if unseen else []
+    texts += [encode_given(run.context, given)] if given else []
+    model, classifier = _classifier(run, np.concatenate(texts), fit=bool(given))
+    seen = [BankAction(action_label(action), run.labels[action], "seen") for action in run.split.seen]
+    if mode != "gzsl":
+        return ActionBank(mode, tuple(by_text), model, classifier, None)
+    return ActionBank(mode, (*seen, *by_text), model, classifier, _stored_gate(run))
+
+
+def _classifier(run: TrainedRun, texts: NDArray[np.float32], fit: bool) -> "tuple[FSVAE, UnseenClassifier]":
+    """The model of the chosen cycle, and the unseen classifier for `texts` (U, D_t): fitted, or the stored one."""
+    import torch
+
+    from models.fsvae.model import FSVAE
+    from models.shift_gcn.network import FEATURES
+    from models.zero_shot.unseen_classifier import UnseenClassifier
+    from pipeline.workspace.weights import read_state, require_as_written
+
+    require_as_written(run.context.run.model)
+    state = read_state(run.context.run.model, run.seed, "test", run.cycle)
+    settings = run.config.evaluate
+    if fit:
+        from pipeline.stages.scoring import fit_text_classifier
+
+        entropy = (run.seed, PHASES.index("test"), run.cycle)
+        return fit_text_classifier(texts, FEATURES, state, run.config.model, settings, entropy)
+    model = FSVAE(FEATURES, texts.shape[1], run.config.model, torch.Generator())
+    model.load_state_dict(state, strict=False)
+    classifier = UnseenClassifier(run.config.model.latent, len(texts), settings.classifier, torch.Generator())
+    with h5.reading(run.context.run.predictions) as file:
+        stored = {
+            part: torch.from_numpy(h5.read_array(file, f"{run.seed}/{run.selection}/classifier_{part}"))
+            for part in ("weight", "bias")
+        }
+        h5.require_as_written(file)
+    classifier.layer.load_state_dict(stored)
+    return model, classifier
+
+
+def _stored_gate(run: TrainedRun) -> BankGate:
+    """The gate that evaluate fitted on the val phase."""
+    from models.zero_shot.gate import Gate
+
+    name = f"{run.seed}/{run.selection}"
+    with h5.reading(run.context.run.predictions) as file:
+        gate = Gate(h5.read_array(file, f"{name}/gate_weights"), float(h5.read_attribute(file, name, "gate_bias")))
+        top = int(h5.read_attribute(file, name, "gate_top"))
+        h5.require_as_written(file)
+    settings = run.config.evaluate.gate
+    return BankGate(gate, top, settings.temperature, settings.threshold)

@@ -1,0 +1,113 @@
+"""Raw clips in, batches for the backbone out: any number of clips, with bounded memory.
+
+Files are read and cleaned by a thread while the batch before is computed. A clip that can't be read is told as such
+and does not stop the others.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.clean.bodies import Recipe, clean
+from data.errors import DataError, RawFileError
+from data.joints import NUM_JOINTS
+from data.raw.skeleton_file import RawClip, parse_clip
+from data.raw.sources import ClipSource, list_source
+from data.stores.skeleton_store import loop_clip
+
+BATCH_CLIPS = 64
+Joints = NDArray[np.floating]
+ClipLike = str | Path | Joints
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A clip that could not be read, and why."""
+
+    clip: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """B clips as the backbone takes them, those that could not be read, and the order of both."""
+
+    order: list[str | Unread]  # a name for each clip of `joints`, in its order, with the unread ones between
+    joints: NDArray[np.float32]  # (B, 3, T, V, 2) metres
+
+
+Source = ClipSource | RawClip | Unread
+
+
+def clip_batches(clips: Iterable[ClipLike], recipe: Recipe, frames: int) -> Iterator[ClipBatch]:
+    """Read `clips` and loop each to `frames` frames.
+
+    A clip is a .skeleton file, a folder or zip archive of them, or joints (T, M, 25, 3) in metres, bodies that are
+    absent from a frame all zero.
+    """
+    sources = _sources(clips)
+    with ThreadPoolExecutor(1) as reader:
+        ahead = None
+        while batch := list(islice(sources, BATCH_CLIPS)):
+            following = reader.submit(_read, batch, recipe, frames)
+            if ahead is not None:
+                yield ahead.result()
+            ahead = following
+        if ahead is not None:
+            yield ahead.result()
+
+
+def raw_clip(joints: Joints, source: str) -> RawClip:
+    """Joints (T, M, 25, 3) in metres as a raw clip. Raises DataError when they have another shape or are not finite."""
+    coordinates = np.asarray(joints, dtype=np.float32)
+    if coordinates.ndim != 4 or coordinates.shape[2:] != (NUM_JOINTS, 3):
+        raise RawFileError(
+            source, f"joints of shape {coordinates.shape}, where (frames, bodies, {NUM_JOINTS}, 3) is wanted"
+        )
+    if not np.isfinite(coordinates).all():
+        raise RawFileError(source, "joints hold NaN or infinite numbers")
+    frame, body = np.nonzero(coordinates.any(axis=(2, 3)))  # in the order of frames
+    first = np.r_[True, frame[1:] != frame[:-1]][: len(frame)]
+    place = np.arange(len(frame)) - np.maximum.accumulate(np.where(first, np.arange(len(frame)), 0))
+    bodies = np.arange(coordinates.shape[1], dtype=np.int64)
+    return RawClip(source, len(coordinates), coordinates[frame, body], frame, body, place, bodies)
+
+
+def _sources(clips: Iterable[ClipLike]) -> Iterator[Source]:
+    for number, clip in enumerate(clips, start=1):
+        if isinstance(clip, np.ndarray):
+            try:
+                yield raw_clip(clip, f"array {number}")
+            except RawFileError as error:
+                yield Unread(error.file, error.reason)
+            continue
+        try:
+            yield from sorted(list_source(Path(clip)), key=str)
+        except (DataError, OSError) as error:
+            reason = str(error).removeprefix(f"{clip}: ").partition(" in dataset.raw")[0]  # which is not read here
+            yield Unread(str(clip), reason)
+
+
+def _read(sources: Sequence[Source], recipe: Recipe, frames: int) -> ClipBatch:
+    joints = np.zeros((len(sources), 3, frames, NUM_JOINTS, 2), np.float32)
+    order: list[str | Unread] = []
+    count = 0
+    for source in sources:
+        if isinstance(source, Unread):
+            order.append(source)
+            continue
+        name = source.source if isinstance(source, RawClip) else str(source)
+        try:
+            found = clean(source if isinstance(source, RawClip) else parse_clip(source.read(), name), recipe)
+        except DataError as error:
+            order.append(Unread(name, str(error).removeprefix(name).lstrip(",: ")))
+            continue
+        loop_clip(found.joints, found.period, found.centre, joints[count])
+        order.append(name)
+        count += 1
+    return ClipBatch(order, joints[:count])

@@ -1,0 +1,145 @@
+"""`fsvae-pipe export`: a run as an ONNX graph with all that its user must know.
+
+FOLDER/model.onnx   backbone, skeleton encoder, both classifiers and the gate (models/onnx/graph.py)
+FOLDER/model.json   how clips are prepared, what the outputs are, the actions and their texts, where it all comes from
+FOLDER/run_onnx.py  names the action in a .skeleton file with onnxruntime and numpy alone
+
+The graph is compared with PyTorch before anything is written, on stored clips at several lengths and batch sizes. The
+contents of model.json are made in `pipeline.predict.model_description`; `--features` is done by
+`pipeline.exchange.export_features`.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.stores.files import replacing
+from data.stores.skeleton_store import SkeletonStore
+from pipeline.messages.errors import PipelineError
+from pipeline.predict.action_bank import ActionBank, Mode, make_bank
+from pipeline.predict.model_description import description
+from pipeline.predict.predict import given_actions
+from pipeline.predict.run_backbone import Backbone
+from pipeline.predict.trained_run import open_run
+from pipeline.workspace.context import Context
+
+if TYPE_CHECKING:
+    from models.onnx.graph import ModelParts
+
+LARGEST_DIFFERENCE = 1e-4
+CHECKED = ((1, 4), (1, 37), (5, 64), (2, 300))  # clips and frames
+EXAMPLE = "run_onnx.py"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and how far its outputs were from PyTorch's at most."""
+
+    files: tuple[Path, ...]
+    largest_difference: float
+
+
+def export(
+    context: Context,
+    folder: Path,
+    *,
+    seed: int | None = None,
+    mode: Mode = "gzsl",
+    actions: Sequence[str] = (),
+    actions_file: Path | None = None,
+) -> Exported:
+    """Write the run of `context` to `folder`, with the actions of `mode` and those given in words.
+
+    Raises PipelineError when the extra `export` is not installed, the graph differs from PyTorch by more than
+    LARGEST_DIFFERENCE, and as `open_run` does.
+    """
+    require_onnx()
+    run = open_run(context.run.root, seed, context)
+    given = given_actions(run, actions, actions_file, mode)
+    backbone, bank = run.backbone(), make_bank(run, mode, given)
+    about = description(run, bank, given)
+    parts = _parts(backbone, bank)
+    from models.onnx.graph import onnx_model
+
+    model = onnx_model(parts, {"fsvae-pipe": run.told}).SerializeToString()
+    difference = largest_difference(model, backbone, bank, run.context.workspace.skeletons)
+    if not difference <= LARGEST_DIFFERENCE:
+        raise PipelineError(
+            f"the ONNX graph of {run.told} differs from PyTorch by up to {difference:.2g}, where at most "
+            f"{LARGEST_DIFFERENCE} is allowed; nothing was written. Compare the versions of onnx and onnxruntime with "
+            "those in constraints.txt"
+        )
+    example = resources.files("pipeline.predict").joinpath("run_onnx.py").read_bytes()
+    contents = {"model.onnx": model, "model.json": (json.dumps(about, indent=2) + "\n").encode(), EXAMPLE: example}
+    for name, content in contents.items():
+        with replacing(folder / name) as partial:
+            partial.write_bytes(content)
+    return Exported(tuple(folder / name for name in contents), difference)
+
+
+def require_onnx() -> None:
+    """Raise PipelineError when onnx or onnxruntime is not installed."""
+    absent = [package for package in ("onnx", "onnxruntime") if find_spec(package) is None]
+    if absent:
+        raise PipelineError(
+            f'export needs {" and ".join(absent)}, which is not installed; run `pip install "fsvae-pipe[export]"`'
+        )
+
+
+def _parts(backbone: Backbone, bank: ActionBank) -> "ModelParts":
+    from models.onnx.graph import ModelParts
+
+    gate = bank.gate
+    return ModelParts(
+        network=backbone.network,
+        seen_weight=backbone.weight,
+        seen_bias=backbone.bias,
+        fsvae=bank.model,
+        classifier=bank.classifier,
+        gate=None if gate is None else gate.gate,
+        top=0 if gate is None else gate.top,
+        temperature=1.0 if gate is None else gate.temperature,
+    )
+
+
+def largest_difference(model: bytes, backbone: Backbone, bank: ActionBank, skeletons: Path) -> float:
+    """The largest difference between an output of the graph and PyTorch's, on clips of `skeletons` at CHECKED sizes.
+
+    Features are of any size: their difference counts as a share of the largest one where that exceeds 1.
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    largest = 0.0
+    with SkeletonStore(skeletons) as store:
+        for batch, frames in CHECKED:
+            clips = store.batch(np.linspace(0, len(store) - 1, batch).astype(np.int64), frames)
+            values = session.run(None, {"clips": clips})
+            found = {output.name: value for output, value in zip(session.get_outputs(), values, strict=True)}
+            for name, wanted in _by_torch(clips, backbone, bank).items():
+                difference = float(np.abs(found[name] - wanted).max())
+                largest = max(largest, difference / max(1.0, float(np.abs(wanted).max())))
+    return largest
+
+
+def _by_torch(clips: NDArray[np.float32], backbone: Backbone, bank: ActionBank) -> dict[str, NDArray[Any]]:
+    """The outputs of the graph, computed by PyTorch."""
+    import torch
+
+    from models.zero_shot.gate import softmax
+
+    with torch.no_grad():
+        features = backbone.network.cpu().features(torch.from_numpy(clips)).numpy()
+    logits = backbone.seen_logits(features)
+    by_text, gate = bank.by_side(features, logits)
+    outputs: dict[str, NDArray[Any]] = {"features": features, "unseen_probabilities": by_text}
+    if bank.gate is not None and gate is not None:
+        outputs |= {"seen_probabilities": softmax(logits, bank.gate.temperature), "gate": gate}
+    return outputs

@@ -1,0 +1,125 @@
+"""Actions that a user names in words alone: "label | local | global", or a CSV of them.
+
+Only their texts are encoded, by the very encoder that made text.h5.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.splits import action_label
+from descriptions.errors import DescriptionError
+from descriptions.loader import LEVELS, read_descriptions
+from models.text.settings import TextSettings
+from pipeline.messages.errors import PipelineError
+from pipeline.workspace.context import Context
+from pipeline.workspace.provenance import read_record
+
+SEPARATOR = "|"
+FORM = f'"{f" {SEPARATOR} ".join(LEVELS)}"'
+
+
+@dataclass(frozen=True)
+class GivenAction:
+    """An action in words. `name` tells it from the others; `texts` are its texts by level, "label" among them."""
+
+    name: str
+    texts: Mapping[str, str]
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+        return self.texts["label"]
+
+
+def parse_given(text: str, number: int, levels: Sequence[str]) -> GivenAction:
+    """Read "label | local | global", the user's action `number`, from 1.
+
+    It is named new-1. Parts that are not among the `levels` in use may be left out. Raises DescriptionError that says
+    the form.
+    """
+    parts = [part.strip() for part in text.split(SEPARATOR)]
+    if len(parts) > len(LEVELS):
+        raise DescriptionError(f'--action "{text}": {len(parts)} parts between {SEPARATOR}, where {_wanted(levels)}')
+    return given_action(dict(zip(LEVELS, parts, strict=False)), number, levels)
+
+
+def given_action(texts: Mapping[str, str], number: int, levels: Sequence[str]) -> GivenAction:
+    """The action new-`number` with these texts by level. Raises DescriptionError when one that is wanted is empty."""
+    unknown = set(texts) - set(LEVELS)
+    lacking = [level for level in LEVELS if level in {"label", *levels} and not texts.get(level, "").strip()]
+    if lacking or unknown:
+        told = f"without {' and '.join(lacking)}" if lacking else f"with unknown levels {', '.join(sorted(unknown))}"
+        said = texts.get("label", "").strip()
+        raise DescriptionError(f"action {number}{f' ({said})' if said else ''} comes {told}; {_wanted(levels)}")
+    return GivenAction(f"new-{number}", {level: text.strip() for level, text in texts.items() if text.strip()})
+
+
+def read_given(path: Path, taken: Sequence[int]) -> list[GivenAction]:
+    """The actions of a description file under its own names, A001.
+
+    Raises DescriptionError when the file is faulty, or an action's number is among those `taken` by the run.
+    """
+    texts = read_descriptions(path)
+    twice = [action_label(action) for action in texts if action in taken]
+    if twice:
+        raise DescriptionError(
+            f"{path}: {', '.join(twice)} {'is an action' if len(twice) == 1 else 'are actions'} of the run already; "
+            "give your actions other numbers, or use --mode given, which leaves the run's own actions out"
+        )
+    return [GivenAction(action_label(action), row) for action, row in texts.items()]
+
+
+def require_distinct(actions: Sequence[GivenAction]) -> None:
+    """Raise DescriptionError when two actions have one name or one label, so that an answer would be ambiguous."""
+    for kind, values in (("named", [a.name for a in actions]), ("called", [a.label.casefold() for a in actions])):
+        for value in values:
+            if values.count(value) > 1:
+                raise DescriptionError(f'two of the given actions are {kind} "{value}"; each needs one of its own')
+
+
+def encode_given(context: Context, actions: Sequence[GivenAction]) -> NDArray[np.float32]:
+    """The text features of `actions`, their levels concatenated, then L2-normalised: (actions, D_t).
+
+    `context` has the settings that made text.h5. Raises PipelineError when the encoder of now is another one,
+    DescriptionError when a text is too long for it.
+    """
+    from pipeline.phases.features_and_texts import joined_levels
+    from pipeline.stages.embed_text import ENCODER_FINGERPRINT, encode_levels, load_encoder_of, too_long
+
+    settings = context.config.text
+    record = read_record(context.workspace.text)
+    if ENCODER_FINGERPRINT not in record:
+        raise PipelineError(
+            f"{context.workspace.text} was not made by an encoder of ours but imported, so that new texts can't be "
+            "encoded in the same way; run `fsvae-pipe embed-text --force`, then `fsvae-pipe run`"
+        )
+    encoder = load_encoder_of(context)
+    if encoder.fingerprint() != record[ENCODER_FINGERPRINT]:
+        raise PipelineError(
+            f"{settings.encoder} as installed here is not the encoder that made {context.workspace.text} (its weights, "
+            "tokeniser or libraries differ); run `fsvae-pipe embed-text --force`, then `fsvae-pipe run`"
+        )
+    texts = {number: action.texts for number, action in enumerate(actions, start=1)}
+    faults = too_long(encoder, texts, settings)
+    if faults:
+        told = "; ".join(f"{actions[number - 1].label}: {fault}" for number, fault in faults.items())
+        raise DescriptionError(f"{told}; shorten these texts")
+    features, _ = encode_levels(context, encoder, texts)
+    return joined_levels([features[level] for level in settings.levels])
+
+
+def used_levels(settings: TextSettings) -> tuple[str, ...]:
+    """The levels that a given action must have."""
+    return tuple(dict.fromkeys(("label", *settings.levels)))
+
+
+def _wanted(levels: Sequence[str]) -> str:
+    without = [level for level in LEVELS if level not in {"label", *levels}]
+    told = f" ({' and '.join(without)} may be left empty: the run does not use it)" if without else ""
+    return (
+        f'{FORM} is wanted{told}, as in "drink water {SEPARATOR} one hand rises to the mouth {SEPARATOR} a person ..."'
+    )

@@ -1,0 +1,204 @@
+"""`fsvae-pipe predict`: the actions in new clips, as a table, JSON lines or CSV, written as they are found."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from pathlib import Path
+from typing import IO, Literal
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from descriptions.errors import DescriptionError
+from pipeline.messages.csv_cells import cells
+from pipeline.messages.errors import PipelineError, WrongUsage, printable
+from pipeline.predict.action_bank import Mode
+from pipeline.predict.clip_stream import Unread
+from pipeline.predict.free_text import GivenAction, parse_given, read_given, used_levels
+from pipeline.predict.recognizer import Answer, Ranked, Recognizer
+from pipeline.predict.trained_run import TrainedRun, open_run
+from pipeline.workspace.context import Context
+
+Form = Literal["table", "json", "csv"]
+TABLE_CLIPS = 64  # rows that are laid out together
+PLAIN_WIDTH = 120  # columns, where standard output is no terminal
+
+Found = Answer | Unread
+
+
+def predict(
+    context: Context,
+    clips: Sequence[Path],
+    *,
+    seed: int | None = None,
+    mode: Mode = "gzsl",
+    actions: Sequence[str] = (),
+    actions_file: Path | None = None,
+    form: Form = "table",
+    top: int = 3,
+    output: IO[str],
+) -> None:
+    """Name the action in each of `clips` and write the answers to `output`.
+
+    `actions` are "label | local | global", `actions_file` is a CSV of such. Raises PipelineError when no clip could be
+    read, and as `Recognizer` does.
+    """
+    run = open_run(context.run.root, seed, context)
+    given = given_actions(run, actions, actions_file, mode)
+    recognizer = Recognizer(run)
+    bank = recognizer.bank(mode, given)
+    seen = f"{bank.seen} seen and " if bank.seen else ""
+    context.console.print(
+        f"predict: {run.told}; mode {mode}: {seen}{len(bank.actions) - bank.seen} actions known by text",
+        highlight=False,
+        markup=False,
+    )
+    tally = _Tally()
+    WRITERS[form](tally.count(recognizer.stream(clips, bank)), top, output)
+    if tally.unread:
+        context.console.print(f"{tally.unread} of {tally.total} clips could not be read", style="yellow")
+    if tally.unread == tally.total:
+        raise PipelineError(
+            f"none of {tally.total} clips could be read, the first because: {tally.first}; clips are NTU .skeleton "
+            "files, or folders or zip archives of them"
+        )
+
+
+def given_actions(run: TrainedRun, actions: Sequence[str], file: Path | None, mode: Mode) -> list[GivenAction]:
+    """The actions given in words.
+
+    Raises WrongUsage when one of `actions` is not as it must be, or when the mode "given" has none; DescriptionError
+    when the file is not as it must be.
+    """
+    levels = used_levels(run.config.text)
+    try:
+        given = [parse_given(text, number, levels) for number, text in enumerate(actions, start=1)]
+    except DescriptionError as error:  # of an option, not of a file
+        raise WrongUsage(str(error)) from error
+    if file is not None:
+        given += read_given(file, () if mode == "given" else run.split.actions)
+    if mode == "given" and not given:
+        raise WrongUsage('mode "given" chooses between actions in words; give them with --action or --actions')
+    return given
+
+
+class _Tally:
+    """Counts what goes by."""
+
+    def __init__(self) -> None:
+        self.total = self.unread = 0
+        self.first = ""
+
+    def count(self, found: Iterable[Found]) -> Iterator[Found]:
+        for item in found:
+            self.total += 1
+            if isinstance(item, Unread):
+                self.first = self.first or f"{item.clip}: {item.reason}"
+                self.unread += 1
+            yield item
+
+
+def write_json(found: Iterable[Found], top: int, output: IO[str]) -> None:
+    """One object a line: {"clip", "actions": [{"action", "label", "kind", "probability"}], "unseen_probability"}.
+
+    A clip that could not be read is {"clip", "error"}.
+    """
+    for item in found:
+        if isinstance(item, Unread):
+            row: dict[str, object] = {"clip": item.clip, "error": item.reason}
+        else:
+            row = {"clip": item.clip, "actions": [_plain(ranked) for ranked in item.ranked[:top]]}
+            if item.unseen_probability is not None:
+                row["unseen_probability"] = round(item.unseen_probability, 6)
+        output.write(_json_line(row) + "\n")
+        output.flush()
+
+
+def write_csv(found: Iterable[Found], top: int, output: IO[str]) -> None:
+    """A row for each clip and rank; a clip that could not be read has one row with its reason as `error`."""
+    names = ("clip", "rank", "action", "label", "kind", "probability", "unseen_probability", "error")
+    output.write(_csv_line(names))
+    for item in found:
+        if isinstance(item, Unread):
+            output.write(_csv_line((item.clip, "", "", "", "", "", "", item.reason)))
+            continue
+        gate = "" if item.unseen_probability is None else f"{item.unseen_probability:.6f}"
+        for rank, ranked in enumerate(item.ranked[:top], start=1):
+            action = ranked.action
+            answer = (action.name, action.label, action.kind, f"{ranked.probability:.6f}", gate, "")
+            output.write(_csv_line((item.clip, rank, *answer)))
+        output.flush()
+
+
+def write_table(found: Iterable[Found], top: int, output: IO[str]) -> None:
+    """A row for each clip; columns keep their width, so that rows are written as they come."""
+    console = Console(file=output)
+    if not console.is_terminal:
+        console = Console(file=output, width=PLAIN_WIDTH)
+    found = iter(found)
+    header = True
+    while rows := list(islice(found, TABLE_CLIPS)):
+        for unread, group in groupby(rows, key=lambda row: isinstance(row, Unread)):
+            if unread:
+                for row in group:
+                    console.print(_unread_line(row), style="yellow", highlight=False, markup=False)
+            else:
+                console.print(_table(group, top, header, console.width), highlight=False)
+                header = False
+
+
+WRITERS: dict[Form, Callable[[Iterable[Found], int, IO[str]], None]] = {
+    "table": write_table,
+    "json": write_json,
+    "csv": write_csv,
+}
+
+
+def _table(rows: Iterable[Found], top: int, header: bool, width: int) -> Table:
+    clip_width, gate_width = 21, 6
+    table = Table(box=None, show_header=header, pad_edge=False)
+    table.add_column("clip", width=clip_width, overflow="fold")
+    for rank in range(1, top + 1):
+        share = max(14, (width - clip_width - gate_width - 2 * (top + 1)) // top)
+        table.add_column(f"{rank}.", width=share, overflow="fold")
+    table.add_column("unseen", width=gate_width, justify="right")
+    for row in rows:
+        if isinstance(row, Answer):
+            cells = [_cell(ranked) for ranked in row.ranked[:top]]
+            gate = "" if row.unseen_probability is None else f"{100 * row.unseen_probability:.0f} %"
+            table.add_row(_short(row.clip), *cells, *[""] * (top - len(cells)), gate)
+    return table
+
+
+def _unread_line(row: Found) -> str:
+    return f"{_short(row.clip)}: not read: {printable(row.reason)}" if isinstance(row, Unread) else ""
+
+
+def _short(clip: str) -> str:
+    return escape(printable(Path(clip).name.removesuffix(".skeleton")))
+
+
+def _cell(ranked: Ranked) -> str:
+    action = ranked.action
+    return f"{100 * ranked.probability:5.1f} % {escape(printable(action.label))} ({action.name})"
+
+
+def _plain(ranked: Ranked) -> dict[str, object]:
+    action = ranked.action
+    probability = round(ranked.probability, 6)
+    return {"action": action.name, "label": action.label, "kind": action.kind, "probability": probability}
+
+
+def _json_line(row: dict[str, object]) -> str:
+    """`row` as JSON in which only printable characters stand for themselves, as a terminal may show it."""
+    line = json.dumps(row, ensure_ascii=False)
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
+
+
+def _csv_line(row: Sequence[object]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells(row))
+    return line.getvalue()

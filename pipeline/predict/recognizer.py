@@ -1,0 +1,152 @@
+"""Name the action in a clip, from Python:
+
+    recognizer = Recognizer.load("fsvae-work/runs/default")
+    answers = recognizer.predict(["clip.skeleton"])
+    print(answers[0].best.label)
+
+Letters: B clips of a batch, T frames, V = 25 joints, M = 2 bodies, S seen actions, A actions to choose from.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.clean.bodies import RECIPES, Recipe
+from data.errors import DataError
+from pipeline.messages.errors import PipelineError
+from pipeline.predict.action_bank import ActionBank, BankAction, Floats, Mode, make_bank
+from pipeline.predict.clip_stream import BATCH_CLIPS, ClipLike, Unread, clip_batches
+from pipeline.predict.free_text import GivenAction, given_action, used_levels
+from pipeline.predict.trained_run import TrainedRun, open_run
+from pipeline.workspace.context import Context
+from pipeline.workspace.provenance import RECIPE, Provenance, read_record
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """An action and the probability that a clip shows it."""
+
+    action: BankAction
+    probability: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a clip shows.
+
+    ranked: the actions that the gate leaves (without a gate: all), the likeliest first; probabilities add up to 1.
+    unseen_probability: the gate's, that the clip shows no action that the model was trained on; None without a gate.
+    """
+
+    clip: str
+    ranked: tuple[Ranked, ...]
+    unseen_probability: float | None
+
+    @property
+    def best(self) -> BankAction:
+        """The action that the clip is given."""
+        return self.ranked[0].action
+
+
+class Recognizer:
+    """A trained run, ready to name the actions in clips."""
+
+    def __init__(self, run: TrainedRun) -> None:
+        """Load the backbone of `run`. Raises PipelineError when it is gone or not the one that made the features."""
+        from models.devices import torch_device
+
+        self.run = run
+        self.backbone = run.backbone()
+        self.recipe = stored_recipe(run.context)
+        self.backbone.network.to(torch_device(run.config.device))
+
+    @classmethod
+    def load(cls, run_folder: Path | str, seed: int | None = None, context: Context | None = None) -> Self:
+        """The run in `run_folder`, WORKSPACE/runs/NAME: its first seed unless `seed` names another.
+
+        Raises PipelineError, DataError or ModelError when the run is not whole or its files do not belong together.
+        """
+        return cls(open_run(Path(run_folder), seed, context))
+
+    @property
+    def frames(self) -> int:
+        """T: clips are looped, or sampled down, to this length."""
+        return self.run.config.backbone.frames
+
+    def bank(self, mode: Mode = "gzsl", given: Sequence[GivenAction] = ()) -> ActionBank:
+        """What decides between the actions of `mode` and `given` ones; made once, it serves any number of clips."""
+        return make_bank(self.run, mode, given)
+
+    def predict(
+        self,
+        clips: Iterable[ClipLike],
+        actions: Iterable[Mapping[str, str]] = (),
+        mode: Mode = "gzsl",
+    ) -> list[Answer | Unread]:
+        """Name the action in each of `clips`; those that can't be read come back as `Unread` with the reason.
+
+        clips: .skeleton files, folders or zip archives of them, or arrays (frames, bodies, 25, 3) in metres.
+        actions: actions in words, {"label": ..., "local": ..., "global": ...} each, beside those of the run.
+        mode: "gzsl" all actions, "zsl" those that no one trained on, "given" those of `actions` alone.
+        """
+        levels = used_levels(self.run.config.text)
+        given = [given_action(texts, number, levels) for number, texts in enumerate(actions, start=1)]
+        return list(self.stream(clips, self.bank(mode, given)))
+
+    def stream(self, clips: Iterable[ClipLike], bank: ActionBank) -> Iterator[Answer | Unread]:
+        """As `predict`, one answer after another, with memory that does not grow with the number of clips."""
+        for batch in clip_batches(clips, self.recipe, self.frames):
+            if not len(batch.joints):
+                yield from (item for item in batch.order if isinstance(item, Unread))
+                continue
+            probabilities, gate = bank.probabilities(*self.features(batch.joints))
+            row = 0
+            for item in batch.order:
+                if isinstance(item, Unread):
+                    yield item
+                    continue
+                yield _answer(item, bank, probabilities[row], None if gate is None else float(gate[row]))
+                row += 1
+
+    def features(self, joints: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Clips (B, 3, T, 25, 2) as preprocess makes them -> features (B, 256) and seen logits (B, S)."""
+        from models.shift_gcn.features import clip_features
+
+        network = self.backbone.network
+        features, _ = clip_features(network, np.arange(len(joints)), lambda rows: joints[rows], BATCH_CLIPS)
+        return features, self.backbone.seen_logits(features)
+
+
+def stored_recipe(context: Context) -> Recipe:
+    """The recipe that made skeletons.h5. Raises PipelineError or DataError when that is not known."""
+    path = context.workspace.skeletons
+    if not path.is_file():
+        raise PipelineError(
+            f"{path} is gone, whose record says how clips are cleaned; put it back, or run `fsvae-pipe preprocess`"
+        )
+    record = read_record(path)
+    found = Provenance.from_record(record).settings.get(RECIPE, record.get(RECIPE))
+    for recipe in RECIPES:
+        if recipe == found:
+            return recipe
+    if found is None:
+        raise DataError(
+            f"{path} was imported without a record of how its clips were cleaned, so that no raw clip can be treated "
+            f"like them; import it again, or name raw clips in {context.config_path} as dataset.raw and run "
+            "`fsvae-pipe preprocess --force`, then `fsvae-pipe run`"
+        )
+    raise DataError(
+        f"{path}: its record names the recipe {str(found)[:40]!r}, where {' or '.join(RECIPES)} is wanted; run "
+        "`fsvae-pipe preprocess --force`, then `fsvae-pipe run`"
+    )
+
+
+def _answer(clip: str, bank: ActionBank, probabilities: Floats, gate: float | None) -> Answer:
+    """The ranking of one clip's probabilities (A,); of equals the first, as in evaluate."""
+    order = np.argsort(-probabilities, kind="stable")
+    order = order[probabilities[order] > 0]
+    return Answer(clip, tuple(Ranked(bank.actions[i], float(probabilities[i])) for i in order), gate)

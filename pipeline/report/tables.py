@@ -1,0 +1,211 @@
+"""The tables and texts of a report, as plain strings: results, the classes, and how to run it again."""
+
+import csv
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.splits import action_label
+from pipeline.report.data import Missing, Predictions, RunData, attempt
+from pipeline.report.figures import class_accuracy
+from pipeline.stages.comparison import COLUMNS, differences, published
+from pipeline.stages.results import GZSL_WAYS
+from pipeline.stages.scoring import RULES
+
+MADE_DATASET = "demo"
+MOST_ROWS = 15  # of the table of confusions
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts; the first column names the rows."""
+
+    head: list[str]
+    rows: list[list[str]]
+    about: str = ""
+
+
+def _number(run: RunData, rule: str, *keys: str) -> str:
+    """ "12.3 ± 0.4" of a number under `rule`; the spread only with several seeds."""
+    value, spread = run.results["mean"][rule], run.results["std"][rule]
+    for key in keys:
+        if key not in value:
+            return "-"
+        value, spread = value[key], spread[key]
+    return f"{value:.1f} ± {spread:.1f}" if len(run.seeds) > 1 else f"{value:.1f}"
+
+
+def summary(runs: list[RunData]) -> Table:
+    """A row a run, under its headline's rule."""
+    rows = [
+        [
+            run.title,
+            _number(run, run.rule, "zsl", "top1"),
+            f"{run.results['mean'][run.rule]['zsl']['chance']:.1f}",
+            *(_number(run, run.rule, "gzsl", part) for part in ("seen", "unseen", "h")),
+            f"{run.rule}, {len(run.seeds)} seed{'s' if len(run.seeds) > 1 else ''}",
+            f"{run.config.dataset.name}, {run.results['split']['name']}, {run.results['protocol']}",
+        ]
+        for run in runs
+    ]
+    head = ["run", "ZSL top-1", "chance", "GZSL seen", "unseen", "H", "selection", "data"]
+    return Table(head, rows, "Percent; GZSL with the fitted gate.")
+
+
+def result_tables(run: RunData) -> list[tuple[str, Table]]:
+    """All numbers of one run: every way under every rule, and each seed."""
+    head = ["percent", *(f"{rule} (headline)" if rule == run.rule else rule for rule in RULES)]
+    rows = [
+        [name, *(_number(run, rule, "zsl", key) for rule in RULES)]
+        for name, key in (("ZSL top-1", "top1"), ("ZSL mean of classes", "per_class"))
+    ]
+    rows.append(["chance", *(f"{run.results['mean'][rule]['zsl']['chance']:.1f}" for rule in RULES)])
+    for key, name in GZSL_WAYS.items():
+        for part, words in (("seen", "seen"), ("unseen", "unseen"), ("h", "H")):
+            rows.append([f"{name}: {words}", *(_number(run, rule, key, part) for rule in RULES)])
+    seeds = [
+        [
+            f"seed {seed}, {rule}",
+            str(scores[rule]["cycle"]),
+            *(f"{scores[rule]['zsl'][key]:.1f}" for key in ("top1", "per_class")),
+            *(f"{scores[rule]['gzsl'][key]:.1f}" for key in ("seen", "unseen", "h")),
+        ]
+        for seed, scores in run.results["seeds"].items()
+        for rule in RULES
+    ]
+    spread = f"Mean ± standard deviation of {len(run.seeds)} seeds." if len(run.seeds) > 1 else "One seed."
+    about = (
+        f"{spread} val takes the cycle that is best on pseudo-unseen actions, last the last one, oracle the best on "
+        "test clips: no result to report, but what published numbers are."
+    )
+    by_seed = Table(["seed, rule", "cycle", "ZSL top-1", "ZSL classes", "seen", "unseen", "H"], seeds)
+    return [("Every rule", Table(head, rows, about)), ("Every seed", by_seed)]
+
+
+def paper_table(run: RunData) -> tuple[Table, list[str]] | None:
+    """Published results on the run's split, the run beneath them, and how it differs; None off the published splits."""
+    rows = [
+        [
+            method + (" (misprinted)" if row.get("misprinted") else ""),
+            *(f"{row[c]:.1f}" if c in row else "-" for c in COLUMNS),
+        ]
+        for method, row in published(run.results["split"]["name"]).items()
+    ]
+    if not rows:
+        return None
+    for rule in RULES:
+        rows.append(
+            [
+                f"this run, {rule}",
+                _number(run, rule, "zsl", "top1"),
+                *(_number(run, rule, "gzsl", c) for c in COLUMNS[1:]),
+            ]
+        )
+    found = attempt(lambda: differences(run.context, run.config))
+    notes = [found.reason] if isinstance(found, Missing) else found
+    return Table(
+        ["method", "ZSL", "seen", "unseen", "H"], rows, "Percent, cross-subject; published numbers as printed."
+    ), notes
+
+
+def headline(run: RunData) -> str:
+    """What the run is about, in a sentence."""
+    counts = run.results["counts"]["test"]
+    split, protocol = run.results["split"]["name"], run.results["protocol"]
+    return (
+        f"{run.config.dataset.name}, split {split}, protocol {protocol}: trained on {counts['training_clips']} clips "
+        f"of {counts['seen_actions']} seen actions; scored on {counts['seen_clips']} clips of them and "
+        f"{counts['unseen_clips']} of {counts['unseen_actions']} unseen actions."
+    )
+
+
+def notices(run: RunData) -> list[str]:
+    """What a reader must know before the numbers."""
+    notices = list(run.changed())
+    if run.config.dataset.name == MADE_DATASET:
+        notices.append(
+            "The clips are made: procedural motion, not recorded data. The numbers say that the program works."
+        )
+    return notices + [f"{caveat[0].upper()}{caveat[1:]}." for caveat in run.results.get("caveats", ())]
+
+
+def most_confused(run: RunData, predictions: Predictions, kind: str) -> Table:
+    """The pairs of actions with the most wrong clips, all seeds together."""
+    counts: dict[tuple[int, int], int] = {}
+    clips = predictions.is_unseen if kind == "ZSL" else np.ones(len(predictions.name), dtype=bool)
+    for seed in predictions.seeds:
+        given = seed.zsl_action if kind == "ZSL" else seed.gzsl_action
+        for pair in zip(predictions.action[clips].tolist(), given[clips].tolist(), strict=True):
+            if pair[0] != pair[1]:
+                counts[pair] = counts.get(pair, 0) + 1
+    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_ROWS]
+    return Table(
+        ["actual", "taken for", "clips, all seeds"],
+        [[run.named(actual), run.named(given), str(count)] for (actual, given), count in most],
+    )
+
+
+def class_table(run: RunData, predictions: Predictions) -> Table:
+    """A row an action, unseen ones first, the worst first."""
+    gzsl, zsl = class_accuracy(predictions, "GZSL"), class_accuracy(predictions, "ZSL")
+    unseen = set(predictions.unseen_actions.tolist())
+    rows = [
+        [
+            run.named(action),
+            "unseen" if action in unseen else "seen",
+            str(int((predictions.action == action).sum())),
+            f"{gzsl[action].mean():.1f}",
+            f"{zsl[action].mean():.1f}" if action in zsl else "-",
+        ]
+        for action in sorted(gzsl, key=lambda action: (action not in unseen, gzsl[action].mean(), action))
+    ]
+    head = ["action", "kind", "test clips", "GZSL, %", "ZSL, %"]
+    return Table(head, rows, "Mean of the seeds.")
+
+
+def commands(run: RunData) -> str:
+    """What to install and run to get the same again."""
+    provenance = run.results["provenance"]
+    versions = run.results["versions"]
+    pins = " ".join(
+        f"{name}=={version.partition('+')[0]}"
+        for name, version in versions.items()
+        if name not in ("python", "fsvae-pipe") and version != "not installed"
+    )
+    return "\n".join(
+        (
+            f"# scored {provenance['created']} by: {provenance['command']}",
+            f"# Python {versions['python']}, fsvae-pipe {versions['fsvae-pipe']}",
+            f"pip install {pins}",
+            "# with the config.toml below, and what its dataset.raw and dataset.descriptions name beside it, in WORK:",
+            f"fsvae-pipe -w WORK run --run {run.name}",
+            f"fsvae-pipe -w WORK report {run.name}",
+        )
+    )
+
+
+def missing_texts(run: RunData) -> str:
+    """Why `descriptions` lacks levels that the run used; "" when it has all."""
+    path, texts, levels = run.workspace.text, run.texts, run.config.text.levels
+    if isinstance(texts, Missing):
+        return texts.reason
+    if not texts.texts:
+        return f"{path} holds features alone, no texts: it was imported"
+    lacking = [level for level in levels if level not in texts.texts]
+    return f"{path} holds no texts of {', '.join(lacking)}, which the run used" if lacking else ""
+
+
+def descriptions(run: RunData) -> str:
+    """The texts that are there as a CSV that dataset.descriptions can name; "" when there are none."""
+    texts = run.texts
+    if isinstance(texts, Missing) or not texts.texts:
+        return ""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    used = [level for level in run.config.text.levels if level in texts.texts]
+    levels = [*used, *(level for level in texts.texts if level not in used)]
+    writer.writerow(["action", *levels])
+    for place, action in enumerate(texts.action.tolist()):
+        writer.writerow([action_label(action), *(str(texts.texts[level][place]) for level in levels)])
+    return file.getvalue()

@@ -1,0 +1,189 @@
+"""`fsvae-pipe sweep`: train and evaluate many settings over the same features, into one CSV and one table.
+
+A grid names rows of settings: a ready one (grids.toml), or a TOML file of the user's with a table [rows] like those
+there, or a table [product] of dotted keys with lists of values, all combinations of which are rows. Each row is a run
+of its own, runs/GRID-ROW/, so that a sweep that was broken off goes on where it was, and `report` can show any row.
+"""
+
+import contextlib
+import csv
+import io
+import itertools
+import json
+import math
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from data.errors import DataError
+from data.stores.files import replacing
+from models.errors import ModelError
+from pipeline.messages.csv_cells import cells
+from pipeline.messages.errors import PipelineError, WrongUsage
+from pipeline.running.run import chosen_stages, run_stages
+from pipeline.stages.parallel import worked_on
+from pipeline.stages.scoring import RULES
+from pipeline.workspace.config import load_config
+from pipeline.workspace.context import Context
+from pipeline.workspace.folder import Workspace
+
+ALLOWED = ("model.", "train.", "evaluate.", "text.levels")
+COLUMNS = {
+    "zsl_top1": ("zsl", "top1"),
+    "zsl_per_class": ("zsl", "per_class"),
+    "seen": ("gzsl", "seen"),
+    "unseen": ("gzsl", "unseen"),
+    "h": ("gzsl", "h"),
+    "h_tuned_gate": ("gzsl_tuned_gate", "h"),
+    "h_stacking": ("gzsl_stacking", "h"),
+    "h_perfect_gate": ("gzsl_oracle_gate", "h"),
+    "val_phase_zsl_top1": ("val_phase", "zsl_top1"),
+}
+Row = dict[str, Any]
+MAX_ROWS = 10_000
+
+
+@cache
+def ready_grids() -> dict[str, dict[str, Row]]:
+    """Grid -> row -> settings."""
+    return tomllib.loads(resources.files("pipeline.running").joinpath("grids.toml").read_text("utf-8"))
+
+
+def grid_rows(grid: str) -> tuple[str, dict[str, Row]]:
+    """The grid's name and its rows, for a ready grid or the path of a TOML file.
+
+    Raises WrongUsage when there is no such grid, PipelineError when it has no row, or when a setting would need other
+    features or texts.
+    """
+    if grid in ready_grids():
+        return grid, ready_grids()[grid]
+    path = Path(grid)
+    try:
+        tree = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise WrongUsage(f'"{grid}" is no grid: name a TOML file, or one of {", ".join(ready_grids())}') from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise PipelineError(f"{path}: not valid TOML: {error}") from error
+    named, lists = tree.get("rows", {}), tree.get("product", {})
+    sound = isinstance(named, dict) and all(isinstance(row, dict) for row in named.values())
+    sound = sound and isinstance(lists, dict) and all(isinstance(values, list) for values in lists.values())
+    if sound and math.prod(len(values) for values in lists.values()) > MAX_ROWS:
+        raise PipelineError(f"{path}: [product] makes more than {MAX_ROWS} rows; name fewer values")
+    rows = {**named, **_product(lists)} if sound else {}
+    if not rows or set(tree) - {"rows", "product"}:
+        raise PipelineError(
+            f'{path}: wanted a table [rows], as in name = {{ "train.alpha" = 0.1 }}, or a table [product], as in '
+            '"train.alpha" = [0.1, 0.5]'
+        )
+    for name, row in rows.items():
+        for key in row:
+            if not key.startswith(ALLOWED):
+                raise PipelineError(
+                    f'{path}: row "{name}" sets {key}; a sweep works on features and texts as they are, so it may set '
+                    "keys of model, train and evaluate, and text.levels; use a workspace for each split"
+                )
+    return path.stem, rows
+
+
+def _product(lists: Mapping[str, Sequence[Any]]) -> dict[str, Row]:
+    combinations = [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
+    return {", ".join(f"{key}={value}" for key, value in row.items()): row for row in combinations if row}
+
+
+def run_name(grid: str, row: str) -> str:
+    """The folder in runs/ of one row: letters, digits, dots and hyphens."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", f"{grid}-{row}").strip("-")
+
+
+def sweep(context: Context, grid: str, overrides: Sequence[str] = (), workers: int = 0) -> Path:
+    """Run every row of `grid` that is not up to date; write the CSV, print the table, return the CSV's path.
+
+    `overrides` are the --set of the command line, under those of the rows. A row that fails keeps its message in the
+    CSV and stops no other. Raises PipelineError as `grid_rows` does, when two rows would be one run, and, when all is
+    written, if a row failed.
+    """
+    name, rows = grid_rows(grid)
+    names = {row: run_name(name, row) for row in rows}
+    if len(set(names.values())) < len(names):
+        raise PipelineError(f"{grid}: two rows have the same folder {sorted(names.values())}; rename one")
+    tasks = [
+        (context.workspace.root, context.config_path, (*overrides, *_overrides(settings)), names[row])
+        for row, settings in rows.items()
+    ]
+    found: list[Row] = []
+    for row, faults in zip(rows, worked_on(run_row, tasks, workers), strict=True):
+        context.console.print(f"sweep: {row}: {faults or 'done'} ({len(found) + 1} of {len(rows)})", highlight=False)
+        results = {} if faults else json.loads(context.workspace.run(names[row]).results.read_text("utf-8"))
+        found.append({"row": row, "run": names[row], "fault": faults, "settings": rows[row], "results": results})
+    path = context.workspace.sweep(name)
+    _write_csv(path, found)
+    Console().print(_table(name, found))
+    failed = [row for row in found if row["fault"]]
+    if failed:
+        raise PipelineError(
+            f"{len(failed)} of {len(found)} rows failed, the first: {failed[0]['row']}: {failed[0]['fault']}; all "
+            f"are in {path}. The same command does those again"
+        )
+    return path
+
+
+def _overrides(settings: Row) -> list[str]:
+    return [f"{key}={json.dumps(value)}" for key, value in settings.items()]  # JSON's values are TOML's
+
+
+def run_row(root: Path, config_path: Path, overrides: Sequence[str], name: str) -> str:
+    """Train and evaluate one row where that is not up to date; "" or the message of what went wrong."""
+    try:
+        config = load_config(config_path, [*overrides, "train.workers=1"])
+        context = Context(Workspace(root), config, config_path, Console(stderr=True, quiet=True), name)
+        with contextlib.redirect_stdout(io.StringIO()):
+            for _ in run_stages(context, chosen_stages("train", "evaluate")):
+                pass
+    except (DataError, ModelError, PipelineError) as error:
+        return str(error)
+    return ""
+
+
+def _write_csv(path: Path, found: Sequence[Row]) -> None:
+    """A line for each row and rule: the settings, then mean and standard deviation of every column."""
+    keys = sorted({key for row in found for key in row["settings"]})
+    measures = [f"{column}_{statistic}" for column in COLUMNS for statistic in ("mean", "std")]
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "run", "rule", "seeds", *cells(keys), *measures, "fault"])
+        for row in found:
+            settings = [json.dumps(row["settings"][key]) if key in row["settings"] else "" for key in keys]
+            for rule in RULES:
+                numbers = [
+                    row["results"][statistic][rule][table][name] if row["results"] else ""
+                    for table, name in COLUMNS.values()
+                    for statistic in ("mean", "std")
+                ]
+                seeds = len(row["results"].get("seeds", ()))
+                writer.writerow(cells([row["row"], row["run"], rule, seeds, *settings, *numbers, row["fault"]]))
+
+
+def _table(name: str, found: Sequence[Row]) -> Table:
+    """ZSL and GZSL H of every row under every rule, and the val phase's own ZSL, by which rows may be chosen."""
+    table = Table(title=f"{name}: ZSL / GZSL H, mean over seeds (± of ZSL)")
+    table.add_column("row")
+    for heading in ("val phase ZSL", *RULES):
+        table.add_column(heading, justify="right")
+    for row in found:
+        if row["fault"]:
+            table.add_row(row["row"], "failed", *("" for _ in RULES))
+            continue
+        mean, std = row["results"]["mean"], row["results"]["std"]
+        cells = [
+            f"{mean[rule]['zsl']['top1']:.1f} ± {std[rule]['zsl']['top1']:.1f} / {mean[rule]['gzsl']['h']:.1f}"
+            for rule in RULES
+        ]
+        table.add_row(row["row"], f"{mean['val']['val_phase']['zsl_top1']:.1f}", *cells)
+    return table

@@ -1,0 +1,160 @@
+"""One phase's Shift-GCN: trained, continued, or found as it was left.
+
+backbones/PHASE.safetensors has a record of its own (settings of training, the clips that train, their contents), so
+that a phase whose backbone is still right is not trained again. The state of training stands beside it, replaced after
+every epoch.
+"""
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from data.errors import DataError
+from data.stores.files import replacing, sealed
+from data.stores.skeleton_store import SkeletonStore
+from models.errors import ModelError
+from models.shift_gcn.checkpoint import load_network, save_network
+from models.shift_gcn.features import LoadBatch
+from models.shift_gcn.network import ShiftGCN
+from models.shift_gcn.state import EpochReport, TrainingState, best_epoch, reports_from_text, reports_to_text
+from models.shift_gcn.training import TrainingClips, train_backbone
+from pipeline.messages.errors import PipelineError
+from pipeline.messages.remaining import Remaining
+from pipeline.phases.phase import Phase
+from pipeline.workspace.context import Context
+from pipeline.workspace.provenance import Provenance, read_record
+from pipeline.workspace.weights import require_as_written, write_weights
+
+STAGE = "backbone"
+VERSION = 2
+
+
+@dataclass(frozen=True)
+class PhaseTraining:
+    """What one phase's backbone trains on and is measured on: masks (n,) over the clips of skeletons.h5."""
+
+    phase: Phase
+    fit: NDArray[np.bool_]
+    held_out: NDArray[np.bool_]
+    skeletons: str  # the fingerprint of skeletons.h5
+
+    def provenance(self, context: Context) -> Provenance:
+        """What the weights depend on: less than features/PHASE.h5, and nothing of the other phase."""
+        backbone = context.config.backbone.model_dump(mode="json", exclude={"weights", "held_out"})
+        settings = {f"backbone.{key}": value for key, value in backbone.items()}
+        settings |= {"seed": context.config.seed, "actions": list(self.phase.seen)}
+        chosen = hashlib.sha256(self.fit.tobytes() + self.held_out.tobytes()).hexdigest()
+        return Provenance(STAGE, VERSION, settings, {"skeletons.h5": self.skeletons, "clips": chosen})
+
+    def clips(self, store: SkeletonStore, frames: int) -> TrainingClips:
+        """The same for the training loop; classes are the phase's seen actions, in order."""
+        fit, held_out = (np.flatnonzero(mask) for mask in (self.fit, self.held_out))
+        fit_class, held_out_class = (np.searchsorted(self.phase.seen, store.action[part]) for part in (fit, held_out))
+        return TrainingClips(
+            fit, fit_class, held_out, held_out_class, len(self.phase.seen), batch_loader(store, frames)
+        )
+
+
+def phase_backbone(
+    context: Context, training: PhaseTraining, store: SkeletonStore, accelerator: Accelerator
+) -> tuple[ShiftGCN, EpochReport]:
+    """The network of a phase, trained unless it stands already, and the report of the epoch that it is from."""
+    settings, phase = context.config.backbone, training.phase
+    path, partial = context.workspace.backbone(phase.name), context.workspace.backbone_training(phase.name)
+    provenance = training.provenance(context)
+    done = _finished(path, provenance)
+    accelerator.wait_for_everyone()  # before one process may change what another one reads
+    if done is not None:
+        network, report = done
+        context.console.print(f"{phase.name} phase: the backbone is there already; {accuracy_line(report)}")
+        return network.to(accelerator.device), report
+    state = _interrupted(partial, provenance)
+    begun = f", continued after epoch {len(state.reports)}" if state else ""
+    context.console.print(
+        f"{phase.name} phase: training a Shift-GCN on {training.fit.sum()} clips of {len(phase.seen)} actions, "
+        f"{training.held_out.sum()} held out, {settings.epochs} epochs{begun}"
+    )
+
+    def after_epoch(state: TrainingState) -> None:
+        left = remaining.told(len(state.reports))
+        context.console.print(f"{epoch_line(state.reports[-1], settings.epochs)}{left}")
+        if accelerator.is_main_process:
+            write_weights(partial, state.tensors(), {**provenance.record(), **state.metadata()})
+
+    clips = training.clips(store, settings.frames)
+    remaining = Remaining(len(state.reports) if state else 0, settings.epochs)
+    network, reports = train_backbone(clips, settings, context.config.seed, accelerator, state, after_epoch)
+    report = reports[-1] if settings.keep == "last" else reports[best_epoch(reports) - 1]
+    context.console.print(f"{phase.name} phase: kept epoch {report.epoch}; {accuracy_line(report)}")
+    if accelerator.is_main_process:
+        about = {
+            "dataset": context.config.dataset.name,
+            "actions": json.dumps(list(phase.seen)),
+            "kept_epoch": str(report.epoch),
+            "reports": reports_to_text(reports),
+        }
+        with replacing(path) as file:
+            save_network(file, network, sealed({**provenance.record(), **about}))
+        partial.unlink(missing_ok=True)
+    accelerator.wait_for_everyone()
+    return network, report
+
+
+def accuracy_line(report: EpochReport) -> str:
+    """The accuracy of a kept epoch, for people."""
+    worst = min((value for value in report.per_class if not math.isnan(value)), default=math.nan)
+    return f"held out: top-1 {report.top1:.1f} %, top-5 {report.top5:.1f} %, worst class {worst:.1f} %"
+
+
+def epoch_line(report: EpochReport, epochs: int) -> str:
+    """One epoch for people."""
+    return (
+        f"  epoch {report.epoch:3d}/{epochs}  loss {report.loss:.3f}  training {report.train_top1:5.1f} %  "
+        f"held out: top-1 {report.top1:5.1f} %, top-5 {report.top5:5.1f} %"
+    )
+
+
+def batch_loader(store: SkeletonStore, frames: int) -> LoadBatch:
+    """How models read clips of `store`."""
+    return lambda clips: store.batch(clips, frames)
+
+
+def _finished(path: Path, provenance: Provenance) -> tuple[ShiftGCN, EpochReport] | None:
+    """The network in `path`, with the report of its epoch, when it was trained as `provenance` says."""
+    record = _matching_record(path, provenance)
+    if record is None:
+        return None
+    try:
+        require_as_written(path)
+        return load_network(path), reports_from_text(record["reports"])[int(record["kept_epoch"]) - 1]
+    except (DataError, ModelError, KeyError, ValueError, IndexError, TypeError):
+        return None  # damaged: train it again
+
+
+def _interrupted(path: Path, provenance: Provenance) -> TrainingState | None:
+    """The state of training in `path` when it was begun as `provenance` says."""
+    record = _matching_record(path, provenance)
+    if record is None:
+        return None
+    try:
+        require_as_written(path)
+        with safe_open(path, framework="pt") as file:
+            return TrainingState.from_saved({name: file.get_tensor(name) for name in file.keys()}, record)  # noqa: SIM118
+    except (DataError, SafetensorError, KeyError, ValueError, TypeError):
+        return None  # damaged: begin anew
+
+
+def _matching_record(path: Path, provenance: Provenance) -> dict[str, str] | None:
+    try:
+        record = read_record(path)
+        earlier = Provenance.from_record(record)
+    except (DataError, PipelineError):
+        return None
+    return None if any(provenance.changes_from(earlier)) else record

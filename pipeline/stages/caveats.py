@@ -1,0 +1,101 @@
+"""What a reader of results must know: what was scored may have been seen before, or a backbone has learnt nothing.
+
+The records of both features files tell what the backbones were trained on; whether an imported val phase looks at clips
+of the test part shows in its numbers of clips.
+"""
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.splits import Split
+from data.stores.feature_store import FeatureSet
+from pipeline.phases.held_out import at_chance
+from pipeline.phases.phase import Phase, missing, phase_clips, phase_of
+from pipeline.running.status import IMPORT
+from pipeline.workspace.folder import PhaseName
+from pipeline.workspace.provenance import Provenance
+
+LOOKS_AT_TEST_CLIPS = (
+    "the imported val phase has, in a part that is scored, exactly as many clips of each action as the test part, so "
+    "these are most likely the test part's own clips: what the val phase chooses (gate, cycle) then looks at test clips"
+)
+Record = Mapping[str, str]
+CONSEQUENCES: Mapping[PhaseName, str] = {
+    "test": "results are transfer results, not zero-shot ones",
+    "val": "what the val phase chooses (gate, cycle) is tuned on actions that were not unseen",
+}
+
+
+def caveats(split: Split, features: Mapping[PhaseName, FeatureSet], records: Mapping[PhaseName, Record]) -> list[str]:
+    """A sentence for each; none where both phases are as they should be. `records` are those of the features files."""
+    found = []
+    for name, consequence in CONSEQUENCES.items():
+        record = records[name]
+        transfer = record.get("transfer", "unknown")
+        if transfer == "true":
+            saw = ", ".join(json.loads(record.get("backbone_saw", "[]")))
+            found.append(f"the backbone of the {name} phase was trained on unseen actions ({saw}): {consequence}")
+        elif transfer != "false":
+            found.append(f"it is not known which actions the backbone of the {name} phase was trained on")
+    for name, features_of in features.items():
+        found += _learnt_nothing(name, records[name], len(features_of.logit_actions))
+        found += _not_scored(phase_of(name, split), features_of)
+    if _given(records["test"]):
+        found.append(
+            "the backbone was given, and it is not known which clips it was trained on: where scored clips are among "
+            "them, seen accuracy and H are too high"
+        )
+    if records["val"]["stage"] == IMPORT and val_looks_at_test_clips(split, features["test"], features["val"]):
+        found.append(LOOKS_AT_TEST_CLIPS)
+    return found
+
+
+def _learnt_nothing(name: PhaseName, record: Record, classes: int) -> list[str]:
+    """Whether the backbone of a phase, one of our own, tells held-out clips apart no better than a guess."""
+    measured = json.loads(record.get("held_out_accuracy", "{}"))
+    top1, clips = measured.get("top1"), measured.get("clips", 0)
+    if top1 is None or not at_chance(top1, clips, classes):
+        return []
+    return [
+        f"the backbone of the {name} phase has learnt nothing: held-out top-1 is {top1:.1f} %, where a guess among "
+        f"{classes} actions gives {100 / classes:.1f} %, so that no result means anything"
+    ]
+
+
+def _not_scored(phase: Phase, features: FeatureSet) -> list[str]:
+    """Actions of a phase without a scored clip, and unseen actions that are too few to tell anything."""
+    clips = phase_clips(phase, features)
+    found = []
+    for kind, actions, scored in (("unseen", phase.unseen, clips.unseen), ("seen", phase.seen, clips.seen)):
+        if without := missing(actions, features.action[scored].tolist()):
+            found.append(f"the {phase.name} phase scores no clip of {without} ({kind}): there is none in that part")
+    if len(phase.unseen) == 1:
+        found.append(f"the {phase.name} phase has one unseen action: its ZSL accuracy is 100 % whatever it does")
+    return found
+
+
+def _given(record: Record) -> bool:
+    """Whether `backbone.weights` named the backbone."""
+    return bool(Provenance.from_record(record).settings.get("backbone.weights"))
+
+
+def val_looks_at_test_clips(split: Split, test: FeatureSet, val: FeatureSet) -> bool:
+    """Whether the val phase's pseudo-unseen, or its seen, scored clips are as many of each action as the test part's.
+
+    Raises DataError when a part of the val phase has no clip.
+    """
+    in_test = _counts(test.action[~test.train])
+    scored = phase_clips(phase_of("val", split), val)
+    return any(
+        all(in_test.get(action) == number for action, number in _counts(val.action[part]).items())
+        for part in (scored.unseen, scored.seen)
+    )
+
+
+def _counts(actions: NDArray[np.int64]) -> dict[int, int]:
+    """Clips of each action."""
+    found, numbers = np.unique(actions, return_counts=True)
+    return dict(zip(found.tolist(), numbers.tolist(), strict=True))

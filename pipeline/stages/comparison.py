@@ -1,0 +1,71 @@
+"""A run's results beside the published ones of its split, and how its conditions differ from the paper's."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from rich.table import Table
+
+from data.stores import h5
+from models.fsvae.settings import ModelSettings
+from models.text.settings import TextSettings
+from pipeline.running.status import IMPORT
+from pipeline.stages.scoring import RULES
+from pipeline.workspace.config import Config
+from pipeline.workspace.context import Context
+
+PAPER_PROTOCOL = "xsub"
+PAPER_ENCODERS = ("clip", "openai/clip-vit-base-patch32")
+PAPER_BACKBONE = "the paper uses published 256-d features of a Shift-GCN"
+COLUMNS = ("zsl", "seen", "unseen", "h")
+
+
+@cache
+def published(split: str) -> Mapping[str, Mapping[str, float]]:
+    """Method -> zsl, seen, unseen, h (those that were printed) on `split`; empty when the paper does not have it."""
+    tables: dict[str, dict[str, dict[str, float]]] = tomllib.loads(
+        resources.files("pipeline.stages").joinpath("published.toml").read_text("utf-8")
+    )
+    return tables.get(split, {})
+
+
+def differences(context: Context, trained: Config) -> list[str]:
+    """What is not as in the paper: backbone, texts, protocol, settings. A sentence each."""
+    features, text = (h5.read_record(path) for path in (context.workspace.features("test"), context.workspace.text))
+    encoder = text.get("encoder", "")
+    found = []
+    if features.get("transfer") == "true":
+        found.append("backbone: it was trained on unseen actions too, so this is no zero-shot result")
+    elif features["stage"] != IMPORT:
+        found.append(f"backbone: trained by this program; {PAPER_BACKBONE}")
+    if text["stage"] == IMPORT:
+        found.append("texts: imported; whether they are the authors' is not known")
+    else:
+        if encoder not in PAPER_ENCODERS:
+            found.append(f'texts: encoder "{encoder}"; the paper uses CLIP ViT-B/32')
+        found.append("texts: the descriptions are not the paper's")
+    if set(trained.text.levels) != set(TextSettings().levels):
+        found.append(f"texts: levels {', '.join(trained.text.levels)}; the paper uses label, local and global")
+    if trained.dataset.protocol != PAPER_PROTOCOL:
+        found.append(f"protocol: {trained.dataset.protocol}; the paper's is {PAPER_PROTOCOL}")
+    if trained.model.preset == ModelSettings().preset:
+        found.append('model: preset "default"; "paper" and "released" are the published variants')
+    return found
+
+
+def comparison_table(results: Mapping[str, Any], split: str) -> Table:
+    """The published rows of `split`, then this run's under every rule, with the fitted gate."""
+    table = Table(title=f"published results on {split}, cross-subject")
+    for column in ("method", "ZSL", "S", "U", "H"):
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for method, row in published(split).items():
+        mark = " (misprinted)" if row.get("misprinted") else ""
+        table.add_row(method + mark, *(f"{row[column]:.1f}" if column in row else "" for column in COLUMNS))
+    table.add_section()
+    for rule in RULES:
+        mean = results["mean"][rule]
+        numbers = (mean["zsl"]["top1"], *(mean["gzsl"][column] for column in COLUMNS[1:]))
+        table.add_row(f"this run, {rule}", *(f"{number:.1f}" for number in numbers))
+    return table

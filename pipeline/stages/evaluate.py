@@ -1,0 +1,240 @@
+"""The stage `evaluate`: runs/NAME/model.safetensors -> results.json, predictions.h5, and a table on the screen.
+
+What was trained is read from the record in model.safetensors; only the table [evaluate] comes from the settings of
+now. Every cycle of both phases is scored; pipeline/stages/scoring.py has the rules.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from data.errors import DataError
+from data.splits import Split
+from data.stores import h5
+from data.stores.feature_store import FeatureSet
+from models.fsvae.settings import EvaluateSettings, ModelSettings
+from pipeline.messages.errors import PipelineError
+from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
+from pipeline.phases.phase import missing
+from pipeline.stages.caveats import caveats
+from pipeline.stages.comparison import comparison_table, differences, published
+from pipeline.stages.inputs import model_features_and_text
+from pipeline.stages.parallel import worked_on
+from pipeline.stages.results import Tree, over_seeds, print_caveats, results_table, write_predictions, write_results
+from pipeline.stages.scoring import (
+    RULES,
+    CycleScores,
+    PhaseScoring,
+    Prediction,
+    Rule,
+    Tuned,
+    chosen_cycles,
+    cycle_scores,
+    score,
+    tune,
+)
+from pipeline.workspace.config import Config, build_config
+from pipeline.workspace.context import Context
+from pipeline.workspace.folder import PHASES, PhaseName
+from pipeline.workspace.provenance import Provenance, package_versions, read_record
+from pipeline.workspace.weights import read_state, require_as_written
+
+KNOWN = {"true": True, "false": False}  # what a record says; anything else is not known, null in results.json
+
+
+def evaluate(context: Context, provenance: Provenance) -> None:
+    """Score the run under every selection rule. Raises DataError, PipelineError or ModelError."""
+    require_as_written(context.run.model)
+    trained = trained_config(context)
+    features = read_phases(context)
+    split = split_in_use(trained, features)
+    phases = {name: phase_scoring(context, trained, name, split, features[name]) for name in PHASES}
+    seeds: dict[str, Any] = {}
+    predictions: dict[int, dict[Rule, Prediction]] = {}
+    classifiers: dict[int, list[CycleScores]] = {}
+    for seed, scores in _seed_scores(context, trained, phases):
+        seeds[str(seed)], predictions[seed] = _score_seed(seed, context.config.evaluate, phases, scores)
+        classifiers[seed] = scores["test"]
+        chosen = seeds[str(seed)][context.config.evaluate.selection]
+        context.console.print(
+            f"evaluate: seed {seed}: ZSL {chosen['zsl']['top1']:.2f} %, GZSL H {chosen['gzsl']['h']:.2f} % "
+            f"({context.config.evaluate.selection}, cycle {chosen['cycle']})",
+            highlight=False,
+        )
+    records = {name: h5.read_record(context.workspace.features(name)) for name in PHASES}
+    results: Tree = {
+        "mean": over_seeds(list(seeds.values()), "mean"),
+        "std": over_seeds(list(seeds.values()), "std"),
+        "seeds": seeds,
+        "selection": context.config.evaluate.selection,
+        "split": _split_record(split),
+        "protocol": trained.dataset.protocol,
+        "counts": _counts(split, features),
+        "transfer": KNOWN.get(records["test"].get("transfer", "unknown")),
+        "caveats": caveats(split, features, records),
+        "differences": differences(context, trained),
+        "config": {**made_with(context), "evaluate": context.config.evaluate.model_dump(mode="json")},
+        "versions": package_versions(),
+        "provenance": provenance.record(),
+    }
+    provenance.require_inputs(model_features_and_text(context))
+    write_predictions(context.run.predictions, phases["test"], predictions, classifiers, provenance.record())
+    write_results(context.run.results, results)
+    title = f"{context.run_name}: {trained.dataset.name}, split {split.name}, {trained.dataset.protocol}"
+    screen = Console()
+    screen.print(results_table(results, context.config.evaluate.selection, title))
+    print_caveats(screen, results)
+    if published(split.name):
+        screen.print(comparison_table(results, split.name))
+        screen.print(
+            "The rows above this run's pick the cycle on the test classes, as oracle does. Not as in the paper:"
+        )
+        for difference in results["differences"]:
+            screen.print(f"- {difference}", highlight=False)
+
+
+def trained_config(context: Context) -> Config:
+    """The settings that the run was trained with, from the record in its weights; the others have their defaults."""
+    path = context.run.model
+    settings = Provenance.from_record(read_record(path)).settings
+    return build_config(_tree(settings), str(path))
+
+
+def made_with(context: Context) -> dict[str, Any]:
+    """The settings that the clips, features, texts and models of the run were made with, as their records tell.
+
+    What was imported tells none, and what no record tells is left out.
+    """
+    workspace = context.workspace
+    settings: dict[str, Any] = {}
+    for path in (workspace.skeletons, workspace.features("test"), workspace.text, context.run.model):
+        with suppress(DataError, PipelineError):
+            settings |= Provenance.from_record(read_record(path)).settings
+    known = Config().flat()
+    return _tree({key: value for key, value in settings.items() if key in known})
+
+
+def _tree(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted keys as tables in tables."""
+    tree: dict[str, Any] = {}
+    for key, value in settings.items():
+        *tables, name = key.split(".")
+        table = tree
+        for part in tables:
+            table = table.setdefault(part, {})
+        table[name] = value
+    return tree
+
+
+def phase_scoring(
+    context: Context, trained: Config, name: PhaseName, split: Split, features: FeatureSet
+) -> PhaseScoring:
+    """The scored clips of a phase. Raises DataError when the backbone or text.h5 lacks an action."""
+    phase, clips = phase_and_clips(name, split, features)
+    without = missing(phase.seen, features.logit_actions.tolist())
+    if without:
+        raise DataError(
+            f"{context.workspace.features(name)}: the backbone has no logit for {without}, which the {name} phase has "
+            "seen; run `fsvae-pipe extract` again"
+        )
+    column = {int(action): index for index, action in enumerate(features.logit_actions)}
+    scored = clips.seen | clips.unseen
+    return PhaseScoring(
+        name=name,
+        seen=phase.seen,
+        unseen=phase.unseen,
+        clip_name=features.name[scored],
+        action=features.action[scored],
+        features=features.features[scored],
+        seen_logits=features.logits[scored][:, [column[action] for action in phase.seen]],
+        unseen_texts=text_matrix(context, trained.text.levels, phase.unseen),
+    )
+
+
+def _seed_scores(
+    context: Context, trained: Config, phases: dict[PhaseName, PhaseScoring]
+) -> Iterator[tuple[int, dict[PhaseName, list[CycleScores]]]]:
+    """Each seed's scores after every cycle of both phases."""
+    fixed = trained.model, context.config.evaluate
+    seeds, cycles = trained.train.seeds, trained.train.cycles
+    tasks = [(context.run.model, phases[name], *fixed, seed, cycles) for seed in seeds for name in PHASES]
+    scores = worked_on(_cycle_scores, tasks, context.config.train.workers)
+    for seed in seeds:
+        yield seed, {name: next(scores) for name in PHASES}
+
+
+def _cycle_scores(
+    path: Path,
+    phase: PhaseScoring,
+    model: ModelSettings,
+    settings: EvaluateSettings,
+    seed: int,
+    cycles: int,
+) -> list[CycleScores]:
+    """The unseen classifier and what it says after every cycle of one member."""
+    return [
+        cycle_scores(
+            phase,
+            read_state(path, seed, phase.name, cycle),
+            model,
+            settings,
+            (seed, PHASES.index(phase.name), cycle),
+        )
+        for cycle in range(1, cycles + 1)
+    ]
+
+
+def _score_seed(
+    seed: int,
+    settings: EvaluateSettings,
+    phases: dict[PhaseName, PhaseScoring],
+    scores: dict[PhaseName, list[CycleScores]],
+) -> tuple[dict[str, Any], dict[Rule, Prediction]]:
+    """Accuracies and scores of one seed under every rule; `scores` are those after every cycle."""
+    unseen = {name: [cycle.probabilities for cycle in scores[name]] for name in PHASES}
+    zsl = {name: [phases[name].zsl_top1(found) for found in unseen[name]] for name in PHASES}
+    top = min(min(len(phase.seen), len(phase.unseen)) for phase in phases.values())
+
+    @cache
+    def tuned_at(cycle: int) -> Tuned:
+        generator = np.random.default_rng((seed, cycle))
+        return tune(phases["val"], unseen["val"][cycle - 1], top, settings, generator)
+
+    results: dict[str, Any] = {}
+    predictions: dict[Rule, Prediction] = {}
+    for rule in RULES:
+        cycle = chosen_cycles(rule, zsl)
+        results[rule], predictions[rule] = score(
+            phases["test"], unseen["test"][cycle["test"] - 1], tuned_at(cycle["val"]), settings, cycle["test"]
+        )
+    return results, predictions
+
+
+def _split_record(split: Split) -> dict[str, Any]:
+    return {
+        "name": split.name,
+        "seen": list(split.seen),
+        "unseen": list(split.unseen),
+        "val_unseen": list(split.val_unseen),
+        "val_unseen_drawn": split.val_unseen_drawn,
+    }
+
+
+def _counts(split: Split, features: dict[PhaseName, FeatureSet]) -> dict[str, Any]:
+    """Clips and actions of each part of each phase."""
+    counts: dict[str, Any] = {}
+    for name in PHASES:
+        phase, clips = phase_and_clips(name, split, features[name])
+        counts[name] = {
+            "training_clips": int(clips.fit.sum()),
+            "seen_clips": int(clips.seen.sum()),
+            "unseen_clips": int(clips.unseen.sum()),
+            "seen_actions": len(phase.seen),
+            "unseen_actions": len(phase.unseen),
+        }
+    return counts

@@ -1,0 +1,147 @@
+"""skeletons.h5 -> features/test.h5 and features/val.h5: what each phase's Shift-GCN makes of every clip.
+
+To train on several GPUs, start it with `accelerate launch -m pipeline extract`: the first process writes, all compute.
+"""
+
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+from accelerate import Accelerator
+from accelerate.utils import gather
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+
+from data.splits import Split, action_label, resolve_split, training_clips
+from data.stores.feature_store import FeatureSet, write_features
+from data.stores.skeleton_store import SkeletonStore
+from models.devices import make_accelerator
+from models.shift_gcn.checkpoint import network_fingerprint
+from models.shift_gcn.features import clip_features
+from models.shift_gcn.network import ShiftGCN
+from pipeline.messages.hints import told
+from pipeline.phases.held_out import at_chance, choose_held_out
+from pipeline.phases.phase import Phase, phase_of, require_clips, require_held_out
+from pipeline.phases.texts_in_use import require_texts
+from pipeline.stages.backbone import PhaseTraining, batch_loader, phase_backbone
+from pipeline.stages.given_backbone import GivenBackbone, given_backbone
+from pipeline.stages.inputs import skeletons_and_weights
+from pipeline.workspace.context import Context
+from pipeline.workspace.folder import PHASES
+from pipeline.workspace.provenance import BACKBONE, Provenance
+
+CLIPS_READ_AT_A_TIME = 64
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What both phases share."""
+
+    store: SkeletonStore
+    split: Split
+    train: NDArray[np.bool_]  # (n,) the protocol's training part
+    held_out: NDArray[np.bool_]  # (n,) the part of it that no backbone trains on
+    given: GivenBackbone | None
+
+
+def extract(context: Context, provenance: Provenance) -> None:
+    """Train a backbone a phase, or take the given one, and write the features and logits of every clip."""
+    accelerator = make_accelerator(context.config.device, context.config.backbone.precision)
+    if not accelerator.is_main_process:
+        context = replace(context, console=Console(quiet=True))
+    with SkeletonStore(context.workspace.skeletons) as store:
+        store.require_as_written()
+        inputs = _inputs(context, store)
+        provenance.require_inputs(skeletons_and_weights(context))
+        for name in PHASES:
+            phase = phase_of(name, inputs.split)
+            features, record = _phase_features(context, provenance, phase, inputs, accelerator)
+            if accelerator.is_main_process:
+                provenance.require_inputs(skeletons_and_weights(context))
+                write_features(context.workspace.features(name), features, {**provenance.record(), **record})
+            accelerator.wait_for_everyone()
+
+
+def _inputs(context: Context, store: SkeletonStore) -> _Inputs:
+    """Everything that can be wrong is found here, before the hours of training."""
+    config = context.config
+    split = resolve_split(config.dataset, np.unique(store.action).tolist(), config.seed)
+    if split.val_unseen_drawn:
+        drawn = ", ".join(action_label(action) for action in split.val_unseen)
+        context.console.print(f"split {split.name}: pseudo-unseen actions drawn by seed {config.seed}: {drawn}")
+    require_texts(context, split.actions)
+    train = training_clips(config.dataset, store.setup, store.camera, store.subject)
+    held_out = choose_held_out(store.action, store.subject, train, config.backbone.held_out, config.seed)
+    for name in PHASES:
+        require_clips(phase_of(name, split), store.action[train & ~held_out])
+        require_held_out(phase_of(name, split), store.action[held_out])
+    given = given_backbone(context) if config.backbone.weights else None
+    return _Inputs(store, split, train, held_out, given)
+
+
+def _phase_features(
+    context: Context, provenance: Provenance, phase: Phase, inputs: _Inputs, accelerator: Accelerator
+) -> tuple[FeatureSet, dict[str, str]]:
+    """The features file of one phase, and what its record says beside the stage's provenance."""
+    store = inputs.store
+    fit, held_out = (
+        np.isin(store.action, phase.seen) & part for part in (inputs.train & ~inputs.held_out, inputs.held_out)
+    )
+    if inputs.given:
+        network = inputs.given.network.to(accelerator.device)
+        record = inputs.given.record(phase)
+        if warning := inputs.given.warning(phase):
+            context.console.print(f"warning: {warning}", style="yellow", markup=False)
+    else:
+        training = PhaseTraining(phase, fit, held_out, provenance.inputs["skeletons.h5"])
+        network, best = phase_backbone(context, training, store, accelerator)
+        if at_chance(best.top1, int(held_out.sum()), len(phase.seen)):
+            found = told(nothing_learnt(context, phase, best.top1))
+            context.console.print(f"warning: {found}", style="yellow", markup=False)
+        accuracy = {"epoch": best.epoch, "top1": best.top1, "top5": best.top5, "clips": int(held_out.sum())}
+        record = {"transfer": "false", "backbone_saw": "[]", "held_out_accuracy": json.dumps(accuracy)}
+    features, logits = _all_clips(context, store, network, phase, accelerator)
+    if inputs.given:
+        logits = inputs.given.phase_logits(phase, features, logits, store.action, fit)
+    return FeatureSet(
+        name=store.name,
+        action=store.action,
+        train=inputs.train,
+        held_out=inputs.held_out,
+        features=features,
+        logits=logits,
+        logit_actions=np.asarray(phase.seen, np.int64),
+    ), {**record, BACKBONE: network_fingerprint(network)}
+
+
+def nothing_learnt(context: Context, phase: Phase, top1: float) -> str:
+    """What to do about a backbone of `phase` that tells held-out clips apart no better than a guess."""
+    backbone = context.config.backbone
+    return (
+        f"the backbone of the {phase.name} phase has learnt nothing yet: held-out top-1 is {top1:.1f} %, where a guess "
+        f"among {len(phase.seen)} actions gives {100 / len(phase.seen):.1f} %; features and all results from them mean "
+        f"nothing until that is mended. Look at backbone.epochs (now {backbone.epochs}), backbone.learning_rate (now "
+        f"{backbone.learning_rate}), and whether raw clips are in metres: `fsvae-pipe show ACTION` checks that"
+    )
+
+
+def _all_clips(
+    context: Context, store: SkeletonStore, network: ShiftGCN, phase: Phase, accelerator: Accelerator
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Features and logits of every clip; each process computes as many, and all get all."""
+    load_batch = batch_loader(store, context.config.backbone.frames)
+    share = -(-len(store) // accelerator.num_processes)
+    start = accelerator.process_index * share
+    mine = np.minimum(np.arange(start, start + share), len(store) - 1)  # the last process repeats the last clip
+    with Progress(console=context.console, transient=True) as progress:
+        task = progress.add_task(f"{phase.name} phase: features", total=len(mine))
+        found = clip_features(
+            network, mine, load_batch, CLIPS_READ_AT_A_TIME, lambda clips: progress.advance(task, clips)
+        )
+    if accelerator.num_processes == 1:
+        return found
+    import torch
+
+    features, logits = (gather(torch.from_numpy(part).to(accelerator.device)).cpu().numpy() for part in found)
+    return features[: len(store)], logits[: len(store)]

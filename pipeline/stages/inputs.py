@@ -1,0 +1,92 @@
+"""What each stage reads, as names and fingerprints, so that `status` can say which of them changed."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pipeline.messages.errors import PipelineError
+from pipeline.workspace.context import Context
+from pipeline.workspace.folder import PHASES
+from pipeline.workspace.provenance import read_record
+
+
+def raw_clips(context: Context) -> Mapping[str, str]:
+    """One fingerprint for each of `dataset.raw`, from names, sizes and times of change; the contents are not read."""
+    from data.raw.sources import fingerprint_source
+
+    raw = context.config.dataset.raw
+    if not raw:
+        raise PipelineError(
+            f"dataset.raw is empty in {context.config_path}: name the folders or zip archives that hold the raw "
+            ".skeleton files there, or run `fsvae-pipe preprocess --raw PATH`; without them, `fsvae-pipe import` takes "
+            "features or skeleton arrays (both phases) that others made"
+        )
+    return {path: fingerprint_source(context.user_path(path)) for path in raw}
+
+
+def skeletons_and_weights(context: Context) -> Mapping[str, str]:
+    """skeletons.h5, and the checkpoint that `backbone.weights` names."""
+    found = {"skeletons.h5": _made_by(context.workspace.skeletons, "preprocess")}
+    weights = context.config.backbone.weights
+    if weights:
+        path = context.user_path(weights)
+        if not path.is_file():
+            raise PipelineError(f'backbone.weights = "{weights}": {path} is no file')
+        with path.open("rb") as file:
+            found[weights] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def descriptions(context: Context) -> Mapping[str, str]:
+    """One fingerprint for each action's texts, at the levels in use, and one of an encoder that is a folder."""
+    from pipeline.phases.texts_in_use import texts_in_use
+
+    settings = context.config.text
+    return {**encoder_files(context), **fingerprints_of_texts(texts_in_use(context), settings.levels)}
+
+
+def encoder_files(context: Context) -> Mapping[str, str]:
+    """A fingerprint of names, sizes and times of change in the folder `text.encoder`; none where it is only a name."""
+    encoder = context.config.text.encoder
+    folder = context.user_path(encoder)
+    if not folder.is_dir():
+        return {}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    listed = [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return {f"files of {encoder}": _digest(repr(listed))}
+
+
+def fingerprints_of_texts(texts: Mapping[int, Mapping[str, str]], levels: Sequence[str]) -> Mapping[str, str]:
+    """The same of `texts` that were read already."""
+    from data.splits import action_label
+
+    return {
+        f"text of {action_label(action)}": _digest("\n".join(row[level] for level in levels))
+        for action, row in texts.items()
+    }
+
+
+def features_and_text(context: Context) -> Mapping[str, str]:
+    """Both features files and text.h5."""
+    features = {f"features/{phase}.h5": _made_by(context.workspace.features(phase), "extract") for phase in PHASES}
+    return {**features, "text.h5": _made_by(context.workspace.text, "embed-text")}
+
+
+def model_features_and_text(context: Context) -> Mapping[str, str]:
+    """The trained weights, and what they were trained on."""
+    return {"model.safetensors": _made_by(context.run.model, "train"), **features_and_text(context)}
+
+
+def _made_by(path: Path, stage: str) -> str:
+    """The fingerprint that the output at `path` carries; if it is not there, say which stage makes it."""
+    if not path.is_file():
+        bring = "" if stage == "train" else " (or `fsvae-pipe import` brings it)"
+        raise PipelineError(f"{path} does not exist yet; `fsvae-pipe {stage}` makes it{bring}")
+    fingerprint = read_record(path).get("fingerprint")
+    if fingerprint is None:
+        raise PipelineError(f"{path} carries no fingerprint; make it again with `fsvae-pipe {stage} --force`")
+    return fingerprint
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,166 @@
+"""The stage `preprocess`: raw clips -> skeletons.h5 and rejects.csv.
+
+Clips are read in the order of their names, a batch a task, by worker processes; the result is the same for any number
+of them. Memory is bounded: at most a window of batches is under way, and what comes back is written at once.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import joblib
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from data.clean.bodies import SHORT_FRAMES
+from data.clean.cleaning import CleanBatch, Reject, clean_batch
+from data.raw.clip_name import ClipName
+from data.raw.sources import ClipSource, find_clips, missing_clips
+from data.splits import NUM_ACTIONS, action_label
+from data.stores import h5
+from data.stores.files import replacing
+from data.stores.skeleton_store import SkeletonWriter
+from pipeline.messages.csv_cells import cells
+from pipeline.messages.errors import PipelineError
+from pipeline.stages.inputs import raw_clips
+from pipeline.stages.worker import ending_with_this_process
+from pipeline.workspace.context import Context
+from pipeline.workspace.provenance import Provenance
+
+BATCH_CLIPS = 8
+WINDOW_BATCHES = 24  # of each worker; results wait in memory until their window is written
+IDLE_SECONDS = 10
+WHY_DROPPED = {
+    "energy": "less energy than two others of the clip",
+    "too short": f"too short, seen in {SHORT_FRAMES} frames or fewer",
+    "too wide": "too wide for a person",
+    "variance": "less variance than two others of the clip",
+}
+
+Clip = tuple[ClipName, ClipSource]
+
+
+@dataclass
+class Tally:
+    """What became of the raw files."""
+
+    missing: int = 0
+    foreign: int = 0
+    kept: int = 0
+    frames: int = 0
+    two_bodies: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def add(self, batch: CleanBatch) -> None:
+        """Count one batch."""
+        self.kept += len(batch.clips)
+        self.frames += int(batch.clips.frames.sum())
+        self.two_bodies += int((batch.clips.bodies == 2).sum())
+        self.rejects += batch.rejects
+        self.dropped.update(batch.dropped)
+
+
+def preprocess(context: Context, provenance: Provenance) -> None:
+    """Make skeletons.h5 from the raw clips.
+
+    Raises DataError for unusable sources, PipelineError when no clip is left.
+    """
+    tally = Tally()
+    clips = _choose(context, tally)
+    workspace = context.workspace
+    with h5.writing(workspace.skeletons, provenance.record()) as file:
+        writer = SkeletonWriter(file)
+        for batch in _batches(context, clips):
+            writer.append(batch.clips)
+            tally.add(batch)
+        provenance.require_inputs(raw_clips(context))
+        _write_rejects(workspace.rejects, tally.rejects)
+        if not tally.kept:
+            raise PipelineError(_nothing_left(context, tally))
+        writer.finish()
+    _report(context, tally)
+
+
+def _choose(context: Context, tally: Tally) -> list[Clip]:
+    """The clips to read, by name: without the officially missing ones, and those of actions outside the data set."""
+    dataset = context.config.dataset
+    found, misnamed = find_clips([context.user_path(path) for path in dataset.raw])
+    tally.rejects += [Reject.of(error) for error in misnamed]
+    inside = [clip for clip in found if clip[0].action <= NUM_ACTIONS.get(dataset.name, 999)]
+    missing = missing_clips(dataset.name)
+    left = [clip for clip in inside if str(clip[0]) not in missing]
+    tally.foreign, tally.missing = len(found) - len(inside), len(inside) - len(left)
+    return left
+
+
+def _batches(context: Context, clips: Sequence[Clip]) -> Iterator[CleanBatch]:
+    """What became of each batch of clips, in order, while a progress bar runs."""
+    settings = context.config.preprocess
+    batches = [clips[start : start + BATCH_CLIPS] for start in range(0, len(clips), BATCH_CLIPS)]
+    workers = max(1, min(settings.workers or joblib.cpu_count(), len(batches)))
+    options = {"idle_worker_timeout": IDLE_SECONDS, **ending_with_this_process()} if workers > 1 else {}
+    columns = (TextColumn("preprocess"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=context.console, transient=True) as progress:
+        task = progress.add_task("clips", total=len(clips))
+        with joblib.Parallel(workers, batch_size=1, return_as="generator", **options) as parallel:
+            for start in range(0, len(batches), workers * WINDOW_BATCHES):
+                window = batches[start : start + workers * WINDOW_BATCHES]
+                results = parallel(joblib.delayed(clean_batch)(batch, settings.recipe) for batch in window)
+                try:
+                    for batch, result in zip(window, results, strict=True):
+                        yield result
+                        progress.advance(task, len(batch))
+                except BrokenExecutor as error:
+                    raise PipelineError(
+                        "a worker process ended before its work was done, perhaps because memory ran out; run "
+                        "`fsvae-pipe preprocess --set preprocess.workers=1`"
+                    ) from error
+
+
+def _write_rejects(path: Path, rejects: Sequence[Reject]) -> None:
+    with replacing(path) as place, place.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("file", "line", "reason"))
+        rows.writerows(cells((reject.file, reject.line or "", reject.reason)) for reject in rejects)
+
+
+def _nothing_left(context: Context, tally: Tally) -> str:
+    reasons = []
+    if tally.rejects:
+        first = tally.rejects[0]
+        reasons.append(
+            f"{len(tally.rejects)} refused (see {context.workspace.rejects}; the first: {first.file}: {first.reason})"
+        )
+    reasons += [f"{tally.missing} on the official list of missing skeletons"] if tally.missing else []
+    reasons += [f"{tally.foreign} of actions outside {context.config.dataset.name}"] if tally.foreign else []
+    return (
+        f"no clip is left of those in {', '.join(context.config.dataset.raw)}: {', '.join(reasons)}; "
+        "check dataset.raw and dataset.name, then run `fsvae-pipe preprocess` again"
+    )
+
+
+def _report(context: Context, tally: Tally) -> None:
+    name = context.config.dataset.name
+    lines = [
+        f"{_counted(tally.kept, 'clip')} kept, {_counted(tally.frames, 'frame')}, "
+        f"{_counted(tally.two_bodies, 'clip')} with two bodies"
+    ]
+    if tally.missing:
+        lines.append(f"{_counted(tally.missing, 'clip')} left out: on the official list of missing skeletons of {name}")
+    if tally.foreign:
+        last = action_label(NUM_ACTIONS[name])
+        lines.append(f"{_counted(tally.foreign, 'clip')} left out: actions above {last} are not in {name}")
+    if tally.rejects:
+        lines.append(f"{_counted(len(tally.rejects), 'file')} refused; the reasons are in {context.workspace.rejects}")
+    for reason, number in sorted(tally.dropped.items()):
+        lines.append(f"{_counted(number, 'body')} dropped: {WHY_DROPPED[reason]}")
+    for line in lines:
+        context.console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _counted(number: int, noun: str) -> str:
+    plural = "bodies" if noun == "body" else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"

@@ -1,0 +1,252 @@
+"""Scores of every cycle of one seed, the three selection rules, and what each rule's cycle is worth.
+
+Rules, and the cycle each takes in the test phase (and in the val phase, where the gate is fitted and everything tuned):
+
+val     the cycle with the best ZSL top-1 on the val phase's pseudo-unseen actions, of equals the earliest (the same)
+last    the last cycle (the same)
+oracle  the best ZSL top-1 on the unseen test clips (in the val phase: the best on its pseudo-unseen actions), as the
+        released code does; no result to report, but what published numbers are
+
+Letters: N scored clips, S seen actions, U unseen actions, Z latent.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.fsvae.model import FSVAE
+from models.fsvae.settings import EvaluateSettings, ModelSettings
+from models.fsvae.vae import noise_width
+from models.zero_shot.gate import Bools, Floats, Gate, best_threshold, fitted_clips, gate_features, route, softmax
+from models.zero_shot.metrics import Actions, harmonic_mean, per_class, top1
+from models.zero_shot.unseen_classifier import UnseenClassifier, fit_unseen_classifier
+from pipeline.workspace.folder import PHASES, PhaseName
+
+Rule = Literal["val", "last", "oracle"]
+RULES: tuple[Rule, ...] = get_args(Rule)
+TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # tried on the val phase
+
+
+@dataclass(frozen=True)
+class PhaseScoring:
+    """The clips of one phase that are scored, N of them, and the actions they may be given."""
+
+    name: PhaseName
+    seen: tuple[int, ...]
+    unseen: tuple[int, ...]
+    clip_name: NDArray[np.str_]  # (N,)
+    action: Actions  # (N,)
+    features: NDArray[np.float32]  # (N, D_s)
+    seen_logits: NDArray[np.float32]  # (N, S), the backbone's, seen actions only
+    unseen_texts: NDArray[np.float32]  # (U, D_t)
+
+    @property
+    def is_unseen(self) -> Bools:
+        """Which clips show an unseen action, (N,)."""
+        return np.isin(self.action, self.unseen)
+
+    def zsl_actions(self, unseen_probabilities: Floats) -> Actions:
+        """The unseen action each clip is given, (N, U) -> (N,)."""
+        return np.asarray(np.asarray(self.unseen)[unseen_probabilities.argmax(axis=1)])
+
+    def zsl_top1(self, unseen_probabilities: Floats) -> float:
+        """ZSL top-1 on the unseen clips."""
+        return top1(self.action[self.is_unseen], self.zsl_actions(unseen_probabilities)[self.is_unseen])
+
+
+def fit_text_classifier(
+    texts: NDArray[np.float32],
+    skeleton_size: int,
+    state: dict[str, torch.Tensor],
+    model_settings: ModelSettings,
+    settings: EvaluateSettings,
+    entropy: tuple[int, ...],
+) -> tuple[FSVAE, UnseenClassifier]:
+    """The model of one cycle, and the unseen classifier fitted to `texts` (U, D_t); D_s is `skeleton_size`."""
+    model = FSVAE(skeleton_size, texts.shape[1], model_settings, torch.Generator())
+    model.load_state_dict(state, strict=False)
+    generator = torch.Generator().manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
+    with torch.no_grad():
+        mu_t, logvar_t = model.encode_texts(torch.from_numpy(texts))  # (U, Z)
+    width = noise_width(model_settings.noise, model_settings.latent)
+    return model, fit_unseen_classifier(mu_t, logvar_t, width, settings.classifier, generator)
+
+
+@torch.no_grad()
+def text_probabilities(model: FSVAE, classifier: UnseenClassifier, features: NDArray[np.float32]) -> Floats:
+    """What the unseen classifier says of skeleton features, (N, D_s) -> (N, U)."""
+    mu_s, _ = model.encode_skeletons(torch.tensor(features))  # (N, Z); a copy: joblib hands over what is read-only
+    probabilities: Floats = classifier.probabilities(mu_s).double().numpy()
+    return probabilities
+
+
+@dataclass(frozen=True)
+class CycleScores:
+    """What the unseen classifier of one cycle says of the scored clips, and its linear layer."""
+
+    probabilities: Floats  # (N, U)
+    weight: NDArray[np.float32]  # (U, Z)
+    bias: NDArray[np.float32]  # (U,)
+
+
+def cycle_scores(
+    scoring: PhaseScoring,
+    state: dict[str, torch.Tensor],
+    model_settings: ModelSettings,
+    settings: EvaluateSettings,
+    entropy: tuple[int, ...],
+) -> CycleScores:
+    """Fit the unseen classifier after one cycle, and apply it to every scored clip."""
+    skeleton_size = scoring.features.shape[1]
+    model, classifier = fit_text_classifier(
+        scoring.unseen_texts, skeleton_size, state, model_settings, settings, entropy
+    )
+    weight, bias = (part.detach().numpy() for part in (classifier.layer.weight, classifier.layer.bias))
+    return CycleScores(text_probabilities(model, classifier, scoring.features), weight, bias)
+
+
+def chosen_cycles(rule: Rule, zsl: dict[PhaseName, list[float]]) -> dict[PhaseName, int]:
+    """The cycle (from 1) that `rule` takes in each phase, given the ZSL top-1 of every cycle in each phase."""
+    best = {phase: int(np.argmax(zsl[phase])) + 1 for phase in PHASES}  # argmax: of equals the first
+    if rule == "val":
+        return dict.fromkeys(PHASES, best["val"])
+    if rule == "last":
+        return dict.fromkeys(PHASES, len(zsl["val"]))
+    return best
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What is fitted or tuned on the val phase, for one seed and rule."""
+
+    top: int  # probabilities of either kind that the gate looks at
+    gate: Gate  # at the set temperature
+    tuned_temperature: float
+    tuned_gate: Gate  # at the tuned temperature
+    threshold: float  # of the tuned gate
+    stacking_temperature: float
+    offset: float  # of calibrated stacking
+    zsl_top1: float  # of the val phase, for choosing between settings without the test classes
+    tuned_h: float  # of the val phase, with the tuned gate
+
+
+def tune(
+    val: PhaseScoring, unseen: Floats, top: int, settings: EvaluateSettings, generator: np.random.Generator
+) -> Tuned:
+    """Fit and tune everything on the val phase's scored clips; `unseen` (N, U) are their unseen probabilities.
+
+    `generator` draws the clips that gates are not fitted to, where the settings hold some out.
+    """
+    fitted = fitted_clips(val.is_unseen, settings.gate.held_out, generator)
+    seen_column = np.searchsorted(np.asarray(val.seen), val.action)
+    right_if_unseen = val.zsl_actions(unseen) == val.action
+    right_if_seen = val.seen_logits.argmax(axis=1) == np.where(val.is_unseen, -1, seen_column)
+
+    def fit(temperature: float) -> tuple[Gate, Floats]:
+        """The gate at one temperature, and its probabilities of all clips."""
+        features = gate_features(unseen, softmax(val.seen_logits, temperature), top)
+        gate = Gate.fit(features[fitted], val.is_unseen[fitted], settings.gate.c)
+        return gate, gate.probability(features)
+
+    def stacking(temperature: float) -> Floats:
+        return np.asarray(unseen.max(axis=1) - softmax(val.seen_logits, temperature).max(axis=1))
+
+    def cut(scores: Floats) -> tuple[float, float]:
+        """The best threshold and its H."""
+        level = best_threshold(scores, val.is_unseen, right_if_seen, right_if_unseen)
+        taken = scores >= level
+        return level, harmonic_mean(
+            float((right_if_seen & ~taken)[~val.is_unseen].mean()),
+            float((right_if_unseen & taken)[val.is_unseen].mean()),
+        )
+
+    def best(scores_at: Callable[[float], Floats]) -> tuple[float, float, float]:
+        """The temperature with the best H, the threshold there, and that H."""
+        cuts = {temperature: cut(scores_at(temperature)) for temperature in TEMPERATURES}
+        temperature = max(cuts, key=lambda tried: cuts[tried][1])
+        return temperature, *cuts[temperature]
+
+    temperature, threshold, h = best(lambda tried: fit(tried)[1])
+    stacking_temperature, level, _ = best(stacking)
+    return Tuned(
+        top=top,
+        gate=fit(settings.gate.temperature)[0],
+        tuned_temperature=temperature,
+        tuned_gate=fit(temperature)[0],
+        threshold=threshold,
+        stacking_temperature=stacking_temperature,
+        offset=-level,
+        zsl_top1=val.zsl_top1(unseen),
+        tuned_h=100 * h,
+    )
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Scores of the test phase's clips under one rule."""
+
+    cycle: int
+    unseen_probabilities: Floats  # (N, U)
+    gate: Floats  # (N,)
+    gzsl_action: Actions  # (N,), with the fitted gate
+    top: int  # probabilities of either kind that the fitted gate looks at
+    fitted_gate: Gate
+
+
+def score(
+    test: PhaseScoring, unseen: Floats, tuned: Tuned, settings: EvaluateSettings, cycle: int
+) -> tuple[dict[str, Any], Prediction]:
+    """One rule's accuracies (the S of results.json) and the scores behind them."""
+    seen_set = softmax(test.seen_logits, settings.gate.temperature)
+    seen_tuned = softmax(test.seen_logits, tuned.tuned_temperature)
+    gate = tuned.gate.probability(gate_features(unseen, seen_set, tuned.top))
+    tuned_gate = tuned.tuned_gate.probability(gate_features(unseen, seen_tuned, tuned.top))
+    seen_stacking = softmax(test.seen_logits, tuned.stacking_temperature)
+
+    def actions(kind: Literal["hard", "soft", "stacking"], seen: Floats, gate: Floats, level: float) -> Actions:
+        column, is_unseen = route(kind, unseen, seen, gate, level)
+        table = np.concatenate((test.seen, test.unseen))
+        return np.asarray(table[column + np.where(is_unseen, len(test.seen), 0)])
+
+    fitted = actions("hard", seen_set, gate, settings.gate.threshold)
+    ways = {
+        "gzsl": fitted,
+        "gzsl_tuned_gate": actions("hard", seen_tuned, tuned_gate, tuned.threshold),
+        "gzsl_soft_gate": actions("soft", seen_set, gate, 0.0),
+        "gzsl_stacking": actions("stacking", seen_stacking, gate, tuned.offset),
+        "gzsl_oracle_gate": actions("hard", seen_set, test.is_unseen.astype(np.float64), 0.5),
+    }
+    clips = test.is_unseen
+    zsl = test.zsl_actions(unseen)[clips]
+    return {
+        "cycle": cycle,
+        "zsl": {
+            "top1": top1(test.action[clips], zsl),
+            "per_class": per_class(test.action[clips], zsl),
+            "chance": 100 / len(test.unseen),
+        },
+        **{name: _gzsl(test, predicted) for name, predicted in ways.items()},
+        "tuned": {
+            "gate_temperature": tuned.tuned_temperature,
+            "gate_threshold": tuned.threshold,
+            "stacking_temperature": tuned.stacking_temperature,
+            "stacking_offset": tuned.offset,
+        },
+        "val_phase": {"zsl_top1": tuned.zsl_top1, "tuned_gate_h": tuned.tuned_h},
+    }, Prediction(cycle, unseen, gate, fitted, tuned.top, tuned.gate)
+
+
+def _gzsl(test: PhaseScoring, predicted: Actions) -> dict[str, float]:
+    parts = {"seen": ~test.is_unseen, "unseen": test.is_unseen}
+    micro = {part: top1(test.action[clips], predicted[clips]) for part, clips in parts.items()}
+    by_class = {f"{part}_per_class": per_class(test.action[clips], predicted[clips]) for part, clips in parts.items()}
+    return {
+        **micro,
+        "h": harmonic_mean(micro["seen"], micro["unseen"]),
+        **by_class,
+        "h_per_class": harmonic_mean(by_class["seen_per_class"], by_class["unseen_per_class"]),
+    }

@@ -1,0 +1,151 @@
+"""The stage `train`: FS-VAE for every seed in both phases -> runs/NAME/.
+
+Reads training clips only. Writes model.safetensors (last, so that a run is whole when it is there), config.toml (the
+settings in full), environment.json and history.csv.
+"""
+
+import csv
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data.stores.files import replacing
+from models.devices import torch_device
+from models.fsvae.batches import TrainingData
+from models.fsvae.settings import ModelSettings, TrainSettings
+from models.fsvae.training import LossRow, train_member
+from pipeline.messages.errors import PipelineError
+from pipeline.messages.remaining import Remaining
+from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
+from pipeline.stages.inputs import features_and_text
+from pipeline.stages.member import TrainedMember, load_member, save_member, trained_from
+from pipeline.stages.parallel import worked_on
+from pipeline.workspace.config import dump_config
+from pipeline.workspace.context import Context
+from pipeline.workspace.folder import PHASES, PhaseName
+from pipeline.workspace.provenance import Provenance, package_versions
+from pipeline.workspace.weights import write_weights
+
+
+def train(context: Context, provenance: Provenance) -> None:
+    """Train every member and write the run's folder. Raises DataError, PipelineError or ModelError.
+
+    Members that an earlier try of the same training has left in the folder are taken as they are.
+    """
+    settings = context.config.train
+    if len(set(settings.seeds)) < len(settings.seeds):
+        raise PipelineError(f"train.seeds = {list(settings.seeds)} lists a seed twice; each seed is one model")
+    data = training_data(context)
+    provenance.require_inputs(features_and_text(context))
+    device = torch_device(context.config.device)
+    members: list[TrainedMember] = []
+    for member, resumed in _train_members(context, provenance, data, device):
+        members.append(member)
+        context.console.print(
+            f"train: seed {member.seed}, {member.phase} phase: {settings.cycles} cycles of {settings.steps_per_cycle} "
+            f"steps in {member.seconds:.1f} s{' (earlier)' if resumed else ''}, "
+            f"loss {member.history[-1].total:.4f} ({len(members)} of {len(settings.seeds) * len(PHASES)})",
+            highlight=False,
+        )
+    _write_run(context, provenance, members, device)
+    shutil.rmtree(context.run.members)
+
+
+def training_data(context: Context) -> dict[PhaseName, TrainingData]:
+    """What each phase trains on: its seen actions' training clips and those actions' texts."""
+    features = read_phases(context)
+    split = split_in_use(context.config, features)
+    text_matrix(context, context.config.text.levels, split.actions)  # those that only evaluate needs: before, not after
+    data: dict[PhaseName, TrainingData] = {}
+    for name in PHASES:
+        phase, clips = phase_and_clips(name, split, features[name])
+        data[name] = TrainingData(
+            skeletons=features[name].features[clips.fit],
+            text_row=np.searchsorted(np.asarray(phase.seen), features[name].action[clips.fit]),
+            texts=text_matrix(context, context.config.text.levels, phase.seen),
+        )
+    return data
+
+
+def _train_members(
+    context: Context, provenance: Provenance, data: dict[PhaseName, TrainingData], device: torch.device
+) -> Iterator[tuple[TrainedMember, bool]]:
+    """Members in order, and whether each was trained before: in processes on a CPU, one after another on a GPU."""
+    settings = context.config.train
+    digest = trained_from(provenance, device.type)
+    tasks = [
+        (
+            data[phase],
+            context.config.model,
+            settings,
+            seed,
+            phase,
+            device,
+            context.run.member(seed, phase),
+            digest,
+            context.console.stderr and not context.console.quiet,
+        )
+        for seed in settings.seeds
+        for phase in PHASES
+    ]
+    yield from worked_on(_train_one, tasks, settings.workers if device.type == "cpu" else 1)
+
+
+def _train_one(
+    data: TrainingData,
+    model: ModelSettings,
+    settings: TrainSettings,
+    seed: int,
+    phase: PhaseName,
+    device: torch.device,
+    path: Path,
+    digest: str,
+    talk: bool,
+) -> tuple[TrainedMember, bool]:
+    found = load_member(path, seed, phase, settings.cycles, digest)
+    if found:
+        return found, True
+
+    def tell(cycle: int, row: LossRow) -> None:
+        """To standard error by itself: it is the one thing that a worker process shares with the screen."""
+        if talk:
+            told = f"cycle {cycle}/{settings.cycles}, loss {row.total:.4f}{remaining.told(cycle)}"
+            sys.stderr.write(f"  seed {seed}, {phase} phase: {told}\n")
+
+    start, remaining = time.perf_counter(), Remaining(0, settings.cycles)
+    states, history = train_member(data, model, settings, (seed, PHASES.index(phase)), device, tell)
+    member = TrainedMember(seed, phase, states, history, time.perf_counter() - start)
+    save_member(path, member, digest)
+    return member, False
+
+
+def _write_run(context: Context, provenance: Provenance, members: list[TrainedMember], device: torch.device) -> None:
+    run = context.run
+    with replacing(run.config) as partial:
+        partial.write_text(dump_config(context.config), "utf-8")
+    environment = {
+        "versions": package_versions(),
+        "device": str(device),
+        "threads_a_member": 1,
+        "cores": os.cpu_count(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+    }
+    with replacing(run.environment) as partial:
+        partial.write_text(json.dumps(environment, indent=2) + "\n", "utf-8")
+    with replacing(run.history) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["seed", "phase", *(field.name for field in fields(LossRow))])
+        for member in members:
+            writer.writerows([member.seed, member.phase, *asdict(row).values()] for row in member.history)
+    tensors = {name: tensor for member in members for name, tensor in member.tensors().items()}
+    write_weights(run.model, tensors, provenance.record())

@@ -1,0 +1,204 @@
+"""texts: check a description file, and show which actions its texts leave easy to confuse.
+
+The figures are those of the chosen encoder. `--init` writes a CSV to begin with instead.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from data.raw.sources import find_clips
+from data.splits import CUSTOM, NUM_ACTIONS, action_label, parse_action
+from data.stores import h5
+from data.stores.files import replacing
+from descriptions.errors import DescriptionError
+from descriptions.loader import COLUMNS, Problem, Texts, builtin_descriptions, inspect_descriptions, listed, wanted
+from models.errors import ModelError
+from models.text.encoders import TextEncoder
+from pipeline.messages.errors import PipelineError, printable
+from pipeline.phases.texts_in_use import texts_in_use
+from pipeline.stages.embed_text import encode_levels, load_encoder_of, too_long
+from pipeline.texts.similarity import Similarity, similarities
+from pipeline.workspace.context import Context
+
+NO_LINE = 0  # of a problem that no line of the file has
+
+
+def texts(context: Context, *, init: bool = False, as_json: bool = False, neighbours: int = 3, pairs: int = 15) -> None:
+    """Check the texts in use, then print each action's nearest `neighbours` and the `pairs` most alike.
+
+    With `init`, write a CSV with a row for each action of the workspace instead, and nothing else.
+
+    Raises DescriptionError that lists every problem of the file with its line (as JSON they are printed too),
+    PipelineError when there is nothing to check or to begin with, ModelError when the encoder is not to be had,
+    UsageError when both `init` and `as_json` are asked for.
+    """
+    if init and as_json:
+        raise click.UsageError("--init writes a CSV and checks nothing, so that --json has nothing to print; give one")
+    if init:
+        path = write_starter(context)
+        click.echo(f"wrote {path}: fill in its texts, name it as dataset.descriptions in {context.config_path},")
+        click.echo("then: fsvae-pipe texts")
+        return
+    problems, found, encoder = _check(context)
+    if problems and as_json:
+        click.echo(json.dumps({"problems": [_plain(problem) for problem in problems]}, indent=2))
+    if problems:
+        told = listed([problem.message if problem.line == NO_LINE else problem for problem in problems])
+        raise DescriptionError(f"{_source(context)}: {told}; {wanted()}, then run `fsvae-pipe texts` again")
+    if encoder is None or len(found) < 2:
+        raise DescriptionError(f"{_source(context)}: only one action is described; at least 2 are needed to compare")
+    features, _ = encode_levels(context, encoder, found)
+    alike = similarities(list(found), features)
+    if as_json:
+        click.echo(json.dumps(_report(context, alike, neighbours, pairs), indent=2))
+    else:
+        _show(context, found, alike, neighbours, pairs)
+
+
+def write_starter(context: Context) -> Path:
+    """Write a CSV with a row for each action of the workspace; NTU's actions come with the built-in texts.
+
+    It goes where dataset.descriptions says, or into the workspace as descriptions.csv. Raises PipelineError when
+    there is a file already, or no action to write of.
+    """
+    named = context.config.dataset.descriptions
+    path = context.user_path(named) if named else context.workspace.descriptions
+    if path.exists():
+        raise PipelineError(f"{path} is there already; move it away, or run `fsvae-pipe texts` to check it")
+    actions = sorted(actions_of_workspace(context))
+    if not actions:
+        raise PipelineError(
+            "no action was found: neither skeletons.h5 nor features are in the workspace, and dataset.raw in "
+            f"{context.config_path} names no raw clips; name them there, then run `fsvae-pipe texts --init`"
+        )
+    known = builtin_descriptions("ntu120") if context.config.dataset.name in NUM_ACTIONS else {}
+    table = io.StringIO()
+    rows = csv.DictWriter(table, COLUMNS, lineterminator="\n")
+    rows.writeheader()
+    for action in actions:
+        rows.writerow({"action": action_label(action), **known.get(action, {})})
+    with replacing(path) as partial:
+        partial.write_text(table.getvalue(), "utf-8")
+    return path
+
+
+def actions_of_workspace(context: Context) -> set[int]:
+    """The actions of skeletons.h5, else of the features, else of the raw clips' names; and those that a split names.
+
+    Raises DataError when one of these files is broken.
+    """
+    dataset, workspace = context.config.dataset, context.workspace
+    named = {parse_action(label) for label in (*dataset.unseen, *dataset.val_unseen)} if dataset.split == CUSTOM else ()
+    for path, column in ((workspace.skeletons, "clip/action"), (workspace.features("test"), "action")):
+        if path.is_file():
+            with h5.reading(path) as file:
+                return {*np.unique(h5.read_array(file, column)).tolist(), *named}
+    if not dataset.raw:
+        return set(named)
+    clips, _ = find_clips([context.user_path(raw) for raw in dataset.raw])
+    return {*(name.action for name, _ in clips), *named}
+
+
+def _check(context: Context) -> tuple[list[Problem], Texts, TextEncoder | None]:
+    """Every problem of the texts in use, by line; the rows that can be read; the encoder.
+
+    The encoder is None when it is not to be had, and then there are other problems to complain of first.
+    """
+    lines: Mapping[int, int] = {}
+    problems: list[Problem] = []
+    if context.config.dataset.descriptions:
+        file = inspect_descriptions(context.user_path(context.config.dataset.descriptions))
+        found, lines, problems = file.texts, file.lines, list(file.problems)
+    else:
+        found = {action: dict(row) for action, row in texts_in_use(context).items()}
+    without = actions_of_workspace(context) - found.keys() - lines.keys()
+    problems += [Problem(NO_LINE, f"{action_label(action)} has no row") for action in sorted(without)]
+    encoder: TextEncoder | None = None
+    try:
+        encoder = load_encoder_of(context)
+        faults = too_long(encoder, found, context.config.text)
+    except ModelError:
+        if not problems:
+            raise
+        faults = {}
+    problems += [
+        Problem(lines.get(action, NO_LINE), f"{action_label(action)}: {fault}") for action, fault in faults.items()
+    ]
+    return sorted(problems, key=lambda problem: (problem.line == NO_LINE, problem.line)), found, encoder
+
+
+def _source(context: Context) -> str:
+    named = context.config.dataset.descriptions
+    return str(context.user_path(named)) if named else "the built-in texts"
+
+
+def _plain(problem: Problem) -> dict[str, Any]:
+    return {"line": problem.line or None, "message": problem.message}
+
+
+def _report(context: Context, alike: Mapping[str, Similarity], neighbours: int, pairs: int) -> dict[str, Any]:
+    """What `--json` prints."""
+    return {
+        "descriptions": _source(context),
+        "encoder": context.config.text.encoder,
+        "problems": [],
+        "levels": {level: _level_report(similarity, neighbours, pairs) for level, similarity in alike.items()},
+    }
+
+
+def _level_report(similarity: Similarity, neighbours: int, pairs: int) -> dict[str, Any]:
+    return {
+        "mean": round(similarity.mean, 4),
+        "percentile_95": round(similarity.percentile_95, 4),
+        "pairs": [
+            {"actions": [action_label(first), action_label(second)], "cosine": round(cosine, 4)}
+            for first, second, cosine in similarity.closest_pairs(pairs)
+        ],
+        "neighbours": {
+            action_label(action): [
+                {"action": action_label(other), "cosine": round(cosine, 4)}
+                for other, cosine in similarity.neighbours(action, neighbours)
+            ]
+            for action in similarity.actions
+        },
+    }
+
+
+def _show(context: Context, found: Texts, alike: Mapping[str, Similarity], neighbours: int, pairs: int) -> None:
+    """Tables for people: neighbours of every action, then figures and closest pairs of each level."""
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(_neighbour_table(found, alike, neighbours))
+    for level, similarity in alike.items():
+        console.print(
+            f"{level}: cosine between different actions, mean {similarity.mean:.3f}, "
+            f"95th percentile {similarity.percentile_95:.3f}; the pairs most likely to be confused:"
+        )
+        for first, second, cosine in similarity.closest_pairs(pairs):
+            names = " | ".join(f"{action_label(action)} {found[action]['label']}" for action in (first, second))
+            console.print(f"  {cosine:.3f}  {printable(names)}", markup=False)
+    source = f"{_source(context)}: {len(found)} actions, no problem found, read by {context.config.text.encoder}"
+    console.print(source, markup=False)
+
+
+def _neighbour_table(found: Texts, alike: Mapping[str, Similarity], neighbours: int) -> Table:
+    """A row an action, with a column of neighbours for every level."""
+    table = Table("action", "text", *(f"nearest by {level}" for level in alike), box=box.SIMPLE_HEAD)
+    for action, row in found.items():
+        near = ["\n".join(_named(pair) for pair in level.neighbours(action, neighbours)) for level in alike.values()]
+        table.add_row(action_label(action), escape(printable(row["label"])), *near, end_section=True)
+    return table
+
+
+def _named(neighbour: tuple[int, float]) -> str:
+    return f"{action_label(neighbour[0])} {neighbour[1]:.2f}"

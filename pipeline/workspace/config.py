@@ -1,0 +1,151 @@
+"""config.toml: reading, `--set` overrides, and errors that name the key.
+
+The tables are pydantic models that stand beside the code they steer (data/settings.py, models/*_settings.py); this
+module puts them together. Unknown keys are errors, and every key has a default.
+"""
+
+import difflib
+import shlex
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from pydantic import BaseModel, Field, ValidationError
+
+from data.settings import DatasetSettings, PreprocessSettings
+from models.fsvae.presets import with_preset, without_preset_keys
+from models.fsvae.settings import EvaluateSettings, ModelSettings, TrainSettings
+from models.shift_gcn.settings import BackboneSettings
+from models.text.settings import TextSettings
+from pipeline.messages.errors import ConfigError, OverrideError
+
+MAX_BYTES = 1 << 20
+MAX_FAULTS = 20
+PRESET = "model.preset"
+SHOWN_CHARACTERS = 200
+
+
+class Config(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
+    """All settings of a workspace."""
+
+    seed: int = Field(
+        5, ge=0, lt=2**63, description="of the backbone, and of pseudo-unseen actions that a split does not name"
+    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, cuda, cuda:1 or mps")
+    dataset: DatasetSettings = DatasetSettings()
+    preprocess: PreprocessSettings = PreprocessSettings()
+    backbone: BackboneSettings = BackboneSettings()
+    text: TextSettings = TextSettings()
+    model: ModelSettings = ModelSettings()
+    train: TrainSettings = TrainSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+
+    def plain(self) -> dict[str, Any]:
+        """Nested dictionaries and lists, with the keys as they stand in config.toml."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def flat(self) -> dict[str, Any]:
+        """Dotted keys to values: {"train.alpha": 0.5, ...}."""
+        return dict(_flatten(self.plain()))
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """The settings in the file at `path`, with `overrides` ("train.alpha=0.1") laid over them.
+
+    An override of model.preset holds over the file, for all keys that presets set, and under the other overrides.
+    Raises ConfigError when the file is missing or no TOML, or a key or a value in it is not allowed; OverrideError when
+    that holds of an override.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path}: {path.stat().st_size} bytes, which is too large for settings")
+        tree = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        if path.name != "config.toml":
+            raise ConfigError(f"{path}: no such file; --config names a file of settings, as config.toml is") from None
+        raise ConfigError(
+            f"{path}: no such file; `fsvae-pipe -w {shlex.quote(str(path.parent))} init SPLIT` writes one "
+            "(see `fsvae-pipe init --help`)"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and nesting without end
+        raise ConfigError(f"{path}: not valid TOML: {_short(str(error))}") from error
+    config = build_config(tree, str(path))
+    presets = [override for override in overrides if override.partition("=")[0].strip() == PRESET]
+    if presets:
+        tree = without_preset_keys(tree)
+    for override in (*presets, *(override for override in overrides if override not in presets)):
+        _lay_over(tree, override)
+        try:
+            config = build_config(tree, f"--set {override}")
+        except ConfigError as error:
+            raise OverrideError(str(error)) from None
+    return config
+
+
+def build_config(tree: Mapping[str, Any], source: str) -> Config:
+    """`tree`, laid over the preset that it names, as settings.
+
+    Raises ConfigError that lists every fault, by dotted key; `source` is what it names first.
+    """
+    nul = [key for key, value in _flatten(tree) if _holds_nul(value) or "\0" in key]
+    if nul:
+        raise ConfigError(f"{source}: {_short(nul[0])} holds a NUL character, which no name or path can have")
+    try:
+        return Config.model_validate(with_preset(tree))
+    except ValidationError as error:
+        faults = [_fault(detail["type"], detail["loc"], detail["msg"], detail["input"]) for detail in error.errors()]
+        more = [f"and {len(faults) - MAX_FAULTS} more"] if len(faults) > MAX_FAULTS else []
+        raise ConfigError(f"{source}: " + "; ".join([*faults[:MAX_FAULTS], *more])) from None
+
+
+def dump_config(config: Config) -> str:
+    """`config` as TOML, every key spelled out."""
+    return tomlkit.dumps(config.plain())
+
+
+def _fault(kind: str, location: tuple[str | int, ...], message: str, value: object) -> str:
+    key = ".".join(str(part) for part in location)
+    if kind != "extra_forbidden":
+        return f"{_short(key)} = {_short(repr(value))}: {message[0].lower()}{message[1:]}"
+    if len(key) > SHOWN_CHARACTERS:
+        return f"unknown key {_short(key)}"
+    close = difflib.get_close_matches(key, Config().flat(), n=1) or [
+        name for name in Config().flat() if name.rpartition(".")[2] == str(location[-1])
+    ]
+    return f"unknown key {key}" + (f" (did you mean {close[0]}?)" if close else "")
+
+
+def _holds_nul(value: object) -> bool:
+    return any(map(_holds_nul, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def _lay_over(tree: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise OverrideError(f"--set {override}: write key=value, as in --set train.steps_per_cycle=200")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        value = text.strip()  # so that a plain word needs no quotes
+    for part in parts[:-1]:
+        tree = tree.setdefault(part, {})
+        if not isinstance(tree, dict):
+            raise OverrideError(f"--set {override}: {part} is a value, not a table")
+    tree[parts[-1]] = value
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,102 @@
+"""`fsvae-pipe init`: write a config.toml that shows every key.
+
+Keys that a user must see are set; all others stand as comments with their default and what they mean, taken from the
+settings themselves, so that the file can't say anything else than the program.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from pydantic import BaseModel
+
+from data.splits import CUSTOM, split_dataset, split_names
+from data.stores.files import replacing
+from pipeline.messages.errors import PipelineError, WrongUsage
+from pipeline.workspace.config import Config, build_config
+from pipeline.workspace.context import Context
+from pipeline.workspace.folder import Workspace
+
+# What the paper uses for NTU-120 where it differs from NTU-60 (algorithms: paper, appendix and released code).
+PUBLISHED_NTU120 = {"model.latent": 200, "train.steps_per_cycle": 1900, "train.alpha": 0.1}
+
+
+def init(workspace: Workspace, split: str, raw: Sequence[Path] = (), name: str = "custom", force: bool = False) -> Path:
+    """Write `workspace`/config.toml for a named split, or "custom" for a data set called `name`; return its path.
+
+    Raises WrongUsage when the split is not known, PipelineError when the file is there and not `force`.
+    """
+    if split != CUSTOM and split not in split_names():
+        raise WrongUsage(f'"{split}" is no split; use one of {", ".join(split_names())}, or "{CUSTOM}"')
+    if workspace.config.exists() and not force:
+        raise PipelineError(f"{workspace.config} is there already; edit it, or write it anew with --force")
+    chosen: dict[str, Any] = {"dataset.raw": [str(path) for path in stored_paths(raw, workspace.config)]}
+    if split == CUSTOM:
+        chosen |= {"dataset.name": name, "dataset.protocol": "custom", "dataset.train_subjects": []}
+        chosen |= {"dataset.descriptions": "descriptions.csv", "dataset.split": split}
+        chosen |= {"dataset.unseen": [], "dataset.val_unseen": []}
+    else:
+        chosen |= {"dataset.name": split_dataset(split), "dataset.protocol": "xsub", "dataset.split": split}
+        chosen |= PUBLISHED_NTU120 if split_dataset(split) == "ntu120" else {}
+    write_config(workspace.config, chosen)
+    return workspace.config
+
+
+def write_config(path: Path, chosen: Mapping[str, Any]) -> None:
+    """Write a config.toml in which the dotted keys `chosen` are set, and all others shown as comments."""
+    text = "\n".join(_lines(Config, Config(), "", chosen)) + "\n"
+    build_config(tomlkit.parse(text).unwrap(), str(path))
+    with replacing(path) as partial:
+        partial.write_text(text, "utf-8")
+
+
+def set_raw(context: Context, raw: Sequence[Path]) -> Config:
+    """Set dataset.raw in the config.toml of `context`, leaving the rest and its comments alone; return the settings.
+
+    `raw` is relative to the current folder.
+    """
+    paths = [str(path) for path in stored_paths(raw, context.config_path)]
+    document = tomlkit.parse(context.config_path.read_text("utf-8"))
+    document.setdefault("dataset", tomlkit.table())["raw"] = paths
+    with replacing(context.config_path) as partial:
+        partial.write_text(tomlkit.dumps(document), "utf-8")
+    dataset = context.config.dataset.model_copy(update={"raw": tuple(paths)})
+    return context.config.model_copy(update={"dataset": dataset})
+
+
+def stored_paths(raw: Sequence[Path], config: Path) -> list[Path]:
+    """`raw`, given relative to the current folder, as config.toml holds them: relative to it where they lie below."""
+    return [_stored_path(path.expanduser(), config.parent) for path in raw]
+
+
+def _stored_path(path: Path, folder: Path) -> Path:
+    """`path` relative to `folder` where it lies below, else in full. A link in `folder` is named as it is."""
+    named = path.absolute()
+    if ".." not in named.parts and named.is_relative_to(folder.absolute()):
+        return named.relative_to(folder.absolute())
+    whole, folder = path.resolve(), folder.resolve()
+    return whole.relative_to(folder) if whole.is_relative_to(folder) else whole
+
+
+def _lines(model: type[BaseModel], defaults: BaseModel, table: str, chosen: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of one table: its keys, then the tables in it."""
+    inner: list[tuple[str, BaseModel]] = []
+    for field, info in model.model_fields.items():
+        value = getattr(defaults, field)
+        key = f"{table}{info.alias or field}"
+        if isinstance(value, BaseModel):
+            inner.append((key, value))
+            continue
+        shown = defaults.model_dump(mode="json", include={field})[field]
+        line = f"{key.rpartition('.')[2]} = {_toml(chosen.get(key, shown))}"
+        yield f"{line if key in chosen else f'# {line}':<50} # {info.description}"
+    for key, value in inner:
+        yield f"\n[{key}]"
+        if value.__doc__:
+            yield f"# {value.__doc__.splitlines()[0]}"
+        yield from _lines(type(value), value, f"{key}.", chosen)
+
+
+def _toml(value: Any) -> str:
+    return str(tomlkit.item(value).as_string())

@@ -1,0 +1,46 @@
+"""Files are replaced whole or not at all, and may be read by whom the user lets read."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from data.stores import h5
+from data.stores.files import replacing
+from pipeline.workspace.weights import write_weights
+
+
+@pytest.fixture
+def group_may_read() -> Iterator[None]:
+    before = os.umask(0o027)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("group_may_read")
+def test_every_kind_of_file_has_the_mode_of_the_umask(tmp_path: Path) -> None:
+    write_weights(tmp_path / "w.safetensors", {"x": torch.ones(2)}, {})
+    with h5.writing(tmp_path / "x.h5", {}) as file:
+        file["x"] = [1]
+    with replacing(tmp_path / "x.csv") as partial:
+        partial.write_text("a,b")
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()} == {
+        "w.safetensors": "0o640", "x.h5": "0o640", "x.csv": "0o640",
+    }  # fmt: skip
+
+
+def fail_half_way(path: Path) -> None:
+    with replacing(path) as partial:
+        partial.write_text("half of the new")
+        raise KeyError
+
+
+def test_a_block_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("old")
+    with pytest.raises(KeyError):
+        fail_half_way(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["x.csv"]
+    assert path.read_text() == "old"

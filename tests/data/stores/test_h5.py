@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from data.errors import DataError, NewerFormatError
+from data.stores import h5, h5_fingerprint
+from data.stores.files import FORMAT_VERSION, partial_path
+
+
+def write(path: Path, values: list[float], record: dict[str, str] | None = None) -> str:
+    with h5.writing(path, record or {"stage": "test"}) as file:
+        file.create_dataset("values", data=np.array(values, dtype=np.float32), fletcher32=True)
+        h5.write_strings(file, "names", np.array(["é", ""]))
+    return h5.read_record(path)["fingerprint"]
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "file.h5", [1, 2])
+    with h5.reading(tmp_path / "a" / "file.h5") as file:
+        assert h5.read_array(file, "values").tolist() == [1, 2]
+        assert h5.read_strings(file, "names").tolist() == ["é", ""]
+        with pytest.raises(DataError, match="no dataset other"):
+            h5.read_array(file, "other")
+    record = h5.read_record(tmp_path / "a" / "file.h5")
+    assert record["stage"] == "test"
+    assert record["format_version"] == str(FORMAT_VERSION)
+
+
+def test_the_fingerprint_tells_contents_and_nothing_else(tmp_path: Path) -> None:
+    first = write(tmp_path / "1.h5", [1, 2])
+    assert write(tmp_path / "2.h5", [1, 2], {"stage": "other", "created": "later"}) == first
+    assert write(tmp_path / "3.h5", [1, 3]) != first
+
+
+def test_the_fingerprint_covers_shape_dtype_attributes_and_later_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(h5_fingerprint, "FINGERPRINT_BLOCK_BYTES", 16)
+    base = np.arange(24, dtype=np.int32).reshape(6, 4)
+    changed = base.copy()
+    changed[-1, -1] += 1
+    seen = set()
+    for data, attribute in [(base, 0), (base.reshape(4, 6), 0), (base.view(np.float32), 0), (changed, 0), (base, 1)]:
+        with h5.writing(tmp_path / "file.h5", {}) as file:
+            file.create_dataset("group/x", data=data).attrs["k"] = [attribute]
+        seen.add(h5.read_record(tmp_path / "file.h5")["fingerprint"])
+    assert len(seen) == 5
+
+
+def test_an_error_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "file.h5"
+    before = write(path, [1])
+    with pytest.raises(TypeError), h5.writing(path, {}) as file:
+        file.create_dataset("half", data=object())
+    assert h5.read_record(path)["fingerprint"] == before
+    assert not partial_path(path).exists()
+
+
+def test_files_that_are_not_ours_are_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"missing\.h5: no such file"):
+        h5.read_record(tmp_path / "missing.h5")
+    (tmp_path / "text.h5").write_text("not HDF5")
+    with pytest.raises(DataError, match=r"text\.h5: not a whole HDF5 file"):
+        h5.read_record(tmp_path / "text.h5")
+    with h5py.File(tmp_path / "foreign.h5", "w") as file:
+        file["x"] = 1
+    with pytest.raises(DataError, match="no format_version"):
+        h5.read_record(tmp_path / "foreign.h5")
+
+
+def test_a_newer_format_asks_for_an_upgrade(tmp_path: Path) -> None:
+    write(tmp_path / "file.h5", [1])
+    with h5py.File(tmp_path / "file.h5", "r+") as file:
+        file.attrs["format_version"] = FORMAT_VERSION + 1
+    with pytest.raises(NewerFormatError, match="upgrade"):
+        h5.read_record(tmp_path / "file.h5")
+
+
+def test_a_cut_file_and_a_flipped_bit_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "file.h5"
+    write(path, list(np.arange(4096.0)))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError):
+        h5.read_record(path)
+    place = whole.index(np.arange(100.0, 110.0, dtype=np.float32).tobytes())
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    with h5.reading(path) as file, pytest.raises(DataError, match="values is damaged"):
+        h5.read_array(file, "values")

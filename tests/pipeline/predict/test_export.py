@@ -1,0 +1,214 @@
+"""fsvae-pipe export: the graph, what is said of it, the example without torch, and feature folders."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+import pipeline.predict.export as export_module
+from data.joints import JOINT_NAMES
+from data.raw.skeleton_file import format_clip
+from data.stores.feature_store import read_features
+from pipeline.cli.main import main
+from pipeline.exchange.export_features import export_features
+from pipeline.exchange.import_features import import_features
+from pipeline.messages.errors import PipelineError
+from pipeline.phases.features_and_texts import phase_and_clips, split_in_use
+from pipeline.phases.phase import PhaseClips
+from pipeline.predict.clip_stream import clip_batches
+from pipeline.predict.export import Exported, export
+from pipeline.predict.recognizer import Answer, Recognizer
+from pipeline.workspace.config import load_config
+from pipeline.workspace.context import Context
+from pipeline.workspace.folder import PHASES, Workspace
+from tests.conftest import TinyRun
+from tests.shared.made_skeletons import moving_clip
+
+# As on a machine with onnxruntime and numpy alone.
+BLOCKED = ("torch", "pipeline", "models", "data", "h5py", "pandas", "onnx", "sklearn", "scipy")
+
+
+def context_of(root: Path) -> Context:
+    workspace = Workspace(root)
+    return Context(workspace, load_config(workspace.config), workspace.config, Console(quiet=True))
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    return export(context_of(tiny_run.root), tmp_path_factory.mktemp("exported"))
+
+
+def test_the_graph_is_close_to_pytorch_and_takes_any_clips(exported: Exported) -> None:
+    model, about, _ = exported.files
+    assert exported.largest_difference < 1e-4
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    actions = json.loads(about.read_text("utf-8"))["actions"]
+    for batch, frames in ((1, 12), (3, 50)):
+        clips = np.random.default_rng(1).normal(size=(batch, 3, frames, 25, 2)).astype(np.float32)
+        shapes = [value.shape for value in session.run(None, {"clips": clips})]
+        assert shapes == [(batch, 256), (batch, len(actions) - 2), (batch, 2), (batch,)]
+
+
+def test_what_a_caller_must_know_stands_beside_it(tiny_run: TinyRun, exported: Exported) -> None:
+    about = json.loads(exported.files[1].read_text("utf-8"))
+    assert about["input"]["joints"] == list(JOINT_NAMES)
+    assert about["input"]["frames"] == 12
+    assert about["preparation"]["recipe"] == "shift-gcn"
+    assert about["gate_threshold"] == 0.5
+    assert [action["action"] for action in about["actions"][-2:]] == ["A001", "A007"]
+    assert {action["kind"] for action in about["actions"][:-2]} == {"seen"}
+    assert all(set(action["texts"]) == {"label", "local", "global"} for action in about["actions"])
+    results = json.loads((tiny_run.root / "runs" / "default" / "results.json").read_text("utf-8"))
+    assert about["run"]["cycle"] == results["seeds"]["5"][results["selection"]]["cycle"]
+
+
+def uneven_clips(folder: Path) -> list[Path]:
+    """Raw files of bodies that come late, leave early, are three, or stay longer than a model's frames."""
+    generator = np.random.default_rng(3)
+    two = moving_clip(generator, 9, 2)
+    late = np.concatenate((np.zeros_like(two[:2]), two))
+    late[2:, 0], late[5:, 1] = two[:, 0], 0
+    made = {"two": two, "late": late, "long": moving_clip(generator, 31, 2), "three": moving_clip(generator, 8, 3)}
+    paths = []
+    for name, joints in made.items():
+        paths.append(folder / f"{name}.skeleton")
+        paths[-1].write_bytes(format_clip(joints))
+    return paths
+
+
+def run_example(folder: Path, clip: Path, script: Path | None = None) -> subprocess.CompletedProcess[str]:
+    code = (
+        f"import sys, runpy; sys.modules.update(dict.fromkeys({BLOCKED!r}))\n"
+        f"sys.argv = ['run_onnx.py', {str(folder)!r}, {str(clip)!r}]\n"
+        f"runpy.run_path({str((script or folder) / 'run_onnx.py')!r}, run_name='__main__')"
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=folder)
+
+
+def test_the_example_gives_the_answers_of_predict_without_torch(
+    tiny_run: TinyRun, exported: Exported, tmp_path: Path
+) -> None:
+    folder, recognizer = exported.files[0].parent, Recognizer.load(tiny_run.root / "runs" / "default")
+    clips = [next((tiny_run.root / "raw" / "setup1").glob("*P001*R001*")), *uneven_clips(tmp_path)]
+    for clip, answer in zip(clips, recognizer.predict(clips), strict=True):
+        done = run_example(folder, clip)
+        assert done.returncode == 0, done.stderr
+        assert isinstance(answer, Answer)
+        found = [line.split()[:2] for line in done.stdout.splitlines()]
+        for (probability, name), ranked in zip(found, answer.ranked, strict=False):
+            assert name == ranked.action.name
+            assert float(probability) == pytest.approx(ranked.probability, abs=2e-4)
+
+
+def test_the_example_prepares_clips_as_preprocess_does(tiny_raw: Path, tmp_path: Path) -> None:
+    source = Path(export_module.__file__).with_name("run_onnx.py").read_text("utf-8")
+    example: dict[str, Any] = {}
+    exec(source.partition("folder, path =")[0], example)
+    clips = [*sorted((tiny_raw / "setup1").glob("*R001*"))[:4], *uneven_clips(tmp_path)]
+    (batch,) = clip_batches(clips, "shift-gcn", 12)
+    assert len(batch.joints) == len(clips)
+    for clip, wanted in zip(clips, batch.joints, strict=True):
+        assert np.allclose(example["prepare"](example["read"](clip), 12)[0], wanted, atol=1e-6), clip.name
+
+
+def test_the_example_refuses_another_recipe(exported: Exported, tmp_path: Path) -> None:
+    shutil.copytree(exported.files[0].parent, tmp_path / "model")
+    path = tmp_path / "model" / "model.json"
+    path.write_text(path.read_text("utf-8").replace('"recipe": "shift-gcn"', '"recipe": "denoised"'), "utf-8")
+    done = run_example(tmp_path / "model", tmp_path)
+    assert done.returncode == 1
+    assert "recipe shift-gcn alone" in done.stderr
+
+
+def test_the_example_says_in_a_line_what_is_not_there(exported: Exported, tmp_path: Path) -> None:
+    folder = exported.files[0].parent
+    for model, clip, absent in ((folder, tmp_path / "no.skeleton", "no.skeleton"), (tmp_path, tmp_path, "model.json")):
+        done = run_example(model, clip, folder)
+        assert done.returncode == 1
+        assert f"{tmp_path / absent}: no such file; usage: python run_onnx.py FOLDER CLIP" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("kept", [0, 10, 2000, -40])
+def test_the_example_says_of_a_cut_clip_in_a_line_that_it_is_cut(
+    tiny_run: TinyRun, exported: Exported, tmp_path: Path, kept: int
+) -> None:
+    whole = next((tiny_run.root / "raw" / "setup1").glob("*P001*R001*")).read_bytes()
+    path = tmp_path / "cut.skeleton"
+    path.write_bytes(whole[:kept])
+    done = run_example(exported.files[0].parent, path)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert done.stderr.startswith(f"{path}: can't be read")
+
+
+def test_the_example_says_how_it_is_called(exported: Exported) -> None:
+    script = [sys.executable, str(exported.files[2])]
+    for arguments in ([], ["model"], ["model", "clip", "more"]):
+        done = subprocess.run([*script, *arguments], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (1, "usage: python run_onnx.py FOLDER CLIP\n")
+
+
+def test_a_graph_that_differs_is_not_written(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = export_module._parts
+    monkeypatch.setattr(export_module, "_parts", lambda *given: replace(made(*given), temperature=1.0))
+    with pytest.raises(PipelineError, match="differs from PyTorch by up to"):
+        export(context_of(tiny_run.root), tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_without_the_extra_the_message_says_what_to_install(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export_module, "find_spec", lambda name: None)
+    with pytest.raises(PipelineError, match=r"onnx and onnxruntime.*fsvae-pipe\[export\]"):
+        export(context_of(tiny_run.root), tmp_path / "model")
+
+
+def test_feature_folders_come_back_as_they_were(tiny_run: TinyRun, tmp_path: Path) -> None:
+    context = context_of(tiny_run.root)
+    folders = export_features(context, tmp_path / "features")
+    assert [folder.name for folder in folders] == ["shift_2_r", "shift_val_2_r"]
+    other = replace(context, workspace=Workspace(tmp_path / "work"))
+    import_features(other, folders)
+    before = {name: read_features(context.workspace.features(name)) for name in PHASES}
+    after = {name: read_features(other.workspace.features(name)) for name in PHASES}
+    split = split_in_use(context.config, before)
+    for name in PHASES:
+        phase, clips = phase_and_clips(name, split, before[name])
+        _, clips_after = phase_and_clips(name, split, after[name])
+        for part in PhaseClips.__annotations__:
+            here, there = getattr(clips, part), getattr(clips_after, part)
+            assert np.array_equal(before[name].features[here], after[name].features[there])
+            assert np.array_equal(before[name].action[here], after[name].action[there])
+            if part != "fit":
+                columns = [list(after[name].logit_actions).index(action) for action in phase.seen]
+                assert np.array_equal(before[name].logits[here], after[name].logits[there][:, columns])
+
+
+def test_the_command_prints_the_difference_and_refuses_what_makes_no_sense(tiny_run: TinyRun, tmp_path: Path) -> None:
+    def run(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(main, ["-w", str(tiny_run.root), "export", *arguments])
+        return result.exit_code, result.output
+
+    code, output = run(str(tmp_path / "model"), "--mode", "zsl")
+    assert code == 0, output
+    assert "largest difference from PyTorch: " in output
+    about = json.loads((tmp_path / "model" / "model.json").read_text("utf-8"))
+    assert (about["mode"], about["gate_threshold"], len(about["actions"])) == ("zsl", None, 2)
+    code, output = run(str(tmp_path / "f"), "--features", "--mode", "zsl")
+    assert (code, "--features writes what extract made" in output) == (2, True)
+    code, output = run(str(tmp_path / "f"), "--set", "train.alpha=0.5")
+    assert (code, "--set train.alpha=0.5: a run is used with the settings" in " ".join(output.split())) == (2, True)
+    code, output = run(str(tmp_path / "f"), "--run", "other")
+    assert (code, "no trained run; there is default" in output) == (1, True)

@@ -1,0 +1,137 @@
+"""fsvae-pipe predict: what it writes, and what it says of wrong input."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from data.raw.skeleton_file import format_clip
+from pipeline.cli.main import main
+from pipeline.predict.action_bank import MODES
+from tests.conftest import TinyRun
+from tests.shared.made_skeletons import moving_clip
+
+
+def predict(run: TinyRun, *arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["-w", str(run.root), "predict", *map(str, arguments)])
+
+
+@pytest.fixture
+def clips(tiny_run: TinyRun) -> list[Path]:
+    """Three clips, the second one broken."""
+    folder = tiny_run.root / "raw" / "setup1"
+    whole = sorted(folder.glob("*R001*"))
+    return [whole[0], next(folder.glob("*R091*")), whole[1]]
+
+
+def test_a_line_of_json_a_clip_and_a_bad_one_does_not_stop_the_others(tiny_run: TinyRun, clips: list[Path]) -> None:
+    result = predict(tiny_run, *clips, "--json", "--top", "1")
+    assert result.exit_code == 0, result.output
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [row["clip"] for row in rows] == [str(clip) for clip in clips]
+    assert [set(row) for row in rows] == [
+        {"clip", "actions", "unseen_probability"},
+        {"clip", "error"},
+        {"clip", "actions", "unseen_probability"},
+    ]
+    (action,) = rows[0]["actions"]
+    assert set(action) == {"action", "label", "kind", "probability"}
+    assert "seed 5" in result.stderr
+    assert "1 of 3 clips could not be read" in result.stderr
+
+
+def test_the_device_can_be_set(tiny_run: TinyRun, clips: list[Path]) -> None:
+    assert predict(tiny_run, clips[0], "--set", "device=cpu", "--set", " device = cpu").exit_code == 0
+
+
+def test_csv_has_a_row_for_each_rank(tiny_run: TinyRun, clips: list[Path]) -> None:
+    result = predict(tiny_run, *clips, "--csv", "--mode", "zsl", "--top", "5")
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [(row["clip"], row["rank"]) for row in rows] == [
+        (str(clips[0]), "1"),
+        (str(clips[0]), "2"),
+        (str(clips[1]), ""),
+        (str(clips[2]), "1"),
+        (str(clips[2]), "2"),
+    ]
+    assert {row["action"] for row in rows} == {"A001", "A007", ""}
+    assert rows[2]["error"]
+
+
+def test_the_table_names_clips_and_reasons(tiny_run: TinyRun, clips: list[Path]) -> None:
+    result = predict(tiny_run, *clips)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["clip", "1.", "2.", "3.", "unseen"]
+    starts = [line.split()[0].rstrip(":") for line in lines if line.startswith("S")]
+    assert starts == [clip.stem for clip in clips]
+    assert "not read: line" in result.stdout
+
+
+def test_no_readable_clip_is_a_failure(tiny_run: TinyRun, clips: list[Path], tmp_path: Path) -> None:
+    path = tmp_path / "few.skeleton"
+    content = format_clip(moving_clip(np.random.default_rng(0), 1))
+    path.write_bytes(b"\r\n".join([*content.split(b"\r\n")[:3], b"20", *content.split(b"\r\n")[4:24], b""]))
+    result = predict(tiny_run, path, clips[1])
+    assert result.exit_code == 1
+    assert "none of 2 clips could be read" in result.stderr
+    assert "25" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--action", ""], 2, '"label | local | global" is wanted'),
+        (["--mode", "given"], 2, "--action or --actions"),
+        (["--run", "other"], 1, "no trained run; there is default"),
+        (["--seed", "77"], 1, "has no seed 77"),
+        (["--json", "--csv"], 2, "--json and --csv"),
+        (["--set", "evaluate.gate.threshold=0.9"], 2, "device alone can be set"),
+        (["--top", "0"], 2, "--top"),
+        (["--mode", "any"], 2, "--mode"),
+        (["no-such.skeleton"], 2, "does not exist"),
+    ],
+)
+def test_wrong_input_gets_a_clear_message(
+    tiny_run: TinyRun, clips: list[Path], arguments: list[str], code: int, message: str
+) -> None:
+    result = predict(tiny_run, clips[0], *arguments)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+    assert result.stdout == ""
+
+
+def test_a_folder_without_clips_is_told_as_such(tiny_run: TinyRun, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "zips").mkdir()
+    (tmp_path / "zips" / "clips.zip").write_bytes(b"")
+    for name, said in (
+        ("empty", "holds no .skeleton file; name another"),
+        ("zips", "it holds clips.zip: name archives"),
+    ):
+        result = predict(tiny_run, tmp_path / name)
+        assert result.exit_code == 1
+        assert said in result.stderr
+        assert "dataset.raw" not in result.stderr
+
+
+def test_the_modes_of_the_command_are_those_of_the_bank() -> None:
+    (mode,) = [option for option in main.commands["predict"].params if option.name == "mode"]
+    assert tuple(mode.type.choices) == MODES  # type: ignore[attr-defined]
+
+
+def test_stored_actions_need_no_text_encoder_and_no_fitting(tiny_run: TinyRun, clips: list[Path]) -> None:
+    code = (
+        "import sys; from pipeline.cli.main import main\n"
+        f"main(['-w', {str(tiny_run.root)!r}, 'predict', {str(clips[0])!r}, '--json'], standalone_mode=False)\n"
+        "print(*{'transformers', 'sentence_transformers', 'sklearn', 'accelerate', 'torch._dynamo'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1:] == [""]

@@ -1,0 +1,217 @@
+"""A trained run names clips as evaluate did, takes actions in words, and refuses files that are not its own."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import pipeline.predict.clip_stream as clip_stream
+from data.errors import DataError
+from data.raw.skeleton_file import format_clip, parse_clip
+from data.raw.sources import list_source
+from descriptions.errors import DescriptionError
+from pipeline.messages.errors import PipelineError
+from pipeline.predict.clip_stream import Unread, clip_batches, raw_clip
+from pipeline.predict.free_text import parse_given, read_given
+from pipeline.predict.recognizer import Answer, Recognizer
+from pipeline.workspace.folder import Workspace
+from tests.conftest import TinyRun
+from tests.shared.made_skeletons import moving_clip
+from tests.shared.rewritten import rewrite_record
+
+LEVELS = ("label", "local", "global")
+
+
+@pytest.fixture(scope="module")
+def recognizer(tiny_run: TinyRun) -> Recognizer:
+    return Recognizer.load(tiny_run.root / "runs" / "default")
+
+
+@pytest.fixture
+def copy(tiny_run: TinyRun, tmp_path: Path) -> Workspace:
+    """The tiny workspace, to be spoilt."""
+    shutil.copytree(tiny_run.root, tmp_path / "work", symlinks=True)
+    return Workspace(tmp_path / "work")
+
+
+def raw(run: TinyRun) -> list[str]:
+    return [str(run.root / "raw" / "setup1"), str(run.root / "raw" / "setup2.zip")]
+
+
+def texts_of(run: TinyRun, action: str) -> dict[str, str]:
+    with (run.root / "descriptions.csv").open(encoding="utf-8", newline="") as file:
+        return {level: row[level] for row in csv.DictReader(file) if row["action"] == action for level in LEVELS}
+
+
+@pytest.mark.parametrize(("mode", "column"), [("gzsl", "gzsl_action"), ("zsl", "zsl_action")])
+def test_clips_get_the_answers_of_evaluate(tiny_run: TinyRun, recognizer: Recognizer, mode: str, column: str) -> None:
+    with h5py.File(tiny_run.root / "runs" / "default" / "predictions.h5") as file:
+        group = file[f"{recognizer.run.seed}/{recognizer.run.selection}"]
+        names = [name.decode() for name in file["name"]]
+        wanted = dict(zip(names, group[column][()].tolist(), strict=True))
+        gate = dict(zip(names, group["gate"][()].tolist(), strict=True))
+    answers = [item for item in recognizer.stream(raw(tiny_run), recognizer.bank(mode)) if isinstance(item, Answer)]  # type: ignore[arg-type]
+    found = {Path(answer.clip).stem: answer for answer in answers}
+    assert set(wanted) <= set(found)
+    for name, action in wanted.items():
+        assert found[name].best.name == f"A{action:03d}"
+        assert sum(ranked.probability for ranked in found[name].ranked) == pytest.approx(1)
+        if mode == "gzsl":
+            assert found[name].unseen_probability == pytest.approx(gate[name], abs=1e-6)
+        else:
+            assert found[name].unseen_probability is None
+
+
+def test_the_unseen_actions_given_in_words_are_the_unseen_actions(tiny_run: TinyRun, recognizer: Recognizer) -> None:
+    clips = sorted(str(path) for path in (tiny_run.root / "raw" / "setup1").glob("*P002*"))[:3]
+    given_texts = [texts_of(tiny_run, action) for action in ("A001", "A007")]
+    stored, given_ = recognizer.predict(clips, mode="zsl"), recognizer.predict(clips, given_texts, mode="given")
+    for one, other in zip(stored, given_, strict=True):
+        assert isinstance(one, Answer)
+        assert isinstance(other, Answer)
+        probabilities = {ranked.action.label: ranked.probability for ranked in other.ranked}
+        assert {ranked.action.kind for ranked in other.ranked} == {"given"}
+        for ranked in one.ranked:
+            assert probabilities[ranked.action.label] == pytest.approx(ranked.probability, abs=1e-6)
+
+
+def test_an_action_in_words_is_ranked_among_the_unseen_ones(tiny_run: TinyRun, recognizer: Recognizer) -> None:
+    clips = sorted(str(path) for path in (tiny_run.root / "raw" / "setup1").glob("*P001*"))[:1]
+    (answer,) = recognizer.predict(clips, [texts_of(tiny_run, "A014")], mode="zsl")
+    assert isinstance(answer, Answer)
+    assert {ranked.action.name for ranked in answer.ranked} == {"A001", "A007", "new-1"}
+
+
+def test_arrays_are_clips_too(tiny_run: TinyRun, recognizer: Recognizer) -> None:
+    path = next((tiny_run.root / "raw" / "setup1").glob("*P001*R001A004*"))
+    joints = parse_clip(path.read_bytes(), "clip").joints  # (T, M, 25, 3)
+    from_file, from_array, wrong = recognizer.predict([path, joints, joints[:, :, :20]])
+    assert isinstance(from_file, Answer)
+    assert isinstance(from_array, Answer)
+    assert from_array.ranked == from_file.ranked
+    assert isinstance(wrong, Unread)
+    assert "25" in wrong.reason
+
+
+def test_a_run_that_is_not_there_names_those_that_are(tiny_run: TinyRun) -> None:
+    with pytest.raises(PipelineError, match="no trained run; there is default"):
+        Recognizer.load(tiny_run.root / "runs" / "other")
+    with pytest.raises(PipelineError, match=r"has no seed 99; it has 5"):
+        Recognizer.load(tiny_run.root / "runs" / "default", seed=99)
+
+
+def test_a_backbone_that_is_gone_or_another_one_is_said_so(copy: Workspace) -> None:
+    path = copy.backbone("test")
+    shutil.copy(copy.backbone("val"), path)
+    with pytest.raises(PipelineError, match="is not the backbone that made"):
+        Recognizer.load(copy.root / "runs" / "default")
+    path.unlink()
+    with pytest.raises(PipelineError, match=r"test\.safetensors is gone.*extract --force"):
+        Recognizer.load(copy.root / "runs" / "default")
+
+
+def test_files_that_changed_since_the_run_are_refused(copy: Workspace) -> None:
+    with h5py.File(copy.text, "a") as file:
+        file.attrs["fingerprint"] = "another"
+    with pytest.raises(PipelineError, match=r"text\.h5 is not the file that .* was made from"):
+        Recognizer.load(copy.root / "runs" / "default")
+    copy.text.unlink()
+    with pytest.raises(PipelineError, match=r"text\.h5 is gone"):
+        Recognizer.load(copy.root / "runs" / "default")
+
+
+def test_the_recipe_must_be_known(copy: Workspace) -> None:
+    copy.skeletons.unlink()
+    with pytest.raises(PipelineError, match=r"skeletons\.h5 is gone"):
+        Recognizer.load(copy.root / "runs" / "default")
+
+
+def test_imported_features_have_no_backbone(copy: Workspace) -> None:
+    rewrite_record(copy.features("test"), {"stage": "import"})
+    with pytest.raises(PipelineError, match="was imported, so there is no backbone"):
+        Recognizer.load(copy.root / "runs" / "default")
+
+
+def test_a_run_that_is_not_evaluated_says_so(copy: Workspace) -> None:
+    copy.run("default").results.unlink()
+    with pytest.raises(PipelineError, match="trained but not evaluated"):
+        Recognizer.load(copy.root / "runs" / "default")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "without label and local and global"),
+        ("wave", r"\(wave\) comes without local and global"),
+        ("wave | | a person waves", "without local"),
+        ("a | b | c | d", "4 parts"),
+    ],
+)
+def test_an_action_in_words_needs_all_levels_in_use(text: str, reason: str) -> None:
+    with pytest.raises(DescriptionError, match=reason) as error:
+        parse_given(text, 1, LEVELS)
+    assert '"label | local | global"' in str(error.value)
+
+
+def test_levels_that_the_run_does_not_use_may_be_left_out() -> None:
+    action = parse_given("wave |  | a person waves", 3, ("label", "global"))
+    assert (action.name, action.label, action.texts["global"]) == ("new-3", "wave", "a person waves")
+
+
+def test_a_file_of_actions_keeps_its_numbers_unless_the_run_has_them(tmp_path: Path) -> None:
+    path = tmp_path / "my.csv"
+    path.write_text("action,label,local,global\nA200,wave,a hand swings,a person waves\n", "utf-8")
+    assert [action.name for action in read_given(path, (1, 2))] == ["A200"]
+    with pytest.raises(DescriptionError, match="A200 is an action of the run already"):
+        read_given(path, (200,))
+
+
+def test_two_actions_of_one_label_are_refused(recognizer: Recognizer) -> None:
+    texts = {"label": "wave", "local": "a hand swings", "global": "a person waves"}
+    with pytest.raises(DescriptionError, match='called "wave"'):
+        recognizer.predict([], [texts, texts])
+    with pytest.raises(PipelineError, match="at least two"):
+        recognizer.predict([], [texts], mode="given")
+
+
+def test_a_mode_that_does_not_exist_names_those_that_do(recognizer: Recognizer) -> None:
+    with pytest.raises(PipelineError, match="mode 'bogus': gzsl, zsl or given is wanted"):
+        recognizer.predict([], mode="bogus")  # type: ignore[arg-type]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 6), st.integers(1, 3), st.integers(0, 2**32 - 1))
+def test_joints_become_the_raw_clip_that_their_file_would_be(frames: int, bodies: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    joints = moving_clip(generator, frames, bodies) * generator.integers(0, 2, (frames, bodies, 1, 1))
+    joints[0] = moving_clip(generator, 1, bodies)[0]  # so that bodies appear in their order
+    found, wanted = raw_clip(joints, "clip"), parse_clip(format_clip(joints), "clip")
+    assert np.array_equal(found.joints, wanted.joints)
+    assert np.array_equal(found.listed(4), wanted.listed(4))
+
+
+@pytest.mark.parametrize("joints", [np.zeros((2, 1, 20, 3)), np.full((2, 1, 25, 3), np.nan)])
+def test_joints_of_another_shape_or_not_finite_are_refused(joints: np.ndarray) -> None:
+    with pytest.raises(DataError):
+        raw_clip(joints, "clip")
+
+
+def test_batches_keep_the_order_and_tell_what_can_not_be_read(
+    tiny_raw: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(clip_stream, "BATCH_CLIPS", 5)
+    folder = tiny_raw / "setup1"
+    wanted = sorted(str(source) for source in list_source(folder))
+    batches = list(clip_batches([folder, tmp_path], "shift-gcn", 8))
+    order = [item.clip if isinstance(item, Unread) else item for batch in batches for item in batch.order]
+    assert order == [*wanted, str(tmp_path)]
+    assert all(len(batch.order) <= 5 for batch in batches)
+    assert all(batch.joints.shape[1:] == (3, 8, 25, 2) for batch in batches)
+    unread = [item for batch in batches for item in batch.order if isinstance(item, Unread)]
+    assert len(unread) == 5
+    assert sum(len(batch.joints) for batch in batches) == len(wanted) - 4

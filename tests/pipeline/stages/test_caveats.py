@@ -1,0 +1,70 @@
+"""What is said of scored actions and clips that were seen before."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from data.stores.feature_store import read_features
+from pipeline.phases.features_and_texts import split_in_use
+from pipeline.stages.caveats import caveats
+from pipeline.workspace.folder import PHASES, PhaseName
+from pipeline.workspace.provenance import Provenance
+from tests.shared.made_features import Made, made_workspace
+
+CLEAN = Provenance("extract", 1, {"backbone.weights": ""}, {}).record()
+GIVEN = Provenance("extract", 1, {"backbone.weights": "own.safetensors"}, {}).record()
+SAW = {"transfer": "true", "backbone_saw": '["A003"]'}
+
+
+MADE = Made(actions=12, unseen=(3, 7), val_unseen=(2, 9), train_clips=5, test_clips=2)
+COLUMNS = ("name", "action", "train", "held_out", "features", "logits")
+
+
+def said(
+    root: Path, test: dict[str, str], val: dict[str, str], made: Made = MADE, without: tuple[int, ...] = ()
+) -> str:
+    """The caveats of a made workspace; actions in `without` have no test clip."""
+    context = made_workspace(root, made)
+    features = {phase: read_features(context.workspace.features(phase)) for phase in PHASES}
+    for phase, found in features.items():
+        kept = found.train | ~np.isin(found.action, without)
+        features[phase] = replace(found, **{name: getattr(found, name)[kept] for name in COLUMNS})
+    records: dict[PhaseName, dict[str, str]] = {"test": test, "val": val}
+    return " | ".join(caveats(split_in_use(context.config, features), features, records))
+
+
+def test_a_backbone_of_one_s_own_needs_no_word(tmp_path: Path) -> None:
+    clean = {**CLEAN, "transfer": "false"}
+    assert said(tmp_path, clean, clean) == ""
+
+
+def test_each_phase_s_backbone_is_told(tmp_path: Path) -> None:
+    clean = {**CLEAN, "transfer": "false"}
+    of_test = said(tmp_path / "test", {**CLEAN, **SAW}, clean)
+    assert "test phase was trained on unseen actions (A003): results are transfer results" in of_test
+    of_val = said(tmp_path / "val", clean, {**CLEAN, **SAW})
+    assert "val phase was trained on unseen actions (A003): what the val phase chooses" in of_val
+    assert "not known which actions the backbone of the test phase" in said(tmp_path / "unknown", CLEAN, clean)
+
+
+def test_the_clips_of_a_given_backbone_are_not_known(tmp_path: Path) -> None:
+    given = {**GIVEN, "transfer": "false"}
+    assert "not known which clips it was trained on" in said(tmp_path, given, given)
+
+
+def test_actions_without_scored_clips_and_a_single_unseen_one_are_told(tmp_path: Path) -> None:
+    clean = {**CLEAN, "transfer": "false"}
+    without = said(tmp_path / "without", clean, clean, without=(7, 8))
+    assert "the test phase scores no clip of A007 (unseen)" in without
+    assert "the test phase scores no clip of A008 (seen)" in without
+    one = said(tmp_path / "one", clean, clean, made=replace(MADE, unseen=(3,)))
+    assert one == "the test phase has one unseen action: its ZSL accuracy is 100 % whatever it does"
+
+
+def test_a_backbone_that_learnt_nothing_is_told(tmp_path: Path) -> None:
+    clean = {**CLEAN, "transfer": "false"}
+    told = said(tmp_path / "bad", clean, {**clean, "held_out_accuracy": '{"top1": 10.0, "clips": 40}'})
+    assert told.startswith("the backbone of the val phase has learnt nothing: held-out top-1 is 10.0 %")
+    good = {**clean, "held_out_accuracy": '{"top1": 80.0, "clips": 40}'}
+    assert said(tmp_path / "good", good, good) == ""

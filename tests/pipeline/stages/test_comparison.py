@@ -1,0 +1,84 @@
+"""The published results: what the paper prints, and what a run says about how it differs."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from data.splits import split_names
+from models.zero_shot.metrics import harmonic_mean
+from pipeline.exchange.import_text import import_text
+from pipeline.stages.comparison import comparison_table, differences, published
+from pipeline.workspace.config import build_config
+from pipeline.workspace.provenance import read_record
+from tests.pipeline.stages.test_train import SMALL
+from tests.shared.made_features import made_workspace
+from tests.shared.made_published import Published
+from tests.shared.rewritten import rewrite_record
+
+SPLITS = ("ntu60-synse-55-5", "ntu60-synse-48-12", "ntu120-synse-110-10", "ntu120-synse-96-24")
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_h_follows_from_its_parts_unless_misprinted(split: str) -> None:
+    assert split in split_names()
+    for method, row in published(split).items():
+        if "seen" in row:
+            fits = abs(harmonic_mean(row["seen"], row["unseen"]) - row["h"]) < 0.2
+            assert fits != bool(row.get("misprinted")), method
+
+
+def test_the_papers_headline() -> None:
+    assert published("ntu60-synse-55-5")["FS-VAE"] == {"zsl": 86.9, "seen": 77.0, "unseen": 74.5, "h": 75.7}
+    assert published("ntu60-synse-48-12")["FS-VAE"]["zsl"] == 57.2
+    assert not published("custom")
+
+
+def test_the_table_has_this_run_below_the_published() -> None:
+    scores: dict[str, Any] = {"zsl": {"top1": 12.3}, "gzsl": {"seen": 1.0, "unseen": 2.0, "h": 1.3}}
+    results = {"mean": {"val": scores, "last": scores, "oracle": scores}}
+    screen = Console(file=io.StringIO(), width=120)
+    screen.print(comparison_table(results, SPLITS[0]))
+    printed = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert printed.index("FS-VAE (reproduction 2)") < printed.index("this run, val")
+    assert "12.3" in printed
+
+
+def test_what_is_not_as_in_the_paper_is_said(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL)
+    trained = build_config({"dataset": {"protocol": "xview"}, "text": {"levels": ["label"]}}, "test")
+    said = " ".join(differences(context, trained))
+    for words in (
+        "trained by this program",
+        'encoder "made"',
+        "descriptions are not",
+        "levels label",
+        "xview",
+        "preset",
+    ):
+        assert words in said
+
+
+def test_of_imported_texts_no_encoder_is_claimed(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL)
+    rewrite_record(context.workspace.features("test"), {"stage": "import"})
+    import_text(context, [str(path) for path in Published().write_text(tmp_path / "text")])
+    assert read_record(context.workspace.text)["encoder"].startswith("imported: label from lb_60.npy")
+    said = differences(context, build_config({"model": {"preset": "released"}}, "test"))
+    assert said == ["texts: imported; whether they are the authors' is not known"]
+
+
+@pytest.mark.parametrize("encoder", ["clip", "openai/clip-vit-base-patch32"])
+def test_nothing_is_said_of_the_papers_encoder(tmp_path: Path, encoder: str) -> None:
+    context = made_workspace(tmp_path, SMALL)
+    rewrite_record(context.workspace.text, {"encoder": encoder})
+    said = [words for words in differences(context, build_config({}, "test")) if words.startswith("texts")]
+    assert said == ["texts: the descriptions are not the paper's"]
+
+
+def test_a_backbone_that_has_seen_the_unseen_is_said(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL)
+    rewrite_record(context.workspace.features("test"), {"transfer": "true"})
+    assert "no zero-shot result" in differences(context, build_config({}, "test"))[0]

@@ -1,0 +1,209 @@
+"""The stage train: what it writes, that it never looks at test clips, and that members do not touch each other."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from data.errors import DataError
+from data.stores import h5
+from data.stores.feature_store import read_features, write_features
+from data.stores.h5 import read_record
+from data.stores.text_store import read_text_features, write_text_features
+from models.errors import ModelError
+from models.fsvae.training import train_member
+from models.text.settings import TextSettings
+from pipeline.messages.errors import PipelineError
+from pipeline.phases.features_and_texts import text_matrix
+from pipeline.running.status import stage_state
+from pipeline.stages import train as train_module
+from pipeline.stages.member import TrainedMember, save_member, trained_from
+from pipeline.stages.table import stage_named
+from pipeline.workspace.config import load_config
+from pipeline.workspace.context import Context
+from pipeline.workspace.folder import PHASES
+from pipeline.workspace.provenance import read_record as read_any_record
+from tests.shared.made_features import Made, made_workspace
+
+SMALL = Made(actions=10, unseen=(3, 7), val_unseen=(2, 9), train_clips=8, test_clips=4, features=12, text=5)
+LEVELS = TextSettings().levels
+QUICK = {
+    "train.workers": 1,
+    "train.seeds": [5, 6],
+    "train.cycles": 2,
+    "train.steps_per_cycle": 20,
+    "train.batch_size": 16,
+    "model.latent": 3,
+}
+
+
+def trained(root: Path, **settings: object) -> Context:
+    context = made_workspace(root, SMALL, {**QUICK, **{key.replace("__", "."): settings[key] for key in settings}})
+    stage_named("train").run(context)
+    return context
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Context:
+    return trained(tmp_path_factory.mktemp("run"))
+
+
+def test_weights_of_every_seed_phase_and_cycle(run: Context) -> None:
+    names = set(load_file(run.run.model))
+    members = {"/".join(name.split("/")[:3]) for name in names}
+    assert members == {f"{seed}/{phase}/{cycle}" for seed in (5, 6) for phase in PHASES for cycle in (1, 2)}
+    assert "5/test/1/skeleton.encoder.weight" in names
+    assert "5/test/1/skeleton.decoder.weight" not in names
+    assert "6/val/2/text.decoder.bias" in names
+    assert "6/val/2/skeleton_frequency.weight" in names
+
+
+def test_the_folder_explains_itself(run: Context) -> None:
+    assert load_config(run.run.config) == run.config
+    environment = json.loads(run.run.environment.read_text("utf-8"))
+    assert environment["device"] == "cpu"
+    assert "torch" in environment["versions"]
+    with run.run.history.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["seed"], row["phase"], row["cycle"]) for row in rows} == {
+        (seed, phase, cycle) for seed in ("5", "6") for phase in PHASES for cycle in ("1", "2")
+    }
+    assert float(rows[0]["total"]) > 0
+    record = read_any_record(run.run.model)
+    assert record["stage"] == "train"
+    assert len(record["fingerprint"]) == 64
+    assert stage_state(stage_named("train"), run, {}).state == "done"
+
+
+def test_messages_tell_each_member(tmp_path: Path) -> None:
+    context = trained(tmp_path, train__seeds=[7])
+    printed = context.console.file.getvalue()  # type: ignore[attr-defined]
+    assert "seed 7, test phase: 2 cycles of 20 steps" in printed
+    assert "(2 of 2)" in printed
+
+
+def test_a_seed_alone_is_the_seed_among_others(run: Context, tmp_path: Path) -> None:
+    alone, among = load_file(trained(tmp_path, train__seeds=[6]).run.model), load_file(run.run.model)
+    assert all(np.array_equal(alone[name], among[name]) for name in alone)
+
+
+@pytest.mark.slow
+def test_the_number_of_workers_changes_no_bit(run: Context, tmp_path: Path) -> None:
+    context = trained(tmp_path, train__workers=2)
+    assert read_any_record(context.run.model)["fingerprint"] == read_any_record(run.run.model)["fingerprint"]
+
+
+def test_test_clips_are_never_looked_at(run: Context, tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    for phase in PHASES:
+        path = context.workspace.features(phase)
+        features = read_features(path)
+        other = np.where(features.train[:, None], features.features, 1e3).astype(np.float32)
+        write_features(path, replace(features, features=other), read_record(path))
+    stage_named("train").run(context)
+    assert read_any_record(context.run.model)["fingerprint"] == read_any_record(run.run.model)["fingerprint"]
+
+
+def test_nan_features_are_named(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    path = context.workspace.features("val")
+    features = read_features(path)
+    features.features[17, 3] = np.nan
+    write_features(path, features, read_record(path))
+    with pytest.raises(DataError, match=f"features of 1 clips hold NaN.*{features.name[17]}.*fsvae-pipe extract"):
+        stage_named("train").run(context)
+    assert not context.run.root.exists()
+
+
+def test_an_action_without_a_training_clip_is_named(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    path = context.workspace.features("test")
+    features = read_features(path)
+    write_features(path, replace(features, train=features.train & (features.action != 4)), read_record(path))
+    with pytest.raises(DataError, match="A004"):
+        stage_named("train").run(context)
+
+
+def test_texts_are_joined_in_the_order_of_the_levels(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    own, published = (text_matrix(context, levels, [3, 5]) for levels in (LEVELS, ("label", "global", "local")))
+    label, local, world = np.split(own, 3, axis=1)
+    np.testing.assert_array_equal(published, np.concatenate((label, world, local), axis=1))
+
+
+def test_a_level_that_was_not_embedded_is_named(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    with h5py.File(context.workspace.text, "r+") as file:
+        del file["local"]
+        file.attrs["fingerprint"] = h5.fingerprint(file)
+    with pytest.raises(DataError, match=r"asks for local.*embed-text"):
+        stage_named("train").run(context)
+
+
+def test_a_text_that_only_evaluate_needs_is_missed_before_training(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    text = read_text_features(context.workspace.text)
+    left = text.action != 3  # unseen in the test phase
+    fewer = replace(
+        text,
+        action=text.action[left],
+        features={level: rows[left] for level, rows in text.features.items()},
+        texts={level: rows[left] for level, rows in text.texts.items()},
+    )
+    write_text_features(context.workspace.text, fewer, read_record(context.workspace.text))
+    with pytest.raises(DataError, match="no text of A003"):
+        stage_named("train").run(context)
+    assert not context.run.members.exists()
+
+
+def test_a_seed_twice_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="twice"):
+        trained(tmp_path, train__seeds=[5, 5])
+
+
+def test_a_diverging_run_leaves_no_weights(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="learning_rate"):
+        trained(tmp_path, train__learning_rate=1e12)
+    assert not (tmp_path / "runs/default/model.safetensors").exists()
+
+
+def test_training_goes_on_where_it_was_broken_off(
+    run: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_member
+    trained_seeds: list[tuple[int, ...]] = []
+
+    def breaks_in_seed_6(*arguments: Any) -> Any:
+        if arguments[3][0] == 6 and len(trained_seeds) == 2:
+            raise KeyboardInterrupt
+        trained_seeds.append(arguments[3])
+        return whole(*arguments)
+
+    monkeypatch.setattr(train_module, "train_member", breaks_in_seed_6)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path)
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    assert not context.run.model.exists()
+    monkeypatch.setattr(train_module, "train_member", whole)
+    stage_named("train").run(context)
+    assert context.console.file.getvalue().count("(earlier)") == 2  # type: ignore[attr-defined]
+    assert read_any_record(context.run.model)["fingerprint"] == read_any_record(run.run.model)["fingerprint"]
+    assert not context.run.members.exists()
+
+
+def test_members_of_other_settings_are_trained_anew(run: Context, tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    other = trained_from(replace(stage_named("train").provenance(context), inputs={}), "cpu")
+    for phase in PHASES:
+        states = [{"skeleton.encoder.bias": torch.ones(6)} for _ in range(2)]
+        save_member(context.run.member(5, phase), TrainedMember(5, phase, states, [], 0.0), other)
+    context.run.member(6, "test").write_bytes(b"cut short")
+    stage_named("train").run(context)
+    assert read_any_record(context.run.model)["fingerprint"] == read_any_record(run.run.model)["fingerprint"]

@@ -1,0 +1,180 @@
+"""The texts command on a small CLIP that the tests build and save."""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from data.stores import h5
+from descriptions.errors import DescriptionError
+from descriptions.loader import builtin_descriptions, read_descriptions
+from models.errors import ModelError
+from pipeline.cli.main import main
+from pipeline.messages.errors import PipelineError
+from pipeline.stages.embed_text import embed_text
+from pipeline.stages.table import stage_named
+from pipeline.texts.texts import texts
+from pipeline.workspace.config import build_config
+from pipeline.workspace.context import Context
+from pipeline.workspace.folder import Workspace
+from tests.shared.made_encoders import save_clip
+
+CONTENT = "action,label,local,global\nA001,sip,hand up,one\nA002,kick,leg up,two\nA007,bow,leg up,one\n"
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_clip(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture
+def context(tmp_path: Path, encoder: Path) -> Context:
+    (tmp_path / "texts.csv").write_text(CONTENT)
+    tree = {
+        "dataset": {"name": "own", "descriptions": "texts.csv", "split": "custom", "unseen": ["A007"]},
+        "text": {"encoder": str(encoder)},
+    }
+    return Context(Workspace(tmp_path), build_config(tree, ""), tmp_path / "config.toml", Console(file=io.StringIO()))
+
+
+def with_(context: Context, table: str, **settings: object) -> Context:
+    tree = context.config.plain()
+    tree[table] |= settings
+    return replace(context, config=build_config(tree, ""))
+
+
+def write_skeletons(context: Context, actions: list[int]) -> None:
+    with h5.writing(context.workspace.skeletons, {}) as file:
+        file["clip/action"] = np.array(actions)
+
+
+def test_a_starter_and_json_at_once_are_wrong_usage(tmp_path: Path) -> None:
+    CliRunner().invoke(main, ["-w", str(tmp_path), "init", "ntu60-synse-55-5"])
+    before = sorted(tmp_path.iterdir())
+    result = CliRunner().invoke(main, ["-w", str(tmp_path), "texts", "--init", "--json"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--init writes a CSV" in result.stderr
+    assert [path for path in sorted(tmp_path.iterdir()) if path.name != ".lock"] == before
+
+
+def test_it_shows_neighbours_and_the_pairs_most_alike(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
+    texts(context)
+    shown = capsys.readouterr().out
+    assert "A002 1.00" in shown  # nearest to A007 by its local text
+    assert "1.000  A001 sip | A007 bow" in shown  # by their global texts
+    assert "3 actions, no problem found" in shown
+
+
+def test_json_holds_figures_pairs_and_neighbours_of_every_level(
+    context: Context, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts(context, as_json=True, neighbours=1, pairs=2)
+    report = json.loads(capsys.readouterr().out)
+    assert report["problems"] == []
+    assert list(report["levels"]) == ["label", "local", "global", "together"]
+    local = report["levels"]["local"]
+    assert local["pairs"][0] == {"actions": ["A002", "A007"], "cosine": 1.0}
+    assert len(local["pairs"]) == 2
+    assert local["neighbours"]["A007"] == [{"action": "A002", "cosine": 1.0}]
+    assert -1 <= local["mean"] <= local["percentile_95"] <= 1
+
+
+def test_texts_that_embed_text_encoded_are_not_encoded_again(
+    context: Context, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    embed_text(context, stage_named("embed-text").provenance(context))
+    monkeypatch.setattr("models.text.encoders.ClipEncoder.encode", None)
+    texts(context)
+    assert "no problem found" in capsys.readouterr().out
+
+
+def test_every_problem_is_told_at_once(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
+    write_skeletons(context, [1, 2, 3, 3])
+    path = context.user_path("texts.csv")
+    path.write_text(CONTENT.replace("A007,bow", "A008,") + "A002,kick,leg,two\nA009,bow,leg up," + "far " * 9 + "\n")
+    with pytest.raises(DescriptionError) as caught:
+        texts(context, as_json=True)
+    found = [(problem["line"], problem["message"]) for problem in json.loads(capsys.readouterr().out)["problems"]]
+    assert [line for line, _ in found] == [4, 5, 6, None, None]
+    assert [message.split(":")[0] for _, message in found] == [
+        "label is empty",
+        "A002 is already described in line 3",
+        "A009",
+        "A003 has no row",
+        "A007 has no row",
+    ]
+    assert found[2][1].startswith("A009: global is 29 tokens long")
+    assert all(message in str(caught.value) for _, message in found)
+    assert str(path) in str(caught.value)
+
+
+def test_problems_are_told_without_an_encoder_too(context: Context) -> None:
+    lost = with_(context, "text", encoder="nowhere/model")
+    with pytest.raises(ModelError, match="hf download nowhere/model"):
+        texts(lost)
+    context.user_path("texts.csv").write_text(CONTENT.replace("kick", ""))
+    with pytest.raises(DescriptionError, match="line 3: label is empty"):
+        texts(lost)
+
+
+def test_one_action_can_not_be_compared(context: Context) -> None:
+    context.user_path("texts.csv").write_text("action,label,local,global\nA007,bow,trunk down,one\n")
+    with pytest.raises(DescriptionError, match="at least 2 are needed"):
+        texts(context)
+
+
+def raw_clips(context: Context) -> Context:
+    for action in (4, 2, 4):
+        (context.workspace.root / f"S001C001P001R00{action}A{action:03d}.skeleton").touch()
+    return with_(context, "dataset", raw=["."])
+
+
+def preprocessed(context: Context) -> Context:
+    write_skeletons(context, [4, 2, 4])
+    return context
+
+
+def imported(context: Context) -> Context:
+    with h5.writing(context.workspace.features("test"), {}) as file:
+        file["action"] = np.array([4, 2, 4])
+    return context
+
+
+@pytest.mark.parametrize("prepare", [raw_clips, preprocessed, imported])
+def test_init_writes_a_row_for_each_action_of_the_workspace(
+    context: Context, prepare: Callable[[Context], Context]
+) -> None:
+    path = context.user_path("texts.csv")
+    path.unlink()
+    texts(prepare(context), init=True)
+    assert path.read_text() == "action,label,local,global\nA002,,,\nA004,,,\nA007,,,\n"  # A007 is named as unseen
+    with pytest.raises(DescriptionError, match="line 2: label is empty"):
+        texts(context)
+
+
+def test_init_begins_with_the_built_in_texts_of_ntu(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
+    ntu = with_(context, "dataset", name="ntu60", descriptions="")
+    write_skeletons(ntu, [60, 1])
+    texts(ntu, init=True)
+    path = context.workspace.descriptions
+    known = builtin_descriptions("ntu120")
+    assert read_descriptions(path) == {action: known[action] for action in (1, 7, 60)}
+    assert f"wrote {path}" in capsys.readouterr().out
+
+
+def test_init_never_writes_over_a_file(context: Context) -> None:
+    with pytest.raises(PipelineError, match="is there already"):
+        texts(context, init=True)
+    assert context.user_path("texts.csv").read_text() == CONTENT
+
+
+def test_init_without_any_action_says_where_to_name_clips(context: Context) -> None:
+    context.user_path("texts.csv").unlink()
+    with pytest.raises(PipelineError, match=r"dataset\.raw in .*config\.toml"):
+        texts(with_(context, "dataset", split="ntu60-synse-55-5", name="ntu60", unseen=[]), init=True)

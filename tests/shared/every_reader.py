@@ -1,0 +1,127 @@
+"""Every reader of what a user may have got from others, and a whole input for each; the fuzzer breaks these.
+
+What a reader needs is imported when it is called, so that a child process which reads arrays need not load torch.
+"""
+
+import pickle
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+
+def write_seeds(folder: Path) -> None:
+    """A whole input of every kind, called as the kind."""
+    import torch
+    from safetensors.torch import save_file
+
+    from models.shift_gcn.network import ShiftGCN
+    from pipeline.workspace.config import dump_config
+    from tests.data.stores.test_skeleton_store import coming_and_going, write_store
+    from tests.shared.made_features import Made, made_workspace
+    from tests.shared.made_skeletons import made_files, write_zip
+
+    made = Made(actions=12, unseen=(3, 7), val_unseen=(2, 9), train_clips=3, test_clips=2)
+    context = made_workspace(folder / "work", made)
+    shutil.copy(context.workspace.features("test"), folder / "features.h5")
+    shutil.copy(context.workspace.text, folder / "text.h5")
+    write_store(folder / "skeletons.h5", [coming_and_going(number) for number in range(4)])
+    state = {name: tensor.contiguous() for name, tensor in ShiftGCN(3).state_dict().items()}
+    save_file(state, folder / "weights.safetensors", {"format_version": "1", "actions": "[1, 2, 3]"})
+    torch.save(state, folder / "weights.pt")
+    torch.save({name: state[name] for name in ("fc.weight", "fc.bias")}, folder / "small.pt")
+    np.save(folder / "array.npy", np.arange(24, dtype=np.float32).reshape(6, 4))
+    clips, labels = np.ones((3, 6, 150), np.float32), np.eye(3)
+    np.savez_compressed(folder / "arrays.npz", x_train=clips, x_test=clips, y_train=labels, y_test=labels)
+    names = [f"S001C001P001R001A{action:03d}.skeleton" for action in range(1, 9)]
+    (folder / "label.pkl").write_bytes(pickle.dumps((names, list(range(8)))))
+    write_zip(folder / "clips.zip", made_files(4, frames=(3, 6)))
+    texts = "".join(f'A{action:03d},wave {action},"a hand, waving",someone waves\n' for action in range(1, 20))
+    (folder / "descriptions.csv").write_text("action,label,local,global\n" + texts, "utf-8")
+    (folder / "config.toml").write_text(dump_config(context.config), "utf-8")
+    shutil.rmtree(folder / "work")
+
+
+def read_store(path: Path) -> object:
+    """Clips and record of a skeletons.h5."""
+    from data.stores.h5 import read_record
+    from data.stores.skeleton_store import SkeletonStore
+
+    with SkeletonStore(path) as store:
+        return read_record(path), store.batch(np.arange(min(8, len(store))), 40)
+
+
+def read_features(path: Path) -> object:
+    """A features file and its record."""
+    from data.stores import feature_store, h5
+
+    return feature_store.read_features(path), h5.read_record(path)
+
+
+def read_text(path: Path) -> object:
+    """A text.h5 and its record."""
+    from data.stores import h5, text_store
+
+    return text_store.read_text_features(path), h5.read_record(path)
+
+
+def read_weights(path: Path) -> object:
+    """A checkpoint, and the record of a .safetensors."""
+    from models.shift_gcn.checkpoint import load_network
+    from pipeline.workspace.provenance import read_record
+
+    return (read_record(path) if path.suffix == ".safetensors" else None), load_network(path)
+
+
+def read_npy(path: Path) -> object:
+    """A matrix, its rows, and the same as labels."""
+    from data.published.array_rows import npy_rows
+    from data.published.npy_file import load_matrix
+
+    with npy_rows(path) as rows:
+        return load_matrix(path), list(rows.blocks(4))
+
+
+def read_npz(path: Path) -> object:
+    """All clips of an archive of arrays."""
+    from data.published.skeletons import npz_clips, npz_names
+
+    return list(npz_clips(path, npz_names(path), "shift-gcn"))
+
+
+def read_label(path: Path) -> object:
+    """Names and labels."""
+    from data.published.label_pickle import read_label_pickle
+
+    return read_label_pickle(path)
+
+
+def read_clips(path: Path) -> object:
+    """All clips of an archive; one that is refused makes the archive count as refused."""
+    from data.raw.skeleton_file import parse_clip
+    from data.raw.sources import find_clips
+
+    return [parse_clip(source.read(), str(source)) for _, source in find_clips([path])[0]]
+
+
+def read_csv(path: Path) -> object:
+    """A description file."""
+    from descriptions.loader import read_descriptions
+
+    return read_descriptions(path)
+
+
+def read_config(path: Path) -> object:
+    """The settings."""
+    from pipeline.workspace.config import load_config
+
+    return load_config(path)
+
+
+READERS: Mapping[str, Callable[[Path], object]] = {
+    "skeletons.h5": read_store, "features.h5": read_features, "text.h5": read_text,
+    "weights.safetensors": read_weights, "weights.pt": read_weights, "small.pt": read_weights,
+    "array.npy": read_npy, "arrays.npz": read_npz, "label.pkl": read_label, "clips.zip": read_clips,
+    "descriptions.csv": read_csv, "config.toml": read_config,
+}  # fmt: skip

@@ -1,0 +1,36 @@
+"""The documentation says what the program does: commands, links and commands in the README."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("descriptions/*.md")])
+
+
+def test_the_manual_of_the_commands_is_up_to_date() -> None:
+    manual = runpy.run_path(str(ROOT / "docs" / "commands.py"))["manual"]()
+    assert (ROOT / "docs" / "commands.md").read_text("utf-8") == manual, "python docs/commands.py > docs/commands.md"
+
+
+def test_the_readme_lists_every_command() -> None:
+    table = set(re.findall(r"^\| `([a-z-]+)", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE))
+    assert table == set(main.commands)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_on_a_page_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    for name in re.findall(r"^ {4}(?:\.venv/bin/)?fsvae-pipe (?:-w \S+ )?([a-z][a-z-]*)", text, re.MULTILINE):
+        assert name in main.commands, f"{page.name}: fsvae-pipe {name}"

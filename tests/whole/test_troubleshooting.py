@@ -1,0 +1,147 @@
+"""The pages of help keep to the program: quoted messages in docs/troubleshooting.md, code in docs/your-own-data.md.
+
+A message is quoted in a block marked ```message, as the program prints it; <...> stands for what differs from case to
+case. It must be one that a string in the source can make, in which constants such as ADVICE have their values.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from data.clean.bodies import clean
+from data.joints import JOINT_NAMES
+from data.raw.skeleton_file import format_clip, parse_clip
+from data.stores.files import ADVICE
+
+ROOT = Path(__file__).parents[2]
+LAYERS = ("pipeline", "models", "data", "descriptions")
+HOLE = "\0"  # what a template leaves open: what stands in braces and is no constant
+LEAST_CONSTANT = 0.5  # share of a quoted message, without its <...>, that must stand in the source word for word
+PREFIX = re.compile(r"^<[^<>]+>(?:, line <[^<>]+>)?: ")  # the file, put in front of a reason by another string
+
+
+def quoted_messages() -> list[str]:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    return [" ".join(block.split()) for block in re.findall(r"^```message\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+@cache
+def constants_of(path: Path) -> dict[str, str]:
+    """The texts that a module calls by a name at its top level, those that it imports from the project included."""
+    found: dict[str, str] = {}
+    for node in tree_of(path).body:
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            module = ROOT.joinpath(*node.module.split(".")).with_suffix(".py")
+            theirs = constants_of(module) if node.module.startswith(LAYERS) and module.is_file() else {}
+            found |= {name.asname or name.name: theirs[name.name] for name in node.names if name.name in theirs}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            (target, *others) = node.targets if isinstance(node, ast.Assign) else [node.target]
+            text = template_of(node.value, found)
+            if isinstance(target, ast.Name) and not others and text is not None:
+                found[target.id] = text
+    return found
+
+
+def template_of(node: ast.expr | None, constants: dict[str, str]) -> str | None:
+    """The string that an expression spells, what is not known of it a HOLE; None when it spells none."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if not isinstance(node, ast.JoinedStr):
+        return None
+    return "".join(part_of(part, constants) for part in node.values)
+
+
+def part_of(part: ast.expr, constants: dict[str, str]) -> str:
+    """One piece of an f-string: its words, or the value of the constant that stands in braces, else a HOLE."""
+    if isinstance(part, ast.FormattedValue):
+        as_it_is = part.conversion == -1 and part.format_spec is None and isinstance(part.value, ast.Name)
+        return constants.get(part.value.id, HOLE) if as_it_is and isinstance(part.value, ast.Name) else HOLE
+    return template_of(part, constants) or ""
+
+
+def templates_in(path: Path) -> Iterator[str]:
+    """Every string of a module, adjoining pieces put together."""
+    found = (template_of(node, constants_of(path)) for node in ast.walk(tree_of(path)) if isinstance(node, ast.expr))
+    yield from (text for text in found if text is not None)
+
+
+@cache
+def templates() -> tuple[str, ...]:
+    found = {text for layer in LAYERS for path in (ROOT / layer).rglob("*.py") for text in templates_in(path)}
+    return tuple(sorted(" ".join(text.split()) for text in found if len(text) > 10))
+
+
+def can_make(template: str, message: str) -> bool:
+    parts = template.split(HOLE)
+    constant = len(template) - template.count(HOLE)
+    if constant < LEAST_CONSTANT * len(re.sub(r"<[^<>]*>", "", message)) or not all(part in message for part in parts):
+        return False
+    return re.fullmatch("(.*)".join(map(re.escape, parts)), message) is not None
+
+
+def is_in_the_source(message: str) -> bool:
+    forms = {message, PREFIX.sub("", message)}
+    return any(can_make(template, form) for template in templates() for form in forms)
+
+
+def test_the_page_quotes_the_messages_that_users_meet() -> None:
+    messages = quoted_messages()
+    assert len(messages) >= 25
+    assert len(set(messages)) == len(messages)
+    fences = re.findall(r"^```.*$", (ROOT / "docs" / "troubleshooting.md").read_text("utf-8"), re.MULTILINE)
+    assert fences == ["```message", "```"] * len(messages), "a message stands outside of a block ```message"
+
+
+@pytest.mark.parametrize("message", quoted_messages())
+def test_a_quoted_message_is_one_of_the_program(message: str) -> None:
+    assert is_in_the_source(message)
+
+
+@pytest.mark.parametrize("message", quoted_messages())
+def test_a_message_that_went_stale_is_found_out(message: str) -> None:
+    words = {word for word in re.sub(r"<[^<>]*>", " ", PREFIX.sub("", message)).split() if word.isalpha()}
+    changed = [re.sub(rf"(?<!\S){word}(?!\S)", "xyz", message) for word in words]
+    assert sum(not is_in_the_source(stale) for stale in changed) >= LEAST_CONSTANT * len(words)
+
+
+def test_what_stands_in_braces_is_compared_where_it_is_a_constant() -> None:
+    assert is_in_the_source(f"<file>: not a whole HDF5 file (<reason>); {ADVICE}")
+    assert not is_in_the_source("<file>: not a whole HDF5 file (<reason>); delete it and make it again")
+
+
+def test_kinect_v1_joints_become_25_as_your_own_data_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "your-own-data.md").read_text("utf-8")
+    (example,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "kinect_v1" in block]
+    rng = np.random.default_rng(0)
+    recorded = rng.normal(size=(12, 2, 20, 3)).astype(np.float32)
+    recorded[5:, 1] = 0  # the second body leaves
+    (tmp_path / "recordings").mkdir()
+    monkeypatch.chdir(tmp_path)
+    known: dict[str, Any] = {"recorded": recorded}
+    exec(compile(example, "docs/your-own-data.md", "exec"), known)
+    (written,) = (tmp_path / "recordings").iterdir()
+    joints = parse_clip(written.read_bytes(), written.name).joints
+
+    def at(name: str) -> Any:
+        return joints[:, :, JOINT_NAMES.index(name)]
+
+    assert joints.shape == (12, 2, 25, 3)
+    kept = [place for place in range(20) if place != 2]
+    assert np.array_equal(joints[:, :, kept], recorded[:, :, kept])
+    assert np.array_equal(at("spine_shoulder"), recorded[:, :, 2])
+    assert np.allclose(at("neck"), (recorded[:, :, 2] + recorded[:, :, 3]) / 2)
+    assert np.array_equal(at("left_thumb"), at("left_hand"))
+    assert np.array_equal(at("right_hand_tip"), at("right_hand"))
+    assert not joints[5:, 1].any()
+    clean(parse_clip(format_clip(joints), written.name), "shift-gcn")
