@@ -17,8 +17,8 @@ from importlib import resources
 from pathlib import Path
 
 from descriptions.errors import DescriptionError
+from descriptions.levels import LEVELS
 
-LEVELS = ("label", "local", "global")
 COLUMNS = ("action", *LEVELS)
 BUILTIN = ("ntu120", "demo")
 MAX_BYTES = 1 << 26

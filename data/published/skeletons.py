@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.clean.bodies import CleanClip, Recipe, clean
+from data.clip_name import MAX_NUMBER, ClipName
 from data.errors import DataError
 from data.joints import NUM_JOINTS, SPINE_MID
 from data.published.array_rows import npy_rows, npz_rows
 from data.published.label_pickle import read_label_pickle
-from data.raw.clip_name import MAX_NUMBER, ClipName
 from data.raw.skeleton_file import MAX_BODY_FRAMES, RawClip
 
 DATA_ENDINGS = ("_data_joint.npy", "_data.npy")

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from data.errors import DataError
 from data.published.npy_file import load_matrix
+from descriptions.levels import LEVELS
 
 # lb: label. ad: what the action is, as a dictionary says it. md: which parts of the body move, and how.
 LEVEL_OF_PREFIX = {"lb": "label", "md": "local", "ad": "global"}
-LEVELS = tuple(LEVEL_OF_PREFIX.values())
 
 
 def level_and_path(argument: str) -> tuple[str, Path]:

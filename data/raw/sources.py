@@ -16,8 +16,8 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from data.clip_name import ClipName
 from data.errors import DataError, RawFileError
-from data.raw.clip_name import ClipName
 from data.raw.skeleton_file import MAX_BYTES
 from data.raw.zip_file import BROKEN, opened_zip, require_apart
 

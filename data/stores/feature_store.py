@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from data.clip_name import MAX_NUMBER
 from data.errors import DataError
-from data.raw.clip_name import MAX_NUMBER
 from data.stores import h5
 
 COLUMNS: Mapping[str, tuple[type, int]] = {  # name -> type, dimensions

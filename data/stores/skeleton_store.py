@@ -32,10 +32,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from data.clean.cleaning import CleanClips
+from data.clean_clips import CleanClips
+from data.clip_name import MAX_NUMBER
 from data.errors import DataError
 from data.joints import NUM_JOINTS
-from data.raw.clip_name import MAX_NUMBER
 from data.stores import h5
 
 CHUNK_ROWS = 128

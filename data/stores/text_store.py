@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from data.clip_name import MAX_NUMBER
 from data.errors import DataError
-from data.published.text import LEVELS
-from data.raw.clip_name import MAX_NUMBER
 from data.stores import h5
+from descriptions.levels import LEVELS
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Settings of FS-VAE: the tables [model], [train] and [evaluate] of config.toml.
+"""Settings of FS-VAE: the tables [model], [train] and [evaluate.classifier] of config.toml.
 
 The defaults written here are the preset `default`: what measured best on a validation phase (docs/fs-vae.md). `paper`
 and `released` are spelled out in presets.toml.
@@ -86,22 +86,3 @@ class ClassifierSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=F
     start: Literal["kaiming", "xavier"] = Field(
         "kaiming", description="first weights: those of torch.nn.Linear, or Xavier's without bias, as in released code"
     )
-
-
-class GateSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
-    """The gate: logistic regression that tells seen from unseen clips."""
-
-    temperature: float = Field(2.0, gt=0, description="of the backbone's softmax")
-    c: float = Field(1.0, gt=0, description="inverse strength of the gate's L2 penalty; 2 is the released code's 1")
-    held_out: float = Field(
-        0.0, ge=0, lt=1, description="share of the clips, of either kind, that it isn't fitted to (released code: 0.2)"
-    )
-    threshold: float = Field(0.5, ge=0, le=1, description="a clip is unseen from this probability on")
-
-
-class EvaluateSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
-    """How trained models are scored, and what the headline of the results is."""
-
-    selection: Literal["val", "last", "oracle"] = Field("val", description="the rule that picks the cycle")
-    classifier: ClassifierSettings = ClassifierSettings()
-    gate: GateSettings = GateSettings()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.fsvae.model import FSVAE
+from models.fsvae.unseen_classifier import UnseenClassifier
 from models.shift_gcn.batch_norm import BodyBatchNorm
 from models.shift_gcn.network import (
     BODIES,
@@ -29,7 +30,6 @@ from models.shift_gcn.network import (
 )
 from models.shift_gcn.temporal_shift import TemporalShift, hat_taps
 from models.zero_shot.gate import Gate
-from models.zero_shot.unseen_classifier import UnseenClassifier
 
 if TYPE_CHECKING:
     import onnx

@@ -1,11 +1,12 @@
 """Settings of the text encoder: the table [text] of config.toml."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator
 
-Level = Literal["label", "local", "global"]
+from descriptions.levels import LEVELS, Level
+
 PLACE = "{}"
 
 
@@ -36,9 +37,7 @@ class TextSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     encoder: str = Field(
         "clip", min_length=1, description="clip, minilm (offline), or a CLIP or sentence-transformers name or folder"
     )
-    levels: tuple[Level, ...] = Field(
-        ("label", "local", "global"), min_length=1, description="concatenated in this order"
-    )
+    levels: tuple[Level, ...] = Field(LEVELS, min_length=1, description="concatenated in this order")
     templates: TemplateSettings = TemplateSettings()
 
     @field_validator("levels")

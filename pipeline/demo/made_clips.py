@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from data.clip_name import ClipName
 from data.joints import NUM_JOINTS
-from data.raw.clip_name import ClipName
 from data.raw.skeleton_file import format_clip
 from data.stores.files import replacing
 from pipeline.demo.made_actions import ACTIONS, FRAMES_PER_SECOND, Style, perform, smooth_noise

@@ -13,11 +13,10 @@ from data.stores.feature_store import FeatureSet, read_features, write_features
 from pipeline.exchange.published_phase import feature_set, known_unseen, seen_accuracy
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.phase import Phase, phase_clips, phase_of
-from pipeline.running.status import IMPORT
 from pipeline.stages.caveats import LOOKS_AT_TEST_CLIPS, val_looks_at_test_clips
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import PHASES
-from pipeline.workspace.provenance import Provenance
+from pipeline.workspace.provenance import IMPORT, Provenance
 
 SETTINGS = ("dataset.name", "dataset.split", "dataset.unseen", "dataset.val_unseen")
 NOTE = "import_note"  # in the root attributes, when there is something that a reader of results should know

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from data.clean.bodies import CleanClip
 from data.clean.cleaning import collect
+from data.clip_name import ClipName
 from data.errors import DataError
 from data.published.npy_file import sha256_of
 from data.published.skeletons import (
@@ -20,15 +21,13 @@ from data.published.skeletons import (
     npz_names,
     read_labelled_array,
 )
-from data.raw.clip_name import ClipName
 from data.splits import CUSTOM, NUM_ACTIONS, resolve_split, training_clips
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonWriter
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.phase import missing, phase_of, require_clips
-from pipeline.running.status import IMPORT
 from pipeline.workspace.context import Context
-from pipeline.workspace.provenance import RECIPE, Provenance
+from pipeline.workspace.provenance import IMPORT, RECIPE, Provenance
 
 BATCH_CLIPS = 64
 TOLD_REJECTS = 5

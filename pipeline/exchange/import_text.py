@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.published.npy_file import sha256_of
-from data.published.text import LEVELS, level_and_path, read_text_level
+from data.published.text import level_and_path, read_text_level
 from data.splits import NUM_ACTIONS
 from data.stores.text_store import TextFeatures, write_text_features
+from descriptions.levels import LEVELS
 from pipeline.messages.errors import PipelineError
-from pipeline.running.status import IMPORT
 from pipeline.workspace.context import Context
-from pipeline.workspace.provenance import Provenance
+from pipeline.workspace.provenance import IMPORT, Provenance
 
 
 def import_text(context: Context, arguments: Sequence[str]) -> list[str]:
@@ -34,7 +35,7 @@ def import_text(context: Context, arguments: Sequence[str]) -> list[str]:
         )
     name = context.config.dataset.name
     rows = NUM_ACTIONS.get(name)
-    features = {}
+    features: dict[str, NDArray[np.float32]] = {}
     for level in LEVELS:
         if level in paths:
             features[level] = read_text_level(paths[level], rows)

@@ -27,8 +27,8 @@ from pipeline.workspace.folder import PHASES
 
 if TYPE_CHECKING:
     from models.fsvae.model import FSVAE
+    from models.fsvae.unseen_classifier import UnseenClassifier
     from models.zero_shot.gate import Gate
-    from models.zero_shot.unseen_classifier import UnseenClassifier
 
 Mode = Literal["gzsl", "zsl", "given"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -130,8 +130,8 @@ def _classifier(run: TrainedRun, texts: NDArray[np.float32], fit: bool) -> "tupl
     import torch
 
     from models.fsvae.model import FSVAE
+    from models.fsvae.unseen_classifier import UnseenClassifier
     from models.shift_gcn.network import FEATURES
-    from models.zero_shot.unseen_classifier import UnseenClassifier
     from pipeline.workspace.weights import read_state, require_as_written
 
     require_as_written(run.context.run.model)

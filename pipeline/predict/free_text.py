@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from data.splits import action_label
 from descriptions.errors import DescriptionError
-from descriptions.loader import LEVELS, read_descriptions
+from descriptions.levels import LEVELS
+from descriptions.loader import read_descriptions
 from models.text.settings import TextSettings
 from pipeline.messages.errors import PipelineError
 from pipeline.workspace.context import Context

@@ -13,9 +13,8 @@ from data.splits import Split
 from models.errors import ModelError
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.phase import phase_of
-from pipeline.running.status import IMPORT
 from pipeline.workspace.context import Context
-from pipeline.workspace.provenance import BACKBONE, read_record
+from pipeline.workspace.provenance import BACKBONE, IMPORT, read_record
 
 if TYPE_CHECKING:
     from models.shift_gcn.network import ShiftGCN

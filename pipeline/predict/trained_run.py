@@ -18,11 +18,10 @@ from data.splits import Split, action_label
 from data.stores.text_store import read_text_features
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.run_backbone import Backbone, run_backbone
-from pipeline.running.status import IMPORT
 from pipeline.workspace.config import Config, build_config
 from pipeline.workspace.context import Context, require_device_alone
 from pipeline.workspace.folder import PHASES, RunFolder, Workspace
-from pipeline.workspace.provenance import Provenance, read_record
+from pipeline.workspace.provenance import IMPORT, Provenance, read_record
 
 Record = Mapping[str, str]
 Names = dict[str, Path]  # the files that records name as inputs

@@ -11,7 +11,7 @@ from pipeline.report.data import Missing, Predictions, RunData, attempt
 from pipeline.report.figures import class_accuracy
 from pipeline.stages.comparison import COLUMNS, differences, published
 from pipeline.stages.results import GZSL_WAYS
-from pipeline.stages.scoring import RULES
+from pipeline.workspace.evaluate_settings import RULES
 
 MADE_DATASET = "demo"
 MOST_ROWS = 15  # of the table of confusions

@@ -10,9 +10,7 @@ from descriptions.errors import DescriptionError
 from pipeline.messages.errors import PipelineError
 from pipeline.stages.table import STAGES, Stage
 from pipeline.workspace.context import Context
-from pipeline.workspace.provenance import Provenance, read_record
-
-IMPORT = "import"  # the stage that a record names when `fsvae-pipe import` wrote the file
+from pipeline.workspace.provenance import IMPORT, Provenance, read_record
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,9 @@ from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError, WrongUsage
 from pipeline.running.run import chosen_stages, run_stages
 from pipeline.stages.parallel import worked_on
-from pipeline.stages.scoring import RULES
 from pipeline.workspace.config import load_config
 from pipeline.workspace.context import Context
+from pipeline.workspace.evaluate_settings import RULES
 from pipeline.workspace.folder import Workspace
 
 ALLOWED = ("model.", "train.", "evaluate.", "text.levels")

@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 import numpy as np
 
+from data.clip_name import ClipName
 from data.errors import DataError
 from data.joints import JOINT_NAMES
-from data.raw.clip_name import ClipName
 from data.raw.skeleton_file import parse_clip
 from data.raw.sources import SUFFIX, ClipSource, find_clips, list_source
 from data.splits import action_label

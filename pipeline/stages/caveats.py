@@ -14,9 +14,8 @@ from data.splits import Split
 from data.stores.feature_store import FeatureSet
 from pipeline.phases.held_out import at_chance
 from pipeline.phases.phase import Phase, missing, phase_clips, phase_of
-from pipeline.running.status import IMPORT
 from pipeline.workspace.folder import PhaseName
-from pipeline.workspace.provenance import Provenance
+from pipeline.workspace.provenance import IMPORT, Provenance
 
 LOOKS_AT_TEST_CLIPS = (
     "the imported val phase has, in a part that is scored, exactly as many clips of each action as the test part, so "

@@ -11,10 +11,10 @@ from rich.table import Table
 from data.stores import h5
 from models.fsvae.settings import ModelSettings
 from models.text.settings import TextSettings
-from pipeline.running.status import IMPORT
-from pipeline.stages.scoring import RULES
 from pipeline.workspace.config import Config
 from pipeline.workspace.context import Context
+from pipeline.workspace.evaluate_settings import RULES
+from pipeline.workspace.provenance import IMPORT
 
 PAPER_PROTOCOL = "xsub"
 PAPER_ENCODERS = ("clip", "openai/clip-vit-base-patch32")

@@ -17,7 +17,7 @@ from data.errors import DataError
 from data.splits import Split
 from data.stores import h5
 from data.stores.feature_store import FeatureSet
-from models.fsvae.settings import EvaluateSettings, ModelSettings
+from models.fsvae.settings import ModelSettings
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
 from pipeline.phases.phase import missing
@@ -27,11 +27,9 @@ from pipeline.stages.inputs import model_features_and_text
 from pipeline.stages.parallel import worked_on
 from pipeline.stages.results import Tree, over_seeds, print_caveats, results_table, write_predictions, write_results
 from pipeline.stages.scoring import (
-    RULES,
     CycleScores,
     PhaseScoring,
     Prediction,
-    Rule,
     Tuned,
     chosen_cycles,
     cycle_scores,
@@ -40,6 +38,7 @@ from pipeline.stages.scoring import (
 )
 from pipeline.workspace.config import Config, build_config
 from pipeline.workspace.context import Context
+from pipeline.workspace.evaluate_settings import RULES, EvaluateSettings, Rule
 from pipeline.workspace.folder import PHASES, PhaseName
 from pipeline.workspace.provenance import Provenance, package_versions, read_record
 from pipeline.workspace.weights import read_state, require_as_written

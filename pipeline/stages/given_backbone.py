@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from data.raw.clip_name import MAX_NUMBER
+from data.clip_name import MAX_NUMBER
 from data.splits import NUM_ACTIONS, action_label
 from models.shift_gcn.checkpoint import is_own, load_network
 from models.shift_gcn.network import ShiftGCN

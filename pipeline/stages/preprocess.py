@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from data.clean.bodies import SHORT_FRAMES
 from data.clean.cleaning import CleanBatch, Reject, clean_batch
-from data.raw.clip_name import ClipName
+from data.clip_name import ClipName
 from data.raw.sources import ClipSource, find_clips, missing_clips
 from data.splits import NUM_ACTIONS, action_label
 from data.stores import h5
@@ -25,7 +25,7 @@ from data.stores.skeleton_store import SkeletonWriter
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError
 from pipeline.stages.inputs import raw_clips
-from pipeline.stages.worker import ending_with_this_process
+from pipeline.stages.parallel import ending_with_this_process
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import Provenance
 

@@ -12,8 +12,9 @@ from rich.table import Table
 from data.stores import h5
 from data.stores.files import replacing, sealed
 from models.zero_shot.metrics import confusion_matrix
-from pipeline.stages.scoring import RULES, CycleScores, PhaseScoring, Prediction, Rule
+from pipeline.stages.scoring import CycleScores, PhaseScoring, Prediction
 from pipeline.workspace.context import Context
+from pipeline.workspace.evaluate_settings import RULES, Rule
 from pipeline.workspace.provenance import json_fingerprint
 
 GZSL_WAYS = {

@@ -12,22 +12,21 @@ Letters: N scored clips, S seen actions, U unseen actions, Z latent.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from models.fsvae.model import FSVAE
-from models.fsvae.settings import EvaluateSettings, ModelSettings
+from models.fsvae.settings import ModelSettings
+from models.fsvae.unseen_classifier import UnseenClassifier, fit_unseen_classifier
 from models.fsvae.vae import noise_width
 from models.zero_shot.gate import Bools, Floats, Gate, best_threshold, fitted_clips, gate_features, route, softmax
 from models.zero_shot.metrics import Actions, harmonic_mean, per_class, top1
-from models.zero_shot.unseen_classifier import UnseenClassifier, fit_unseen_classifier
+from pipeline.workspace.evaluate_settings import EvaluateSettings, Rule
 from pipeline.workspace.folder import PHASES, PhaseName
 
-Rule = Literal["val", "last", "oracle"]
-RULES: tuple[Rule, ...] = get_args(Rule)
 TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # tried on the val phase
 
 

@@ -1,6 +1,6 @@
 """config.toml: reading, `--set` overrides, and errors that name the key.
 
-The tables are pydantic models that stand beside the code they steer (data/settings.py, models/*_settings.py); this
+The tables are pydantic models that stand beside the code they steer (data/settings.py, models/*/settings.py); this
 module puts them together. Unknown keys are errors, and every key has a default.
 """
 
@@ -16,10 +16,11 @@ from pydantic import BaseModel, Field, ValidationError
 
 from data.settings import DatasetSettings, PreprocessSettings
 from models.fsvae.presets import with_preset, without_preset_keys
-from models.fsvae.settings import EvaluateSettings, ModelSettings, TrainSettings
+from models.fsvae.settings import ModelSettings, TrainSettings
 from models.shift_gcn.settings import BackboneSettings
 from models.text.settings import TextSettings
 from pipeline.messages.errors import ConfigError, OverrideError
+from pipeline.workspace.evaluate_settings import EvaluateSettings
 
 MAX_BYTES = 1 << 20
 MAX_FAULTS = 20

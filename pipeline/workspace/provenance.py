@@ -21,6 +21,7 @@ from data.stores.files import ADVICE, FORMAT_VERSION, check_format_version, chec
 from pipeline.messages.errors import PipelineError
 
 BACKBONE = "backbone_fingerprint"  # in the record of features/PHASE.h5: the weights that made it
+IMPORT = "import"  # the stage that a record names when `fsvae-pipe import` wrote the file
 RECIPE = "preprocess.recipe"  # among the settings of skeletons.h5; beside them when arrays came with their recipe
 
 VERSIONED_PACKAGES = (

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from data.clean.cleaning import clean_batch
-from data.raw.clip_name import ClipName
+from data.clip_name import ClipName
 from data.raw.sources import list_source
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore, SkeletonWriter

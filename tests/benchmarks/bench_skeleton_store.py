@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from data.clean.bodies import CleanClip
 from data.clean.cleaning import collect
-from data.raw.clip_name import ClipName
+from data.clip_name import ClipName
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore, SkeletonWriter
 

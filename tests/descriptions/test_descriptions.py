@@ -4,8 +4,10 @@ import re
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from descriptions.loader import LEVELS, builtin_descriptions
+from descriptions.levels import LEVELS
+from descriptions.loader import builtin_descriptions
 from models.text.encoders import load_text_encoder
 from pipeline.texts.similarity import similarities
 
@@ -61,7 +63,9 @@ def test_a_local_text_describes_the_motion_instead_of_naming_the_action(action: 
 @pytest.mark.slow
 def test_no_two_actions_are_as_good_as_one_to_minilm() -> None:
     encoder = load_text_encoder("minilm")
-    features = {level: encoder.encode([row[level] for row in TEXTS.values()], batch_size=40) for level in LEVELS}
+    features: dict[str, NDArray[np.float32]] = {
+        level: encoder.encode([row[level] for row in TEXTS.values()], batch_size=40) for level in LEVELS
+    }
     alike = similarities(list(TEXTS), features)
     assert alike["local"].between.max() < CLOSEST_LOCAL
     assert all(similarity.between.max() < 0.96 for similarity in alike.values())

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from data.clean.bodies import clean
 from data.clean.cleaning import collect
-from data.raw.clip_name import ClipName
+from data.clip_name import ClipName
 from data.raw.skeleton_file import format_clip, parse_clip
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore, SkeletonWriter

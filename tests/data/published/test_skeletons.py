@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.clean.bodies import CleanClip
+from data.clip_name import ClipName
 from data.errors import DataError
 from data.published.skeletons import LabelledArray, array_clips, label_path_of
-from data.raw.clip_name import ClipName
 
 
 def unlooped(folder: Path, clip: np.ndarray) -> CleanClip | DataError:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from data.clean.bodies import Recipe, clean
 from data.clean.cleaning import collect
+from data.clip_name import ClipName
 from data.errors import DataError
-from data.raw.clip_name import ClipName
 from data.raw.skeleton_file import format_clip, parse_clip
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore, SkeletonWriter, output_frames

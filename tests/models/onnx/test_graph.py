@@ -8,10 +8,10 @@ import torch
 
 from models.fsvae.model import FSVAE
 from models.fsvae.settings import ClassifierSettings, ModelSettings
+from models.fsvae.unseen_classifier import UnseenClassifier
 from models.onnx.graph import OUTPUTS, ModelParts, onnx_model
 from models.shift_gcn.network import FEATURES, ShiftGCN
 from models.zero_shot.gate import Gate, gate_features, softmax
-from models.zero_shot.unseen_classifier import UnseenClassifier
 
 SEEN, UNSEEN, TEXT = 4, 3, 20
 

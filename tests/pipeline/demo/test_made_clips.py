@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data.clip_name import ClipName
 from data.errors import DataError
 from data.joints import JOINT_NAMES
-from data.raw.clip_name import ClipName
 from data.raw.skeleton_file import parse_clip
 from pipeline.demo.made_clips import MadeDataset, broken_files, clip_file, performer, raw_name, write_raw_clips
 

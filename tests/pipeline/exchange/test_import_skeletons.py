@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from data.clip_name import ClipName
 from data.errors import DataError
-from data.raw.clip_name import ClipName
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.predict.clip_stream import clip_batches
 from pipeline.predict.recognizer import Recognizer

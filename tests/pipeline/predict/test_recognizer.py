@@ -15,6 +15,7 @@ from data.errors import DataError
 from data.raw.skeleton_file import format_clip, parse_clip
 from data.raw.sources import list_source
 from descriptions.errors import DescriptionError
+from descriptions.levels import LEVELS
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.clip_stream import Unread, clip_batches, raw_clip
 from pipeline.predict.free_text import parse_given, read_given
@@ -23,8 +24,6 @@ from pipeline.workspace.folder import Workspace
 from tests.conftest import TinyRun
 from tests.shared.made_skeletons import moving_clip
 from tests.shared.rewritten import rewrite_record
-
-LEVELS = ("label", "local", "global")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from data.raw.clip_name import ClipName
+from data.clip_name import ClipName
 from pipeline.demo.made_clips import MadeDataset, clip_joints
 from pipeline.pages.skeleton_player import MovingSkeleton
 from pipeline.show.checks import checks

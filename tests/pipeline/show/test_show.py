@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from data.clip_name import ClipName
 from data.joints import JOINT_NAMES
-from data.raw.clip_name import ClipName
 from data.raw.skeleton_file import format_clip, parse_clip
 from pipeline.cli.main import main
 from pipeline.demo.made_clips import MadeDataset, clip_joints, raw_name

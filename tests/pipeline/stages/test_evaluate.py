@@ -12,12 +12,12 @@ import pytest
 from data.errors import DataError
 from data.stores.feature_store import read_features, write_features
 from data.stores.h5 import read_record
-from models.fsvae.settings import EvaluateSettings
 from pipeline.running.status import stage_state
 from pipeline.stages.scoring import chosen_cycles
 from pipeline.stages.table import stage_named
 from pipeline.workspace.config import build_config
 from pipeline.workspace.context import Context
+from pipeline.workspace.evaluate_settings import EvaluateSettings
 from pipeline.workspace.folder import PHASES, PhaseName
 from tests.pipeline.stages.test_train import QUICK, SMALL
 from tests.shared.made_features import Made, made_workspace

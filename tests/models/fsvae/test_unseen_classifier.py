@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from models.fsvae.settings import ClassifierSettings
-from models.zero_shot.unseen_classifier import UnseenClassifier, fit_unseen_classifier
+from models.fsvae.unseen_classifier import UnseenClassifier, fit_unseen_classifier
 
 
 @pytest.mark.parametrize("noise_width", [1, 6])

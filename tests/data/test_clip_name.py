@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.clip_name import ClipName
 from data.errors import DataError
-from data.raw.clip_name import ClipName
 
 numbers = st.integers(1, 999)
 

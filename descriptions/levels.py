@@ -1,0 +1,6 @@
+"""The levels at which each action is described."""
+
+from typing import Literal, get_args
+
+Level = Literal["label", "local", "global"]
+LEVELS: tuple[Level, ...] = get_args(Level)
