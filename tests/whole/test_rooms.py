@@ -82,7 +82,7 @@ def room_of(module: str) -> str | None:
 def rooms_below(room: str) -> frozenset[str]:
     """The other rooms that a room imports."""
     found = {room_of(module) for path in python_files(room) for module, _ in imports(path)}
-    return frozenset(other for other in found if other not in (None, room))  # type: ignore[misc]
+    return frozenset(other for other in found if other not in (None, room))
 
 
 def test_every_folder_with_code_is_a_room() -> None:
