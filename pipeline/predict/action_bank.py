@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from data.random_streams import REPLACED_WEIGHTS
 from data.splits import action_label
 from data.stores import h5
 from pipeline.messages.errors import PipelineError
@@ -131,6 +132,7 @@ def _classifier(run: TrainedRun, texts: NDArray[np.float32], fit: bool) -> "tupl
 
     from models.fsvae.model import FSVAE
     from models.fsvae.unseen_classifier import UnseenClassifier
+    from models.generators import torch_generator
     from models.shift_gcn.network import FEATURES
     from pipeline.workspace.weights import read_state, require_as_written
 
@@ -142,9 +144,11 @@ def _classifier(run: TrainedRun, texts: NDArray[np.float32], fit: bool) -> "tupl
 
         entropy = (run.seed, PHASES.index("test"), run.cycle)
         return fit_text_classifier(texts, FEATURES, state, run.config.model, settings, entropy)
-    model = FSVAE(FEATURES, texts.shape[1], run.config.model, torch.Generator())
+    model = FSVAE(FEATURES, texts.shape[1], run.config.model, torch_generator(REPLACED_WEIGHTS.torch_seed()))
     model.load_state_dict(state, strict=False)
-    classifier = UnseenClassifier(run.config.model.latent, len(texts), settings.classifier, torch.Generator())
+    classifier = UnseenClassifier(
+        run.config.model.latent, len(texts), settings.classifier, torch_generator(REPLACED_WEIGHTS.torch_seed())
+    )
     with h5.reading(run.context.run.predictions) as file:
         stored = {
             part: torch.from_numpy(h5.read_array(file, f"{run.seed}/{run.selection}/classifier_{part}"))

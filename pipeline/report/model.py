@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from data.errors import DataError
+from data.random_streams import LATENT_MAP_CLIPS, REPLACED_WEIGHTS
 from data.stores.feature_store import read_features
 from models.fsvae.frequency import FrequencyModule
 from models.fsvae.model import FSVAE
+from models.generators import torch_generator
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import text_matrix
 from pipeline.report.data import Missing, Predictions, RunData
@@ -98,7 +100,7 @@ def latent_map(run: RunData) -> LatentMap:
     rows = features.features[[place[str(name)] for name in predictions.name[shown]]]
     actions = np.sort(np.concatenate((predictions.seen_actions, predictions.unseen_actions)))
     texts = text_matrix(run.context, run.config.text.levels, actions.tolist())
-    model = FSVAE(rows.shape[1], texts.shape[1], run.config.model, torch.Generator())
+    model = FSVAE(rows.shape[1], texts.shape[1], run.config.model, torch_generator(REPLACED_WEIGHTS.torch_seed()))
     model.load_state_dict(state, strict=False)
     with torch.no_grad():
         clips = model.encode_skeletons(torch.from_numpy(rows))[0].double().numpy()  # (n, Z)
@@ -118,7 +120,7 @@ def latent_map(run: RunData) -> LatentMap:
 
 def _draw(predictions: Predictions) -> NDArray[np.int64]:
     """The clips to show: all, or SHOWN_CLIPS of each kind, the same ones each time."""
-    generator = np.random.default_rng(0)
+    generator = LATENT_MAP_CLIPS.generator()
     chosen = []
     for kind in (~predictions.is_unseen, predictions.is_unseen):
         places = np.flatnonzero(kind)

@@ -18,10 +18,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from data.random_streams import REPLACED_WEIGHTS, UNSEEN_CLASSIFIER
 from models.fsvae.model import FSVAE
 from models.fsvae.settings import ModelSettings
 from models.fsvae.unseen_classifier import UnseenClassifier, fit_unseen_classifier
 from models.fsvae.vae import noise_width
+from models.generators import torch_generator
 from models.zero_shot.gate import Bools, Floats, Gate, best_threshold, fitted_clips, gate_features, route, softmax
 from models.zero_shot.metrics import Actions, harmonic_mean, per_class, top1
 from pipeline.workspace.evaluate_settings import EvaluateSettings, Rule
@@ -66,9 +68,9 @@ def fit_text_classifier(
     entropy: tuple[int, ...],
 ) -> tuple[FSVAE, UnseenClassifier]:
     """The model of one cycle, and the unseen classifier fitted to `texts` (U, D_t); D_s is `skeleton_size`."""
-    model = FSVAE(skeleton_size, texts.shape[1], model_settings, torch.Generator())
+    model = FSVAE(skeleton_size, texts.shape[1], model_settings, torch_generator(REPLACED_WEIGHTS.torch_seed()))
     model.load_state_dict(state, strict=False)
-    generator = torch.Generator().manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
+    generator = torch_generator(UNSEEN_CLASSIFIER.torch_seed(*entropy))
     with torch.no_grad():
         mu_t, logvar_t = model.encode_texts(torch.from_numpy(texts))  # (U, Z)
     width = noise_width(model_settings.noise, model_settings.latent)

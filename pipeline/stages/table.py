@@ -103,7 +103,7 @@ STAGES = (
     ),
     Stage(
         name="evaluate",
-        version=3,
+        version=4,
         help="runs/NAME/ -> results.json, and a table on the screen.",
         needs=("extract", "embed-text", "train"),
         settings=("evaluate",),
