@@ -134,7 +134,7 @@ def _classifier(run: TrainedRun, texts: NDArray[np.float32], fit: bool) -> "tupl
     from models.fsvae.unseen_classifier import UnseenClassifier
     from models.generators import torch_generator
     from models.shift_gcn.network import FEATURES
-    from pipeline.workspace.weights import read_state, require_as_written
+    from pipeline.workspace.tensor_store import read_state, require_as_written
 
     require_as_written(run.context.run.model)
     state = read_state(run.context.run.model, run.seed, "test", run.cycle)

@@ -19,7 +19,7 @@ from models.generators import torch_generator
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import text_matrix
 from pipeline.report.data import Missing, Predictions, RunData
-from pipeline.workspace.weights import read_state, require_as_written
+from pipeline.workspace.tensor_store import read_state, require_as_written
 
 SHOWN_CLIPS = 1000  # of seen and of unseen actions each; a map of more is slow and shows no more
 

@@ -41,7 +41,7 @@ from pipeline.workspace.context import Context
 from pipeline.workspace.evaluate_settings import RULES, EvaluateSettings, Rule
 from pipeline.workspace.folder import PHASES, PhaseName
 from pipeline.workspace.provenance import Provenance, package_versions, read_record
-from pipeline.workspace.weights import read_state, require_as_written
+from pipeline.workspace.tensor_store import read_state, require_as_written
 
 KNOWN = {"true": True, "false": False}  # what a record says; anything else is not known, null in results.json
 
