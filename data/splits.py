@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
+from data.random_streams import PSEUDO_UNSEEN_ACTIONS
 from data.settings import DatasetSettings
 
 NUM_ACTIONS = {"ntu60": 60, "ntu120": 120}
 CUSTOM = "custom"
+VAL_UNSEEN_DRAW = "2"  # changed when a seed would draw other pseudo-unseen actions than before
 DRAWN_SHARE = 0.25  # of the seen actions at most, when a split names no pseudo-unseen ones; as in ntu120-synse-96-24
 
 
@@ -66,6 +68,14 @@ def split_names() -> tuple[str, ...]:
 def split_dataset(name: str) -> str:
     """The data set that the named split divides: ntu60 or ntu120."""
     return str(_table("splits.json")[name]["dataset"])
+
+
+def draws_val_unseen(settings: DatasetSettings) -> bool:
+    """Whether the split that `settings` name leaves its pseudo-unseen actions to be drawn by the seed."""
+    if settings.split == CUSTOM:
+        return not settings.val_unseen
+    entry = _table("splits.json").get(settings.split)
+    return entry is not None and not entry["val_unseen"]
 
 
 def resolve_split(settings: DatasetSettings, actions: Collection[int], seed: int) -> Split:
@@ -151,7 +161,7 @@ def _draw(seen: Sequence[int], num_unseen: int, seed: int) -> tuple[int, ...]:
         raise DataError(
             f"{len(seen)} seen actions are too few to hold {number} back as pseudo-unseen; at least 3 are needed"
         )
-    chosen = np.random.default_rng(seed).choice(np.asarray(seen), size=number, replace=False)
+    chosen = PSEUDO_UNSEEN_ACTIONS.generator(seed).choice(np.asarray(seen), size=number, replace=False)
     return tuple(int(action) for action in np.sort(chosen))
 
 

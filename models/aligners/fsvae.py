@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from data.random_streams import REPLACED_WEIGHTS, UNSEEN_CLASSIFIER
 from models.aligners.protocol import Arrays, Entropy, Scorer, State
 from models.errors import ModelError
 from models.fsvae.batches import TrainingData
@@ -16,6 +17,7 @@ from models.fsvae.settings import ClassifierSettings, ModelSettings, TrainSettin
 from models.fsvae.training import LossRow, train_member
 from models.fsvae.unseen_classifier import UnseenClassifier, fit_unseen_classifier
 from models.fsvae.vae import noise_width
+from models.generators import torch_generator
 
 CLASSIFIER = "classifier_"  # in front of the names of the unseen classifier's arrays in predictions.h5
 
@@ -67,11 +69,12 @@ class FSVAEAligner:
         """The skeleton encoder, and the unseen classifier: fitted to latents of `texts`, or taken from `arrays`."""
         model = load_fsvae(state, texts.shape[1], self.model)
         if arrays is not None:
-            classifier = UnseenClassifier(self.model.latent, len(texts), self.classifier, torch.Generator())
+            replaced = torch_generator(REPLACED_WEIGHTS.torch_seed())
+            classifier = UnseenClassifier(self.model.latent, len(texts), self.classifier, replaced)
             names = ("weight", "bias")
             classifier.layer.load_state_dict({name: torch.tensor(arrays[f"{CLASSIFIER}{name}"]) for name in names})
             return FSVAEScorer(model, classifier)
-        generator = torch.Generator().manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
+        generator = torch_generator(UNSEEN_CLASSIFIER.torch_seed(*entropy))
         with torch.no_grad():
             mu, logvar = model.encode_texts(torch.from_numpy(texts))  # (U, Z) each
         width = noise_width(self.model.noise, self.model.latent)
@@ -80,7 +83,7 @@ class FSVAEAligner:
 
 def load_fsvae(state: State, text_size: int, settings: ModelSettings) -> FSVAE:
     """The model of one cycle; `text_size` is D_t. Decoders are there after the last cycle alone, and not needed."""
-    model = FSVAE(skeleton_size(state, settings), text_size, settings, torch.Generator())
+    model = FSVAE(skeleton_size(state, settings), text_size, settings, torch_generator(REPLACED_WEIGHTS.torch_seed()))
     model.load_state_dict(state, strict=False)
     return model
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data.random_streams import FSVAE_BATCHES, FSVAE_NOISE, FSVAE_WEIGHTS
 from models.errors import ModelError
 from models.fsvae.batches import Batch, TrainingData, batch_rows, draw_batches
 from models.fsvae.model import FSVAE
@@ -18,6 +19,7 @@ from models.fsvae.schedules import schedule_of
 from models.fsvae.settings import ModelSettings, TrainSettings
 from models.fsvae.step import TrainingStep
 from models.fsvae.vae import noise_width
+from models.generators import torch_generator
 
 LOGGED_PER_CYCLE = 10
 State = dict[str, Tensor]
@@ -48,17 +50,17 @@ def train_member(
 ) -> tuple[list[State], list[LossRow]]:
     """Train one FS-VAE; its state after every cycle (decoders only in the last), and the logged losses.
 
-    `entropy` seeds everything random. Raises ModelError when the loss stops being finite.
+    `entropy` is the seed and the phase's number, which everything random is drawn from. Raises ModelError when the loss
+    stops being finite.
     """
-    init_seed, batch_seed, noise_seed = (int(word) for word in np.random.SeedSequence(entropy).generate_state(3))
-    model = FSVAE(
-        data.skeletons.shape[1], data.texts.shape[1], model_settings, torch.Generator().manual_seed(init_seed)
-    ).to(device)
+    weights, noise = (torch_generator(stream.torch_seed(*entropy)) for stream in (FSVAE_WEIGHTS, FSVAE_NOISE))
+    model = FSVAE(data.skeletons.shape[1], data.texts.shape[1], model_settings, weights).to(device)
     schedule = schedule_of(settings.schedule, settings.steps_per_cycle)
     steps = TrainingStep(model, data, settings, schedule, device)
     optimiser = torch.optim.Adam([steps.parameters], lr=settings.learning_rate, fused=True)
-    rows = batch_rows(len(data.skeletons), settings.batch_size, settings.shuffle, np.random.default_rng(batch_seed))
-    width, noise = noise_width(model_settings.noise, model_settings.latent), torch.Generator().manual_seed(noise_seed)
+    generator = FSVAE_BATCHES.generator(*entropy)
+    rows = batch_rows(len(data.skeletons), settings.batch_size, settings.shuffle, generator)
+    width = noise_width(model_settings.noise, model_settings.latent)
     states: list[State] = []
     history: list[LossRow] = []
     for cycle in range(1, settings.cycles + 1):

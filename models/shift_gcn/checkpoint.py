@@ -4,7 +4,6 @@ Both hold one tensor a parameter under the same names. The published files also 
 which are fixed in this implementation and are checked and left out.
 """
 
-import hashlib
 import pickle
 import re
 import zipfile
@@ -12,14 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from models.errors import ModelError
 from models.shift_gcn.network import FEATURES, JOINTS, ShiftGCN, shift_rows
+from models.tensor_file import fingerprint, read_record, read_tensors, write_tensors
 
 LARGEST_X_OFFSET = 1e-6
+WANTED = "backbone.weights takes a published Shift-GCN .pt or a .safetensors"
 OWN_KEYS = {"format_version", "fingerprint", "stage"}  # of the metadata that `save_network` is given and writes
 _X_OFFSET = re.compile(r"l\d+\.tcn1\.shift_(in|out)\.xpos")
 _ROWS = re.compile(r"l\d+\.gcn1\.shift_(in|out)")
@@ -27,35 +26,21 @@ _ROWS = re.compile(r"l\d+\.gcn1\.shift_(in|out)")
 
 def save_network(path: Path, network: ShiftGCN, metadata: Mapping[str, str]) -> None:
     """Write the weights and `metadata`, with the fingerprint of the weights, to `path`."""
-    tensors = _tensors_of(network)
-    save_file(tensors, path, {**metadata, "fingerprint": tensors_fingerprint(tensors)})
+    write_tensors(path, _tensors_of(network), metadata)
 
 
 def network_fingerprint(network: ShiftGCN) -> str:
     """The fingerprint of the weights, as `save_network` writes it."""
-    return tensors_fingerprint(_tensors_of(network))
+    return fingerprint(_tensors_of(network))
 
 
 def _tensors_of(network: ShiftGCN) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
 
 
-def tensors_fingerprint(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of every tensor's name, dtype, shape and contents, in the order of the names."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
-
-
 def is_own(path: Path) -> bool:
     """Whether `path` is a .safetensors that says how it was made, or did; others are weights and nothing else."""
-    if path.suffix != ".safetensors":
-        return False
-    with safe_open(path, framework="pt") as file:
-        return not OWN_KEYS.isdisjoint(file.metadata() or {})
+    return path.suffix == ".safetensors" and not OWN_KEYS.isdisjoint(read_record(path))
 
 
 def load_network(path: Path) -> ShiftGCN:
@@ -63,7 +48,7 @@ def load_network(path: Path) -> ShiftGCN:
 
     Raises ModelError when the file is no checkpoint, or tensors are missing, unknown, or of another shape.
     """
-    tensors = read_tensors(path)
+    tensors = read_checkpoint(path)
     classifier = tensors.get("fc.weight")
     if classifier is None or classifier.ndim != 2 or classifier.shape[1] != FEATURES or not len(classifier):
         raise ModelError(f"{path}: has no classifier fc.weight (classes, {FEATURES}), so it is no Shift-GCN checkpoint")
@@ -75,18 +60,19 @@ def load_network(path: Path) -> ShiftGCN:
     return network.eval()
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors or PyTorch file by name, a `module.` in front taken off.
 
     Nothing in the file is run, and no tensor is larger than the file. Raises ModelError.
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such file; backbone.weights names a Shift-GCN checkpoint (.pt or .safetensors)")
+    if path.suffix == ".safetensors":
+        try:
+            return {name.removeprefix("module."): tensor for name, tensor in read_tensors(path).items()}
+        except ModelError as error:
+            raise ModelError(f"{error}, so it can't be read as a checkpoint of weights; {WANTED}") from error
     try:
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="pt") as file:
-                names = list(file.keys())
-                return {name.removeprefix("module."): file.get_tensor(name) for name in names}
         _require_unpacked(path)
         found = torch.load(path, map_location="cpu", weights_only=True)
     except ModelError:
@@ -94,10 +80,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # a broken pickle can lead PyTorch's reader to any error
         reason = "it holds more than tensors, which is not run" if isinstance(error, pickle.UnpicklingError) else error
         reason = str(reason).splitlines()[0] if str(reason) else type(error).__name__
-        raise ModelError(
-            f"{path}: can't be read as a checkpoint of weights ({reason}); backbone.weights takes a published "
-            "Shift-GCN .pt or a .safetensors"
-        ) from error
+        raise ModelError(f"{path}: can't be read as a checkpoint of weights ({reason}); {WANTED}") from error
     if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
         found = found["state_dict"]
     if not isinstance(found, Mapping) or not all(isinstance(tensor, Tensor) for tensor in found.values()):

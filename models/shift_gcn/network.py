@@ -12,6 +12,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from data.random_streams import REPLACED_WEIGHTS
+from models.generators import torch_generator
 from models.shift_gcn.batch_norm import BodyBatchNorm
 from models.shift_gcn.temporal_shift import TemporalShift
 
@@ -39,9 +41,9 @@ class ShiftGCN(nn.Module):
     """The network. `forward` gives logits, `features` what stands before the classifier."""
 
     def __init__(self, num_classes: int, generator: torch.Generator | None = None) -> None:
-        """Draw the first weights from `generator` (default: seed 0), so that one seed gives one network."""
+        """Draw the first weights from `generator`; without one, for a network that is given other weights."""
         super().__init__()
-        generator = generator or torch.Generator().manual_seed(0)
+        generator = generator or torch_generator(REPLACED_WEIGHTS.torch_seed())
         self.data_bn = BodyBatchNorm(COORDINATES, BODIES * JOINTS)
         for number, (channels_in, channels_out, stride, residual) in enumerate(UNITS, start=1):
             setattr(self, f"l{number}", ShiftUnit(channels_in, channels_out, stride, residual, generator))

@@ -17,7 +17,9 @@ from accelerate.utils import broadcast
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from data.random_streams import BACKBONE_AUGMENTATION, BACKBONE_ORDER, BACKBONE_WEIGHTS
 from models.errors import ModelError
+from models.generators import torch_generator
 from models.shift_gcn.augmentation import augment, augments
 from models.shift_gcn.batch_norm import BodyBatchNorm
 from models.shift_gcn.features import LoadBatch, clip_features
@@ -61,7 +63,7 @@ def train_backbone(
             f"batches of {smallest} clips are too small for {accelerator.num_processes} processes, which need "
             f"{SMALLEST_SHARE} each: raise backbone.batch_size, add training clips, or start fewer processes"
         )
-    network = ShiftGCN(clips.num_classes, torch.Generator().manual_seed(seed))
+    network = ShiftGCN(clips.num_classes, torch_generator(BACKBONE_WEIGHTS.torch_seed(seed)))
     optimiser = torch.optim.SGD(parameter_groups(network), momentum=MOMENTUM, nesterov=True)
     for module in network.modules():
         if isinstance(module, BodyBatchNorm):
@@ -92,7 +94,7 @@ def _train_epoch(
 ) -> tuple[float, float]:
     """One pass over the clips, drawn by `key` = (seed, epoch). Returns the mean loss and top-1 accuracy in percent."""
     trained.train()
-    order = np.random.default_rng(key).permutation(len(clips.fit))
+    order = BACKBONE_ORDER.generator(*key).permutation(len(clips.fit))
     totals = torch.zeros(2, device=accelerator.device)
     for step, batch in enumerate(np.array_split(order, steps)):
         mine = batch[accelerator.process_index :: accelerator.num_processes]
@@ -135,7 +137,7 @@ def _training_batch(
     batch = clips.load_batch(clips.fit[places])
     if not augments(settings):
         return batch
-    generators = (np.random.default_rng((*key, int(clip))) for clip in clips.fit[places])
+    generators = (BACKBONE_AUGMENTATION.generator(*key, int(clip)) for clip in clips.fit[places])
     return np.stack([augment(clip, settings, generator) for clip, generator in zip(batch, generators, strict=True)])
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from data.clip_name import ClipName
 from data.joints import NUM_JOINTS
+from data.random_streams import DEMO_CLIP, DEMO_PERSON
 from data.raw.skeleton_file import format_clip
 from data.stores.files import replacing
 from pipeline.demo.made_actions import ACTIONS, FRAMES_PER_SECOND, Style, perform, smooth_noise
@@ -75,7 +76,7 @@ def write_raw_clips(folder: Path, dataset: MadeDataset) -> list[Path]:
 
 def clip_file(clip: ClipName, dataset: MadeDataset) -> bytes:
     """The raw file of `clip`: one body, in one clip of twelve a second one."""
-    rng = np.random.default_rng([dataset.seed, clip.action, clip.subject, clip.replication])
+    rng = DEMO_CLIP.generator(dataset.seed, clip.action, clip.subject, clip.replication)
     person = clip_joints(clip, dataset, rng)  # (T, 25, 3)
     bodies = [person]
     if rng.random() < 1 / 12:
@@ -107,7 +108,7 @@ def clip_joints(clip: ClipName, dataset: MadeDataset, rng: np.random.Generator) 
 
 def performer(subject: int, seed: int) -> tuple[Proportions, Style]:
     """The body and the habits of subject number `subject` (1-based)."""
-    rng = np.random.default_rng([seed, subject])
+    rng = DEMO_PERSON.generator(seed, subject)
     body = proportions(rng.uniform(1.52, 1.92), limbs=rng.uniform(0.95, 1.05), width=rng.uniform(0.9, 1.12))
     habit = Style(
         tempo=rng.uniform(0.82, 1.2),

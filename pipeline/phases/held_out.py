@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from data.random_streams import HELD_OUT_CLIPS
+
 LEAST_CLIPS = 20  # held out, for their accuracy to tell anything
 
 
@@ -24,7 +26,7 @@ def choose_held_out(
     Whole subjects, drawn by `seed`, when `share` of the training subjects is at least one (rounded) and every action
     keeps clips of others. Else `share` of each action's clips, drawn by `seed`: one at least, never all.
     """
-    generator = np.random.default_rng(seed)
+    generator = HELD_OUT_CLIPS.generator(seed)
     subjects = np.unique(subject[train])
     number = min(round(share * len(subjects)), len(subjects) - 1)
     if number >= 1:

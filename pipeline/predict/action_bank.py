@@ -123,7 +123,7 @@ def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction]
 def _scorer(run: TrainedRun, texts: NDArray[np.float32], decision: Decision | None) -> "Scorer":
     """The run's scorer for `texts` (U, D_t): as `decision` keeps it, or without one fitted to them."""
     from models.aligners.registry import make_aligner
-    from pipeline.workspace.weights import read_state, require_as_written
+    from pipeline.workspace.tensor_store import read_state, require_as_written
 
     config, model = run.config, run.context.run.model
     require_as_written(model)

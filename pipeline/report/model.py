@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from data.errors import DataError
+from data.random_streams import LATENT_MAP_CLIPS
 from data.stores.feature_store import read_features
 from data.stores.prediction_store import Predictions
 from models.aligners.fsvae import load_fsvae, skeleton_size
@@ -18,7 +19,7 @@ from models.fsvae.frequency import FrequencyModule
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import text_matrix
 from pipeline.report.data import Missing, RunData
-from pipeline.workspace.weights import read_state, require_as_written
+from pipeline.workspace.tensor_store import read_state, require_as_written
 
 SHOWN_CLIPS = 1000  # of seen and of unseen actions each; a map of more is slow and shows no more
 
@@ -115,7 +116,7 @@ def latent_map(run: RunData) -> LatentMap:
 
 def _draw(predictions: Predictions) -> NDArray[np.int64]:
     """The clips to show: all, or SHOWN_CLIPS of each kind, the same ones each time."""
-    generator = np.random.default_rng(0)
+    generator = LATENT_MAP_CLIPS.generator()
     chosen = []
     for kind in (~predictions.is_unseen, predictions.is_unseen):
         places = np.flatnonzero(kind)

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from accelerate import Accelerator
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
 from data.errors import DataError
 from data.stores.files import replacing, sealed
@@ -30,7 +29,7 @@ from pipeline.messages.remaining import Remaining
 from pipeline.phases.phase import Phase
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import Provenance, read_record
-from pipeline.workspace.weights import require_as_written, write_weights
+from pipeline.workspace.tensor_store import read_tensors, require_as_written, write_tensors
 
 STAGE = "backbone"
 VERSION = 2
@@ -86,7 +85,7 @@ def phase_backbone(
         left = remaining.told(len(state.reports))
         context.console.print(f"{epoch_line(state.reports[-1], settings.epochs)}{left}")
         if accelerator.is_main_process:
-            write_weights(partial, state.tensors(), {**provenance.record(), **state.metadata()})
+            write_tensors(partial, state.tensors(), {**provenance.record(), **state.metadata()})
 
     clips = training.clips(store, settings.frames)
     remaining = Remaining(len(state.reports) if state else 0, settings.epochs)
@@ -145,9 +144,8 @@ def _interrupted(path: Path, provenance: Provenance) -> TrainingState | None:
         return None
     try:
         require_as_written(path)
-        with safe_open(path, framework="pt") as file:
-            return TrainingState.from_saved({name: file.get_tensor(name) for name in file.keys()}, record)  # noqa: SIM118
-    except (DataError, SafetensorError, KeyError, ValueError, TypeError):
+        return TrainingState.from_saved(read_tensors(path), record)
+    except (DataError, KeyError, ValueError, TypeError):
         return None  # damaged: begin anew
 
 

@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from data.errors import DataError
+from data.random_streams import GATE_HELD_OUT_CLIPS
 from data.splits import Split
 from data.stores import h5
 from data.stores.feature_store import FeatureSet
@@ -42,7 +42,7 @@ from pipeline.workspace.context import Context
 from pipeline.workspace.evaluate_settings import RULES, EvaluateSettings, Rule
 from pipeline.workspace.folder import PHASES, PhaseName
 from pipeline.workspace.provenance import Provenance, package_versions, read_record
-from pipeline.workspace.weights import read_state, require_as_written
+from pipeline.workspace.tensor_store import read_state, require_as_written
 
 KNOWN = {"true": True, "false": False}  # what a record says; anything else is not known, null in results.json
 
@@ -189,7 +189,7 @@ def _score_seed(
 
     @cache
     def tuned_at(cycle: int) -> Tuned:
-        generator = np.random.default_rng((seed, cycle))
+        generator = GATE_HELD_OUT_CLIPS.generator(seed, cycle)
         return tune(phases["val"], unseen["val"][cycle - 1], top, settings, generator)
 
     results: dict[str, Any] = {}

@@ -15,7 +15,7 @@ from pipeline.messages.errors import PipelineError
 from pipeline.phases.phase import Phase
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import read_record
-from pipeline.workspace.weights import require_as_written
+from pipeline.workspace.tensor_store import require_as_written
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

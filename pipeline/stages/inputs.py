@@ -26,7 +26,7 @@ def raw_clips(context: Context) -> Mapping[str, str]:
 
 def skeletons_and_weights(context: Context) -> Mapping[str, str]:
     """skeletons.h5, and the checkpoint that `backbone.weights` names."""
-    found = {"skeletons.h5": _made_by(context.workspace.skeletons, "preprocess")}
+    found = {"skeletons.h5": _made_by(context.workspace.skeletons, "preprocess"), **_val_unseen_draw(context)}
     weights = context.config.backbone.weights
     if weights:
         path = context.user_path(weights)
@@ -69,12 +69,19 @@ def fingerprints_of_texts(texts: Mapping[int, Mapping[str, str]], levels: Sequen
 def features_and_text(context: Context) -> Mapping[str, str]:
     """Both features files and text.h5."""
     features = {f"features/{phase}.h5": _made_by(context.workspace.features(phase), "extract") for phase in PHASES}
-    return {**features, "text.h5": _made_by(context.workspace.text, "embed-text")}
+    return {**features, "text.h5": _made_by(context.workspace.text, "embed-text"), **_val_unseen_draw(context)}
 
 
 def model_features_and_text(context: Context) -> Mapping[str, str]:
     """The trained weights, and what they were trained on."""
     return {"model.safetensors": _made_by(context.run.model, "train"), **features_and_text(context)}
+
+
+def _val_unseen_draw(context: Context) -> Mapping[str, str]:
+    """The version of the draw of pseudo-unseen actions, in the workspaces that it changes anything for."""
+    from data.splits import VAL_UNSEEN_DRAW, draws_val_unseen
+
+    return {"draw of pseudo-unseen actions": VAL_UNSEEN_DRAW} if draws_val_unseen(context.config.dataset) else {}
 
 
 def _made_by(path: Path, stage: str) -> str:

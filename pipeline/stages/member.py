@@ -8,16 +8,20 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from safetensors import safe_open
 from torch import Tensor
 
 from data.errors import DataError
 from models.fsvae.training import LossRow, State
 from pipeline.workspace.folder import PhaseName
 from pipeline.workspace.provenance import Provenance
-from pipeline.workspace.weights import BROKEN, require_as_written, tensor_name, write_weights
+from pipeline.workspace.tensor_store import (
+    read_state,
+    read_tensor_record,
+    require_as_written,
+    tensor_name,
+    write_tensors,
+)
 
 
 @dataclass(frozen=True)
@@ -49,25 +53,19 @@ def trained_from(provenance: Provenance, device: str) -> str:
 def save_member(path: Path, member: TrainedMember, digest: str) -> None:
     """Write `member` to `path`, whole or not at all; `digest` is that of `trained_from`."""
     history = json.dumps([asdict(row) for row in member.history])
-    write_weights(path, member.tensors(), {"digest": digest, "history": history, "seconds": str(member.seconds)})
+    write_tensors(path, member.tensors(), {"digest": digest, "history": history, "seconds": str(member.seconds)})
 
 
 def load_member(path: Path, seed: int, phase: PhaseName, cycles: int, digest: str) -> TrainedMember | None:
     """The member at `path`, or None when it is not there, not whole, or trained from something else."""
     try:
         require_as_written(path)
-        with safe_open(path, framework="pt") as file:
-            record = file.metadata() or {}
-            if record.get("digest") != digest:
-                return None
-            states = [_state(file, tensor_name(seed, phase, cycle, "")) for cycle in range(1, cycles + 1)]
-            history = [LossRow(**row) for row in json.loads(record["history"])]
-            seconds = float(record["seconds"])
-    except (DataError, *BROKEN, KeyError, TypeError):
+        record = read_tensor_record(path)
+        if record.get("digest") != digest:
+            return None
+        states = [read_state(path, seed, phase, cycle) for cycle in range(1, cycles + 1)]
+        history = [LossRow(**row) for row in json.loads(record["history"])]
+        seconds = float(record["seconds"])
+    except (DataError, ValueError, KeyError, TypeError):
         return None
     return TrainedMember(seed, phase, states, history, seconds)
-
-
-def _state(file: Any, prefix: str) -> State:
-    names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - no mapping
-    return {name.removeprefix(prefix): file.get_tensor(name) for name in names}

@@ -35,7 +35,7 @@ from pipeline.workspace.config import dump_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import PHASES, PhaseName
 from pipeline.workspace.provenance import Provenance, package_versions
-from pipeline.workspace.weights import write_weights
+from pipeline.workspace.tensor_store import write_tensors
 
 
 def train(context: Context, provenance: Provenance) -> None:
@@ -158,4 +158,4 @@ def _write_run(context: Context, provenance: Provenance, members: list[TrainedMe
         for member in members:
             writer.writerows([member.seed, member.phase, *asdict(row).values()] for row in member.history)
     tensors = {name: tensor for member in members for name, tensor in member.tensors().items()}
-    write_weights(run.model, tensors, provenance.record())
+    write_tensors(run.model, tensors, provenance.record())

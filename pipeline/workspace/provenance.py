@@ -19,6 +19,7 @@ from typing import Any, Self
 from data.errors import DataError
 from data.stores.files import ADVICE, FORMAT_VERSION, check_format_version, check_seal
 from pipeline.messages.errors import PipelineError
+from pipeline.workspace.tensor_store import read_tensor_record
 
 BACKBONE = "backbone_fingerprint"  # in the record of features/PHASE.h5: the weights that made it
 IMPORT = "import"  # the stage that a record names when `fsvae-pipe import` wrote the file
@@ -129,7 +130,7 @@ def read_record(path: Path) -> dict[str, str]:
         from data.stores import h5
 
         return h5.read_record(path)
-    record = _safetensors_metadata(path) if path.suffix == ".safetensors" else _json_record(path)
+    record = read_tensor_record(path) if path.suffix == ".safetensors" else _json_record(path)
     check_format_version(path, record.get("format_version"))
     check_seal(path, record)
     return record
@@ -154,14 +155,3 @@ def json_fingerprint(tree: Mapping[str, Any]) -> str:
     """SHA-256 of all of a JSON file but "provenance"."""
     content = json.loads(json.dumps({key: value for key, value in tree.items() if key != "provenance"}))
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _safetensors_metadata(path: Path) -> dict[str, str]:
-    """The `__metadata__` of a safetensors file, read without loading a tensor (or torch, or numpy)."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return dict(file.metadata() or {})
-    except SafetensorError as error:
-        raise DataError(f"{path}: not a whole safetensors file ({error}); {ADVICE}") from error

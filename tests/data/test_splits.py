@@ -10,8 +10,10 @@ from data.settings import DatasetSettings
 from data.splits import (
     CUSTOM,
     NUM_ACTIONS,
+    VAL_UNSEEN_DRAW,
     Split,
     action_label,
+    draws_val_unseen,
     parse_action,
     resolve_split,
     split_dataset,
@@ -51,6 +53,7 @@ def test_named_splits_are_the_published_ones(name: str, facts: tuple[str, int, i
     assert split_dataset(name) == dataset
     assert (split.name, len(split.unseen), sum(split.unseen)) == (name, unseen, unseen_sum)
     assert split.val_unseen_drawn == (val_unseen == 0)
+    assert draws_val_unseen(settings(name=dataset, split=name)) == (val_unseen == 0)
     if val_unseen:
         assert (len(split.val_unseen), sum(split.val_unseen)) == (val_unseen, val_unseen_sum)
     else:
@@ -86,15 +89,12 @@ def test_custom_splits_are_disjoint_and_complete(actions: set[int], data: st.Dat
     val_unseen = left[: data.draw(st.integers(0, len(left) - 2))]
     assume(len(left) - max(1, len(val_unseen)) >= 2)
     seed = data.draw(st.integers(0, 9))
-    split = custom(
-        shuffled,
-        seed,
-        unseen=[action_label(action) for action in unseen],
-        val_unseen=[action_label(action) for action in val_unseen],
-    )
+    keys = {"unseen": [action_label(action) for action in unseen]}
+    keys["val_unseen"] = [action_label(action) for action in val_unseen]
+    split = custom(shuffled, seed, **keys)
     check(split, actions)
     assert set(split.unseen) == set(unseen)
-    assert split.val_unseen_drawn == (not val_unseen)
+    assert split.val_unseen_drawn == draws_val_unseen(settings(split=CUSTOM, **keys)) == (not val_unseen)
     if val_unseen:
         assert set(split.val_unseen) == set(val_unseen)
 
@@ -110,6 +110,13 @@ def test_pseudo_unseen_actions_are_drawn_by_the_seed_alone() -> None:
     assert all(len(actions) == 2 for actions in drawn.values())
     assert len(set(drawn.values())) > 10
     assert drawn[3] == custom(list(range(30, 0, -1)), 3, unseen=["A002", "A001"]).val_unseen
+
+
+def test_whoever_changes_the_draw_changes_its_version() -> None:
+    """By which `status` knows that features and runs on a drawn split are out of date."""
+    drawn = resolve_split(settings(split="ntu60-purls-40-20"), (), seed=0).val_unseen
+    assert (VAL_UNSEEN_DRAW, drawn) == ("2", (2, 4, 10, 19, 26, 33, 34, 35, 38, 51))
+    assert not draws_val_unseen(settings(split="none of that name"))
 
 
 @pytest.mark.parametrize(

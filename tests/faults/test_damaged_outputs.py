@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from data.errors import DataError
 from data.stores import h5
 from pipeline.cli.main import main
-from pipeline.workspace.weights import require_as_written
+from pipeline.workspace.tensor_store import require_as_written
 from tests.conftest import TinyRun
 
 READ_BY = {  # output -> a command that reads it

@@ -25,7 +25,7 @@ from pipeline.stages.given_backbone import given_backbone
 from pipeline.workspace.config import build_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import Provenance, read_record
-from pipeline.workspace.weights import read_state
+from pipeline.workspace.tensor_store import read_state
 from tests.shared.made_features import Made, made_workspace
 from tests.shared.mutations import MUTATIONS
 

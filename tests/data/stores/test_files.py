@@ -9,7 +9,7 @@ import torch
 
 from data.stores import h5
 from data.stores.files import replacing
-from pipeline.workspace.weights import write_weights
+from pipeline.workspace.tensor_store import write_tensors
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def group_may_read() -> Iterator[None]:
 
 @pytest.mark.usefixtures("group_may_read")
 def test_every_kind_of_file_has_the_mode_of_the_umask(tmp_path: Path) -> None:
-    write_weights(tmp_path / "w.safetensors", {"x": torch.ones(2)}, {})
+    write_tensors(tmp_path / "w.safetensors", {"x": torch.ones(2)}, {})
     with h5.writing(tmp_path / "x.h5", {}) as file:
         file["x"] = [1]
     with replacing(tmp_path / "x.csv") as partial:

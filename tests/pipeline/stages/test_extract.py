@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,13 @@ def test_other_pseudo_unseen_actions_leave_the_test_phase_alone(tiny: Path) -> N
     assert "test phase: the backbone is there already" in said(context)
     assert "val phase: training a Shift-GCN" in said(context)
     assert read_features(context.workspace.features("val")).logit_actions.tolist() == [2, 4, 6, 8, 9]
+
+
+@pytest.mark.parametrize("stage", ["extract", "train"])
+def test_pseudo_unseen_actions_that_would_be_drawn_otherwise_are_told(tiny: Path, stage: str) -> None:
+    named, drawn = (stage_named(stage).provenance(context_of(tiny, *keys)) for keys in ((), ("dataset.val_unseen=[]",)))
+    earlier = replace(drawn, inputs=named.inputs)  # as a program recorded it before the draw had a version
+    assert list(drawn.changes_from(earlier)) == ["draw of pseudo-unseen actions is new"]
 
 
 def test_training_goes_on_where_it_was_killed(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
