@@ -21,6 +21,8 @@ LOOKS_AT_TEST_CLIPS = (
     "the imported val phase has, in a part that is scored, exactly as many clips of each action as the test part, so "
     "these are most likely the test part's own clips: what the val phase chooses (gate, cycle) then looks at test clips"
 )
+GOOD_ZSL = 1.5  # times chance; below it, S or U near 0 is no surprise
+NEAR_ZERO = 0.2  # of what a perfect gate gives
 Record = Mapping[str, str]
 CONSEQUENCES: Mapping[PhaseName, str] = {
     "test": "results are transfer results, not zero-shot ones",
@@ -50,6 +52,23 @@ def caveats(split: Split, features: Mapping[PhaseName, FeatureSet], records: Map
     if records["val"]["stage"] == IMPORT and val_looks_at_test_clips(split, features["test"], features["val"]):
         found.append(LOOKS_AT_TEST_CLIPS)
     return found
+
+
+def one_sided_gate(mean: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Whether the fitted gate sends nearly every clip to one side although ZSL is good: S or U near 0, and H with it.
+
+    `mean` is what one selection rule gives, averaged over the seeds (an S of results.json).
+    """
+    zsl, fitted, perfect = mean["zsl"], mean["gzsl"], mean["gzsl_oracle_gate"]
+    if zsl["top1"] < GOOD_ZSL * zsl["chance"]:
+        return []
+    return [
+        f"the fitted gate takes nearly every clip for {other}: {kind} accuracy is {fitted[kind]:.1f} %, where a "
+        f"perfect gate gives {perfect[kind]:.1f} %, so that H tells of the gate alone. Compare the tuned gate, whose "
+        f"H is {mean['gzsl_tuned_gate']['h']:.1f} %, and see evaluate.gate"
+        for kind, other in (("seen", "unseen"), ("unseen", "seen"))
+        if fitted[kind] < NEAR_ZERO * perfect[kind]
+    ]
 
 
 def _learnt_nothing(name: PhaseName, record: Record, classes: int) -> list[str]:

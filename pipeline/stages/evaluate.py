@@ -22,7 +22,7 @@ from models.aligners.registry import make_aligner
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
 from pipeline.phases.phase import missing
-from pipeline.stages.caveats import caveats
+from pipeline.stages.caveats import caveats, one_sided_gate
 from pipeline.stages.comparison import comparison_table, differences, published
 from pipeline.stages.inputs import model_features_and_text
 from pipeline.stages.parallel import worked_on
@@ -67,8 +67,9 @@ def evaluate(context: Context, provenance: Provenance) -> None:
             highlight=False,
         )
     records = {name: h5.read_record(context.workspace.features(name)) for name in PHASES}
+    mean = over_seeds(list(seeds.values()), "mean")
     results: Tree = {
-        "mean": over_seeds(list(seeds.values()), "mean"),
+        "mean": mean,
         "std": over_seeds(list(seeds.values()), "std"),
         "seeds": seeds,
         "selection": context.config.evaluate.selection,
@@ -76,7 +77,10 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         "protocol": trained.dataset.protocol,
         "counts": _counts(split, features),
         "transfer": KNOWN.get(records["test"].get("transfer", "unknown")),
-        "caveats": caveats(split, features, records),
+        "caveats": [
+            *caveats(split, features, records),
+            *one_sided_gate(mean[context.config.evaluate.selection]),
+        ],
         "differences": differences(context, trained),
         "config": {**made_with(context), "evaluate": context.config.evaluate.model_dump(mode="json")},
         "versions": package_versions(),

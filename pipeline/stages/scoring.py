@@ -107,7 +107,7 @@ def tune(
     def fit(temperature: float) -> tuple[Gate, Floats]:
         """The gate at one temperature, and its probabilities of all clips."""
         features = gate_features(unseen, softmax(val.seen_logits, temperature), top)
-        gate = Gate.fit(features[fitted], val.is_unseen[fitted], settings.gate.c)
+        gate = Gate.fit(features[fitted], val.is_unseen[fitted], settings.gate.c, settings.gate.balanced)
         return gate, gate.probability(features)
 
     def stacking(temperature: float) -> Floats:

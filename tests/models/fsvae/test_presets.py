@@ -36,6 +36,7 @@ def test_released_has_the_public_codes_quirks() -> None:
         "evaluate.classifier.relu": True,
         "evaluate.classifier.start": "xavier",
         "evaluate.gate.c": 2.0,
+        "evaluate.gate.balanced": False,
         "evaluate.gate.held_out": 0.2,
     }
     assert {key: flat[key] for key in quirks} == quirks
@@ -46,7 +47,7 @@ def test_paper_has_the_figures_form() -> None:
     flat = build_config({"model": {"preset": "paper"}}, "test").flat()
     assert (flat["model.frequency.apply_to"], flat["model.frequency.cutoff"]) == ("skeleton", 35)
     assert flat["train.calibrated"] == "two-sided"
-    differs = {"model.preset", "model.noise", "train.calibrated"} | {
+    differs = {"model.preset", "model.noise", "train.calibrated", "evaluate.gate.balanced"} | {
         f"model.frequency.{key}" for key in ("apply_to", "form", "cutoff")
     }
     assert {key for key, value in Config().flat().items() if flat[key] != value} == differs  # silent: our default

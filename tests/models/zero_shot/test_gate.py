@@ -34,6 +34,16 @@ def test_gate_is_a_logistic_regression() -> None:
     np.testing.assert_allclose((unseen - probability) @ features, gate.weights, atol=0.05)
 
 
+def test_a_balanced_gate_does_not_know_how_many_clips_of_either_kind_there_are() -> None:
+    generator = np.random.default_rng(2)
+    unseen = np.arange(60) % 2 == 0
+    features = generator.normal(size=(60, 3)) + unseen[:, None]
+    many = np.concatenate([np.flatnonzero(~unseen), np.tile(np.flatnonzero(unseen), 9)])  # nine times the unseen clips
+    even = Gate.fit(features, unseen, c=1e6).probability(features)
+    np.testing.assert_allclose(Gate.fit(features[many], unseen[many], 1e6, True).probability(features), even, atol=1e-3)
+    assert Gate.fit(features[many], unseen[many], 1e6).probability(features).mean() > even.mean() + 0.2
+
+
 def test_the_public_codes_gate_is_ours_at_twice_its_c() -> None:
     """Softmax regression with two outputs, C = 1: the cross-entropies' sum, half the squared weights, not the bias."""
     generator = np.random.default_rng(1)

@@ -1,5 +1,6 @@
 """What is said of scored actions and clips that were seen before."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,10 +8,11 @@ import numpy as np
 
 from data.stores.feature_store import read_features
 from pipeline.phases.features_and_texts import split_in_use
-from pipeline.stages.caveats import caveats
+from pipeline.stages.caveats import caveats, one_sided_gate
 from pipeline.workspace.folder import PHASES, PhaseName
 from pipeline.workspace.provenance import Provenance
 from tests.shared.made_features import Made, made_workspace
+from tests.shared.made_report import run_stages
 
 CLEAN = Provenance("extract", 1, {"backbone.weights": ""}, {}).record()
 GIVEN = Provenance("extract", 1, {"backbone.weights": "own.safetensors"}, {}).record()
@@ -68,3 +70,39 @@ def test_a_backbone_that_learnt_nothing_is_told(tmp_path: Path) -> None:
     assert told.startswith("the backbone of the val phase has learnt nothing: held-out top-1 is 10.0 %")
     good = {**clean, "held_out_accuracy": '{"top1": 80.0, "clips": 40}'}
     assert said(tmp_path / "good", good, good) == ""
+
+
+def scored(seen: float, unseen: float, zsl: float = 60.0) -> dict[str, dict[str, float]]:
+    """An S of results.json whose fitted gate gives `seen` and `unseen`."""
+    return {
+        "zsl": {"top1": zsl, "chance": 20.0},
+        "gzsl": {"seen": seen, "unseen": unseen},
+        "gzsl_tuned_gate": {"h": 45.0},
+        "gzsl_oracle_gate": {"seen": 90.0, "unseen": zsl},
+    }
+
+
+def test_a_gate_that_sends_all_to_one_side_is_told() -> None:
+    assert one_sided_gate(scored(70, 40)) == []
+    (said,) = one_sided_gate(scored(0, 60))
+    assert "takes nearly every clip for unseen: seen accuracy is 0.0 %, where a perfect gate gives 90.0 %" in said
+    assert "45.0 %" in said
+    (said,) = one_sided_gate(scored(90, 3))
+    assert "takes nearly every clip for seen: unseen accuracy is 3.0 %, where a perfect gate gives 60.0 %" in said
+    assert one_sided_gate(scored(90, 3, zsl=25)) == []  # no better than a guess: nothing that a gate could show
+
+
+def test_the_default_gate_keeps_both_sides_where_the_published_one_has_h_near_0(tmp_path: Path) -> None:
+    """Few held-out clips beside many of the pseudo-unseen actions, and a backbone that is not sure of its own."""
+    made = Made(train_clips=20, val_unseen=(2, 4, 9, 14, 17, 25), noise=0.3, width=0.8, sharpness=4.0)
+    quick = {"train.seeds": [5], "model.aligner": "ridge"}
+    results = {}
+    for balanced in (True, False):
+        context = made_workspace(tmp_path / str(balanced), made, {**quick, "evaluate.gate.balanced": balanced})
+        run_stages(context, "train", "evaluate")
+        results[balanced] = json.loads(context.run.results.read_text("utf-8"))
+    good, published = (results[balanced]["mean"]["val"] for balanced in (True, False))
+    assert published["gzsl"]["seen"] < 0.2 * published["gzsl_oracle_gate"]["seen"]
+    assert any("takes nearly every clip for unseen" in caveat for caveat in results[False]["caveats"])
+    assert good["gzsl"]["h"] > 2 * published["gzsl"]["h"]
+    assert not any("takes nearly every clip" in caveat for caveat in results[True]["caveats"])
