@@ -4,7 +4,7 @@ What was trained is read from the record in model.safetensors; only the table [e
 now. Every cycle of both phases is scored; pipeline/stages/scoring.py has the rules.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -36,8 +36,9 @@ from pipeline.stages.scoring import (
     score,
     tune,
 )
-from pipeline.workspace.config import Config, build_config
+from pipeline.workspace.config import Config, config_of
 from pipeline.workspace.context import Context
+from pipeline.workspace.dotted_keys import nested
 from pipeline.workspace.evaluate_settings import RULES, EvaluateSettings, Rule
 from pipeline.workspace.folder import PHASES, PhaseName
 from pipeline.workspace.provenance import Provenance, package_versions, read_record
@@ -101,7 +102,7 @@ def trained_config(context: Context) -> Config:
     """The settings that the run was trained with, from the record in its weights; the others have their defaults."""
     path = context.run.model
     settings = Provenance.from_record(read_record(path)).settings
-    return build_config(_tree(settings), str(path))
+    return config_of(settings, str(path))
 
 
 def made_with(context: Context) -> dict[str, Any]:
@@ -115,19 +116,7 @@ def made_with(context: Context) -> dict[str, Any]:
         with suppress(DataError, PipelineError):
             settings |= Provenance.from_record(read_record(path)).settings
     known = Config().flat()
-    return _tree({key: value for key, value in settings.items() if key in known})
-
-
-def _tree(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted keys as tables in tables."""
-    tree: dict[str, Any] = {}
-    for key, value in settings.items():
-        *tables, name = key.split(".")
-        table = tree
-        for part in tables:
-            table = table.setdefault(part, {})
-        table[name] = value
-    return tree
+    return nested({key: value for key, value in settings.items() if key in known})
 
 
 def phase_scoring(
