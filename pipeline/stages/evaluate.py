@@ -25,7 +25,8 @@ from pipeline.stages.caveats import caveats
 from pipeline.stages.comparison import comparison_table, differences, published
 from pipeline.stages.inputs import model_features_and_text
 from pipeline.stages.parallel import worked_on
-from pipeline.stages.results import Tree, over_seeds, print_caveats, results_table, write_predictions, write_results
+from pipeline.stages.result_tables import on_screen, results_table
+from pipeline.stages.results import Tree, over_seeds, print_caveats, write_predictions, write_results
 from pipeline.stages.scoring import (
     CycleScores,
     PhaseScoring,
@@ -87,10 +88,12 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     write_results(context.run.results, results)
     title = f"{context.run_name}: {trained.dataset.name}, split {split.name}, {trained.dataset.protocol}"
     screen = Console()
-    screen.print(results_table(results, context.config.evaluate.selection, title))
+    screen.print(on_screen(results_table(results), title))
     print_caveats(screen, results)
     if published(split.name):
-        screen.print(comparison_table(results, split.name))
+        screen.print(
+            on_screen(comparison_table(results, split.name), f"published results on {split.name}, cross-subject")
+        )
         screen.print(
             "The rows above this run's pick the cycle on the test classes, as oracle does. Not as in the paper:"
         )
