@@ -20,6 +20,7 @@ from pipeline.running.run import run_stages
 from pipeline.stages.table import STAGES
 from pipeline.workspace.config import load_config
 from pipeline.workspace.context import Context
+from pipeline.workspace.evaluate_settings import RULES
 from pipeline.workspace.folder import Workspace
 from pipeline.workspace.init import write_config
 
@@ -80,13 +81,14 @@ def make_workspace(workspace: Workspace, seed: int, console: Console) -> None:
 def closing_words(folder: Path) -> str:
     """What the results are, where they lie, and what to try next."""
     command = f"fsvae-pipe -w {shlex.quote(str(folder))}"
+    rules = "\n".join(f"- {rule}: {meaning}" for rule, meaning in RULES.items())
     return f"""
 The clips are made by a program, not recorded: these figures show that the stages work, no more.
 ZSL: which of the {len(UNSEEN)} unseen actions a clip shows, known from their descriptions alone.
 S / U / H: accuracy on seen and unseen actions when all {len(ACTIONS)} may be the answer, and their harmonic mean;
 a gate tells seen from unseen, and the fitted one is the headline.
-val (*): the training cycle is chosen without the test classes, this is the result; last: the last cycle; oracle: the
-cycle that is best on the test clips, which nobody can choose without them.
+The columns are three rules that pick the training cycle; the result is that of val (*):
+{rules}
 
   {folder}/raw/              the clips, in NTU RGB+D's raw format; the broken ones are in rejects.csv
   {folder}/descriptions.csv  what the actions are called and how they are described

@@ -18,7 +18,7 @@ from data.splits import Split, action_label
 from data.stores.text_store import read_text_features
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.run_backbone import Backbone, run_backbone
-from pipeline.workspace.config import Config, build_config
+from pipeline.workspace.config import Config, config_of
 from pipeline.workspace.context import Context, require_device_alone
 from pipeline.workspace.folder import PHASES, RunFolder, Workspace
 from pipeline.workspace.provenance import IMPORT, Provenance, read_record
@@ -161,15 +161,10 @@ def _checked_records(context: Context) -> list[Record]:
 
 def _config_of(records: list[Record], context: Context) -> Config:
     """The settings in the records, put together; the device is that of now."""
-    tree: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for record in records:
-        for key, value in Provenance.from_record(record).settings.items():
-            *tables, name = key.split(".")
-            table = tree
-            for part in tables:
-                table = table.setdefault(part, {})
-            table[name] = value
-    return build_config({**tree, "device": context.config.device}, str(context.run.root))
+        settings |= Provenance.from_record(record).settings
+    return config_of({**settings, "device": context.config.device}, str(context.run.root))
 
 
 def _results(run: RunFolder) -> dict[str, Any]:

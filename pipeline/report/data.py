@@ -24,6 +24,7 @@ from pipeline.messages.errors import PipelineError
 from pipeline.stages.inputs import model_features_and_text
 from pipeline.workspace.config import Config, build_config
 from pipeline.workspace.context import Context
+from pipeline.workspace.evaluate_settings import Rule
 from pipeline.workspace.folder import RunFolder, Workspace
 from pipeline.workspace.provenance import read_record
 
@@ -60,9 +61,10 @@ class RunData:
         return self.folder.root.name
 
     @property
-    def rule(self) -> str:
-        """The selection rule of the headline: val, last or oracle."""
-        return str(self.results["selection"])
+    def rule(self) -> Rule:
+        """The selection rule of the headline."""
+        rule: Rule = self.results["selection"]
+        return rule
 
     @property
     def seeds(self) -> tuple[int, ...]:

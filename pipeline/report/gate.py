@@ -3,6 +3,7 @@
 Letters: N test clips.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from data.stores.prediction_store import Predictions
 from models.zero_shot.metrics import harmonic_mean
 from pipeline.report.data import RunData
 from pipeline.report.plot import GREY, SEEN, THIRD, UNSEEN, Plot, axis, layout
+from pipeline.workspace.evaluate_settings import GZSL_WAYS, Way
 
 MOST_POINTS = 300  # of a curve
 
@@ -45,12 +47,12 @@ def trade_off(predictions: Predictions, seed: int, thresholds: NDArray[np.float6
     return TradeOff(thresholds, seen, 100 * (taken & right_if_unseen)[:, unseen].mean(axis=1))
 
 
-WAYS = {
-    "gzsl": ("fitted gate (chosen)", "star", 16),
-    "gzsl_tuned_gate": ("tuned gate", "square", 10),
-    "gzsl_soft_gate": ("soft gate", "triangle-up", 10),
-    "gzsl_stacking": ("calibrated stacking", "cross", 10),
-    "gzsl_oracle_gate": ("perfect gate", "x", 10),
+MARKS: Mapping[Way, str] = {
+    "gzsl": "star",
+    "gzsl_tuned_gate": "square",
+    "gzsl_soft_gate": "triangle-up",
+    "gzsl_stacking": "cross",
+    "gzsl_oracle_gate": "x",
 }
 
 
@@ -70,15 +72,19 @@ def trade_off_curve(run: RunData, predictions: Predictions) -> Plot:
             "<extra>%{fullData.name}</extra>",
         )
     points = run.results["seeds"][str(predictions.seeds[0].seed)][run.rule]
-    for key, (name, symbol, size) in WAYS.items():
+    for key, name in GZSL_WAYS.items():
         if key in points:
             figure.add_scatter(
                 x=[points[key]["seen"]],
                 y=[points[key]["unseen"]],
                 customdata=[points[key]["h"]],
                 mode="markers",
-                name=name,
-                marker={"symbol": symbol, "size": size, "color": UNSEEN if key == "gzsl" else THIRD},
+                name=f"{name} (chosen)" if key == "gzsl" else name,
+                marker={
+                    "symbol": MARKS[key],
+                    "size": 16 if key == "gzsl" else 10,
+                    "color": UNSEEN if key == "gzsl" else THIRD,
+                },
                 hovertemplate="seen %{x:.1f} %, unseen %{y:.1f} %, H %{customdata:.1f} %"
                 "<extra>%{fullData.name}</extra>",
             )

@@ -17,7 +17,8 @@ from pipeline.report.latents import latent_figure
 from pipeline.report.mistakes import Mistake, worst_mistakes
 from pipeline.report.model import latent_map, read_gains
 from pipeline.report.plot import Plot
-from pipeline.report.tables import Table, class_table, commands, descriptions, missing_texts, most_confused
+from pipeline.report.tables import class_table, commands, descriptions, missing_texts, most_confused
+from pipeline.stages.result_tables import Table
 from pipeline.workspace.folder import PHASES
 from pipeline.workspace.provenance import read_record
 

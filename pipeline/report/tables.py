@@ -2,7 +2,7 @@
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,31 +10,12 @@ from data.splits import action_label
 from data.stores.prediction_store import Predictions
 from pipeline.report.data import Missing, RunData, attempt
 from pipeline.report.figures import class_accuracy
-from pipeline.stages.comparison import COLUMNS, differences, published
-from pipeline.stages.results import GZSL_WAYS
+from pipeline.stages.comparison import comparison_table, differences, published
+from pipeline.stages.result_tables import Table, number, results_table, seen_unseen_h
 from pipeline.workspace.evaluate_settings import RULES
 
 MADE_DATASET = "demo"
 MOST_ROWS = 15  # of the table of confusions
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of texts; the first column names the rows."""
-
-    head: list[str]
-    rows: list[list[str]]
-    about: str = ""
-
-
-def _number(run: RunData, rule: str, *keys: str) -> str:
-    """ "12.3 ± 0.4" of a number under `rule`; the spread only with several seeds."""
-    value, spread = run.results["mean"][rule], run.results["std"][rule]
-    for key in keys:
-        if key not in value:
-            return "-"
-        value, spread = value[key], spread[key]
-    return f"{value:.1f} ± {spread:.1f}" if len(run.seeds) > 1 else f"{value:.1f}"
 
 
 def summary(runs: list[RunData]) -> Table:
@@ -42,9 +23,9 @@ def summary(runs: list[RunData]) -> Table:
     rows = [
         [
             run.title,
-            _number(run, run.rule, "zsl", "top1"),
-            f"{run.results['mean'][run.rule]['zsl']['chance']:.1f}",
-            *(_number(run, run.rule, "gzsl", part) for part in ("seen", "unseen", "h")),
+            number(run.results, run.rule, "zsl.top1"),
+            number(run.results, run.rule, "zsl.chance"),
+            *seen_unseen_h(run.results, run.rule),
             f"{run.rule}, {len(run.seeds)} seed{'s' if len(run.seeds) > 1 else ''}",
             f"{run.config.dataset.name}, {run.results['split']['name']}, {run.results['protocol']}",
         ]
@@ -56,15 +37,6 @@ def summary(runs: list[RunData]) -> Table:
 
 def result_tables(run: RunData) -> list[tuple[str, Table]]:
     """All numbers of one run: every way under every rule, and each seed."""
-    head = ["percent", *(f"{rule} (headline)" if rule == run.rule else rule for rule in RULES)]
-    rows = [
-        [name, *(_number(run, rule, "zsl", key) for rule in RULES)]
-        for name, key in (("ZSL top-1", "top1"), ("ZSL mean of classes", "per_class"))
-    ]
-    rows.append(["chance", *(f"{run.results['mean'][rule]['zsl']['chance']:.1f}" for rule in RULES)])
-    for key, name in GZSL_WAYS.items():
-        for part, words in (("seen", "seen"), ("unseen", "unseen"), ("h", "H")):
-            rows.append([f"{name}: {words}", *(_number(run, rule, key, part) for rule in RULES)])
     seeds = [
         [
             f"seed {seed}, {rule}",
@@ -75,39 +47,22 @@ def result_tables(run: RunData) -> list[tuple[str, Table]]:
         for seed, scores in run.results["seeds"].items()
         for rule in RULES
     ]
-    spread = f"Mean ± standard deviation of {len(run.seeds)} seeds." if len(run.seeds) > 1 else "One seed."
-    about = (
-        f"{spread} val takes the cycle that is best on pseudo-unseen actions, last the last one, oracle the best on "
-        "test clips: no result to report, but what published numbers are."
-    )
+    results = results_table(run.results)
+    rules = "; ".join(f"{rule}: {meaning}" for rule, meaning in RULES.items())
+    about = f"{results.about[0].upper()}{results.about[1:]}. * marks the rule of the headline. {rules}."
     by_seed = Table(["seed, rule", "cycle", "ZSL top-1", "ZSL classes", "seen", "unseen", "H"], seeds)
-    return [("Every rule", Table(head, rows, about)), ("Every seed", by_seed)]
+    return [("Every rule", replace(results, about=about)), ("Every seed", by_seed)]
 
 
 def paper_table(run: RunData) -> tuple[Table, list[str]] | None:
     """Published results on the run's split, the run beneath them, and how it differs; None off the published splits."""
-    rows = [
-        [
-            method + (" (misprinted)" if row.get("misprinted") else ""),
-            *(f"{row[c]:.1f}" if c in row else "-" for c in COLUMNS),
-        ]
-        for method, row in published(run.results["split"]["name"]).items()
-    ]
-    if not rows:
+    split = run.results["split"]["name"]
+    if not published(split):
         return None
-    for rule in RULES:
-        rows.append(
-            [
-                f"this run, {rule}",
-                _number(run, rule, "zsl", "top1"),
-                *(_number(run, rule, "gzsl", c) for c in COLUMNS[1:]),
-            ]
-        )
     found = attempt(lambda: differences(run.context, run.config))
-    notes = [found.reason] if isinstance(found, Missing) else found
-    return Table(
-        ["method", "ZSL", "seen", "unseen", "H"], rows, "Percent, cross-subject; published numbers as printed."
-    ), notes
+    about = "Percent, cross-subject; published numbers as printed."
+    table = replace(comparison_table(run.results, split), about=about)
+    return table, [found.reason] if isinstance(found, Missing) else found
 
 
 def headline(run: RunData) -> str:

@@ -17,10 +17,9 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
-from rich.table import Table
 
 from data.errors import DataError
 from data.stores.files import replacing
@@ -29,13 +28,14 @@ from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError, WrongUsage
 from pipeline.running.run import chosen_stages, run_stages
 from pipeline.stages.parallel import worked_on
+from pipeline.stages.result_tables import Table, number, on_screen
 from pipeline.workspace.config import load_config
 from pipeline.workspace.context import Context
-from pipeline.workspace.evaluate_settings import RULES
+from pipeline.workspace.evaluate_settings import RULES, Way
 from pipeline.workspace.folder import Workspace
 
 ALLOWED = ("model.", "train.", "evaluate.", "text.levels")
-COLUMNS = {
+COLUMNS: Mapping[str, tuple[Way | Literal["zsl", "val_phase"], str]] = {
     "zsl_top1": ("zsl", "top1"),
     "zsl_per_class": ("zsl", "per_class"),
     "seen": ("gzsl", "seen"),
@@ -124,7 +124,7 @@ def sweep(context: Context, grid: str, overrides: Sequence[str] = (), workers: i
         found.append({"row": row, "run": names[row], "fault": faults, "settings": rows[row], "results": results})
     path = context.workspace.sweep(name)
     _write_csv(path, found)
-    Console().print(_table(name, found))
+    Console().print(on_screen(_table(found), f"{name}: ZSL / GZSL H, mean over seeds (± of ZSL)"))
     failed = [row for row in found if row["fault"]]
     if failed:
         raise PipelineError(
@@ -170,20 +170,16 @@ def _write_csv(path: Path, found: Sequence[Row]) -> None:
                 writer.writerow(cells([row["row"], row["run"], rule, seeds, *settings, *numbers, row["fault"]]))
 
 
-def _table(name: str, found: Sequence[Row]) -> Table:
+def _table(found: Sequence[Row]) -> Table:
     """ZSL and GZSL H of every row under every rule, and the val phase's own ZSL, by which rows may be chosen."""
-    table = Table(title=f"{name}: ZSL / GZSL H, mean over seeds (± of ZSL)")
-    table.add_column("row")
-    for heading in ("val phase ZSL", *RULES):
-        table.add_column(heading, justify="right")
+    rows = []
     for row in found:
+        results = row["results"]
         if row["fault"]:
-            table.add_row(row["row"], "failed", *("" for _ in RULES))
+            rows.append([row["row"], "failed", *("" for _ in RULES)])
             continue
-        mean, std = row["results"]["mean"], row["results"]["std"]
-        cells = [
-            f"{mean[rule]['zsl']['top1']:.1f} ± {std[rule]['zsl']['top1']:.1f} / {mean[rule]['gzsl']['h']:.1f}"
-            for rule in RULES
+        accuracies = [
+            f"{number(results, rule, 'zsl.top1')} / {number(results, rule, 'gzsl.h', spread=False)}" for rule in RULES
         ]
-        table.add_row(row["row"], f"{mean['val']['val_phase']['zsl_top1']:.1f}", *cells)
-    return table
+        rows.append([row["row"], number(results, "val", "val_phase.zsl_top1", spread=False), *accuracies])
+    return Table(["row", "val phase ZSL", *RULES], rows)

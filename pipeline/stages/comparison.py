@@ -6,11 +6,10 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from rich.table import Table
-
 from data.stores import h5
 from models.fsvae.settings import ModelSettings
 from models.text.settings import TextSettings
+from pipeline.stages.result_tables import Table, number, seen_unseen_h
 from pipeline.workspace.config import Config
 from pipeline.workspace.context import Context
 from pipeline.workspace.evaluate_settings import RULES
@@ -59,15 +58,14 @@ def differences(context: Context, trained: Config) -> list[str]:
 
 def comparison_table(results: Mapping[str, Any], split: str) -> Table:
     """The published rows of `split`, then this run's under every rule, with the fitted gate."""
-    table = Table(title=f"published results on {split}, cross-subject")
-    for column in ("method", "ZSL", "S", "U", "H"):
-        table.add_column(column, justify="left" if column == "method" else "right")
-    for method, row in published(split).items():
-        mark = " (misprinted)" if row.get("misprinted") else ""
-        table.add_row(method + mark, *(f"{row[column]:.1f}" if column in row else "" for column in COLUMNS))
-    table.add_section()
-    for rule in RULES:
-        mean = results["mean"][rule]
-        numbers = (mean["zsl"]["top1"], *(mean["gzsl"][column] for column in COLUMNS[1:]))
-        table.add_row(f"this run, {rule}", *(f"{number:.1f}" for number in numbers))
-    return table
+    rows = [
+        [
+            f"{method} (misprinted)" if row.get("misprinted") else method,
+            *(f"{row[column]:.1f}" if column in row else "-" for column in COLUMNS),
+        ]
+        for method, row in published(split).items()
+    ]
+    this_run = [
+        [f"this run, {rule}", number(results, rule, "zsl.top1"), *seen_unseen_h(results, rule)] for rule in RULES
+    ]
+    return Table(["method", "ZSL", "S", "U", "H"], [*rows, *this_run], groups=(len(rows),))

@@ -4,7 +4,7 @@ What was trained is read from the record in model.safetensors; only the table [e
 now. Every cycle of both phases is scored; pipeline/stages/scoring.py has the rules.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -26,7 +26,8 @@ from pipeline.stages.caveats import caveats, one_sided_gate
 from pipeline.stages.comparison import comparison_table, differences, published
 from pipeline.stages.inputs import model_features_and_text
 from pipeline.stages.parallel import worked_on
-from pipeline.stages.results import Tree, over_seeds, print_caveats, results_table, write_predictions, write_results
+from pipeline.stages.result_tables import on_screen, results_table
+from pipeline.stages.results import Tree, over_seeds, print_caveats, write_predictions, write_results
 from pipeline.stages.scoring import (
     CycleScores,
     PhaseScoring,
@@ -37,8 +38,9 @@ from pipeline.stages.scoring import (
     score,
     tune,
 )
-from pipeline.workspace.config import Config, build_config
+from pipeline.workspace.config import Config, config_of
 from pipeline.workspace.context import Context
+from pipeline.workspace.dotted_keys import nested
 from pipeline.workspace.evaluate_settings import RULES, EvaluateSettings, Rule
 from pipeline.workspace.folder import PHASES, PhaseName
 from pipeline.workspace.provenance import Provenance, package_versions, read_record
@@ -91,10 +93,12 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     write_results(context.run.results, results)
     title = f"{context.run_name}: {trained.dataset.name}, split {split.name}, {trained.dataset.protocol}"
     screen = Console()
-    screen.print(results_table(results, context.config.evaluate.selection, title))
+    screen.print(on_screen(results_table(results), title))
     print_caveats(screen, results)
     if published(split.name):
-        screen.print(comparison_table(results, split.name))
+        screen.print(
+            on_screen(comparison_table(results, split.name), f"published results on {split.name}, cross-subject")
+        )
         screen.print(
             "The rows above this run's pick the cycle on the test classes, as oracle does. Not as in the paper:"
         )
@@ -106,7 +110,7 @@ def trained_config(context: Context) -> Config:
     """The settings that the run was trained with, from the record in its weights; the others have their defaults."""
     path = context.run.model
     settings = Provenance.from_record(read_record(path)).settings
-    return build_config(_tree(settings), str(path))
+    return config_of(settings, str(path))
 
 
 def made_with(context: Context) -> dict[str, Any]:
@@ -120,19 +124,7 @@ def made_with(context: Context) -> dict[str, Any]:
         with suppress(DataError, PipelineError):
             settings |= Provenance.from_record(read_record(path)).settings
     known = Config().flat()
-    return _tree({key: value for key, value in settings.items() if key in known})
-
-
-def _tree(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted keys as tables in tables."""
-    tree: dict[str, Any] = {}
-    for key, value in settings.items():
-        *tables, name = key.split(".")
-        table = tree
-        for part in tables:
-            table = table.setdefault(part, {})
-        table[name] = value
-    return tree
+    return nested({key: value for key, value in settings.items() if key in known})
 
 
 def phase_scoring(

@@ -1,4 +1,4 @@
-"""results.json and predictions.h5 of a run, and the table on the screen."""
+"""results.json and predictions.h5 of a run, and the results on the screen."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,24 +7,17 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from data.stores import h5
 from data.stores.files import replacing, sealed
 from data.stores.prediction_store import Confusions, Decision, Predictions, SeedPredictions, write_clips, write_seed
 from models.zero_shot.metrics import confusion_matrix
+from pipeline.stages.result_tables import on_screen, results_table
 from pipeline.stages.scoring import CycleScores, PhaseScoring, Prediction
 from pipeline.workspace.context import Context
-from pipeline.workspace.evaluate_settings import RULES, Rule
+from pipeline.workspace.evaluate_settings import Rule
 from pipeline.workspace.provenance import json_fingerprint
 
-GZSL_WAYS = {
-    "gzsl": "fitted gate",
-    "gzsl_tuned_gate": "tuned gate",
-    "gzsl_soft_gate": "soft gate",
-    "gzsl_stacking": "calibrated stacking",
-    "gzsl_oracle_gate": "perfect gate",
-}
 Tree = dict[str, Any]
 
 
@@ -85,7 +78,7 @@ def print_results(context: Context) -> None:
     results = json.loads(context.run.results.read_text("utf-8"))
     title = f"{context.run_name}: split {results['split']['name']}, {results['protocol']}, up to date"
     screen = Console()
-    screen.print(results_table(results, results["selection"], title))
+    screen.print(on_screen(results_table(results), title))
     print_caveats(screen, results)
 
 
@@ -93,36 +86,3 @@ def print_caveats(screen: Console, results: Tree) -> None:
     """What a reader of the table must know."""
     for caveat in results.get("caveats", ()):
         screen.print(f"warning: {caveat}", style="yellow", highlight=False, markup=False)
-
-
-def results_table(results: Tree, headline: Rule, title: str) -> Table:
-    """The rules side by side; the rule of the headline is marked."""
-    seeds = len(results["seeds"])
-    table = Table(title=title, caption=f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed")
-    table.add_column("percent")
-    for rule in RULES:
-        table.add_column(f"{rule} *" if rule == headline else rule, justify="right")
-    mean, std = results["mean"], results["std"]
-
-    def row(name: str, *keys: str) -> None:
-        cells = []
-        for rule in RULES:
-            numbers = [_number(mean[rule], std[rule], key, with_spread=seeds > 1 and key == keys[-1]) for key in keys]
-            cells.append(" / ".join(numbers))
-        table.add_row(name, *cells)
-
-    row("ZSL top-1", "zsl.top1")
-    row("ZSL mean of classes", "zsl.per_class")
-    row("chance", "zsl.chance")
-    table.add_section()
-    for key, name in GZSL_WAYS.items():
-        row(f"S / U / H, {name}", f"{key}.seen", f"{key}.unseen", f"{key}.h")
-    table.add_section()
-    row("cycle", "cycle")
-    return table
-
-
-def _number(mean: Tree, std: Tree, key: str, with_spread: bool) -> str:
-    table, _, name = key.rpartition(".")
-    value, spread = (tree[table][name] if table else tree[name] for tree in (mean, std))
-    return f"{value:.1f} ± {spread:.1f}" if with_spread and spread else f"{value:.1f}"

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from models.aligners.protocol import Aligner, Arrays, Entropy, State
 from models.zero_shot.gate import Bools, Floats, Gate, best_threshold, fitted_clips, gate_features, route, softmax
 from models.zero_shot.metrics import Actions, harmonic_mean, per_class, top1
-from pipeline.workspace.evaluate_settings import EvaluateSettings, Rule
+from pipeline.workspace.evaluate_settings import EvaluateSettings, Rule, Way
 from pipeline.workspace.folder import PHASES, PhaseName
 
 TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # tried on the val phase
@@ -171,7 +171,7 @@ def score(
         return np.asarray(table[column + np.where(is_unseen, len(test.seen), 0)])
 
     fitted = actions("hard", seen_set, gate, settings.gate.threshold)
-    ways = {
+    ways: dict[Way, Actions] = {
         "gzsl": fitted,
         "gzsl_tuned_gate": actions("hard", seen_tuned, tuned_gate, tuned.threshold),
         "gzsl_soft_gate": actions("soft", seen_set, gate, 0.0),

@@ -7,7 +7,7 @@ module puts them together. Unknown keys are errors, and every key has a default.
 import difflib
 import shlex
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from models.fsvae.settings import ModelSettings, TrainSettings
 from models.shift_gcn.settings import BackboneSettings
 from models.text.settings import TextSettings
 from pipeline.messages.errors import ConfigError, OverrideError
+from pipeline.workspace.dotted_keys import flattened, nested, put
 from pipeline.workspace.evaluate_settings import EvaluateSettings
 
 MAX_BYTES = 1 << 20
@@ -49,7 +50,7 @@ class Config(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
 
     def flat(self) -> dict[str, Any]:
         """Dotted keys to values: {"train.alpha": 0.5, ...}."""
-        return dict(_flatten(self.plain()))
+        return flattened(self.plain())
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -92,7 +93,7 @@ def build_config(tree: Mapping[str, Any], source: str) -> Config:
 
     Raises ConfigError that lists every fault, by dotted key; `source` is what it names first.
     """
-    nul = [key for key, value in _flatten(tree) if _holds_nul(value) or "\0" in key]
+    nul = [key for key, value in flattened(tree).items() if _holds_nul(value) or "\0" in key]
     if nul:
         raise ConfigError(f"{source}: {_short(nul[0])} holds a NUL character, which no name or path can have")
     try:
@@ -101,6 +102,14 @@ def build_config(tree: Mapping[str, Any], source: str) -> Config:
         faults = [_fault(detail["type"], detail["loc"], detail["msg"], detail["input"]) for detail in error.errors()]
         more = [f"and {len(faults) - MAX_FAULTS} more"] if len(faults) > MAX_FAULTS else []
         raise ConfigError(f"{source}: " + "; ".join([*faults[:MAX_FAULTS], *more])) from None
+
+
+def config_of(settings: Mapping[str, Any], source: str) -> Config:
+    """The dotted keys `settings`, as a record of `source` holds them, as settings. Raises ConfigError."""
+    try:
+        return build_config(nested(settings), source)
+    except ValueError as error:
+        raise ConfigError(f"{source}: {error}") from None
 
 
 def dump_config(config: Config) -> str:
@@ -130,23 +139,13 @@ def _short(text: str) -> str:
 
 def _lay_over(tree: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
-    parts = key.strip().split(".")
-    if not equals or not all(parts):
+    if not equals or not all(key.strip().split(".")):
         raise OverrideError(f"--set {override}: write key=value, as in --set train.steps_per_cycle=200")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
         value = text.strip()  # so that a plain word needs no quotes
-    for part in parts[:-1]:
-        tree = tree.setdefault(part, {})
-        if not isinstance(tree, dict):
-            raise OverrideError(f"--set {override}: {part} is a value, not a table")
-    tree[parts[-1]] = value
-
-
-def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+    try:
+        put(tree, key.strip(), value)
+    except ValueError as error:
+        raise OverrideError(f"--set {override}: {error}") from None

@@ -1,14 +1,30 @@
-"""Settings of the evaluation: the table [evaluate] of config.toml."""
+"""Settings of the evaluation (the table [evaluate] of config.toml), and the names of what it compares."""
 
-from typing import Literal, get_args
+from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from models.fsvae.settings import ClassifierSettings
 from models.zero_shot.settings import GateSettings
 
-Rule = Literal["val", "last", "oracle"]  # which cycle of training counts; pipeline/stages/scoring.py says how
-RULES: tuple[Rule, ...] = get_args(Rule)
+Rule = Literal["val", "last", "oracle"]
+
+RULES: Mapping[Rule, str] = {  # which cycle of training each takes in the test phase
+    "val": "the cycle that is best on the pseudo-unseen actions of the val phase",
+    "last": "the last cycle",
+    "oracle": "the cycle that is best on the unseen test clips. Published numbers use it. Do not report it as a result",
+}
+
+Way = Literal["gzsl", "gzsl_tuned_gate", "gzsl_soft_gate", "gzsl_stacking", "gzsl_oracle_gate"]
+
+GZSL_WAYS: Mapping[Way, str] = {  # to choose between seen and unseen actions: keys of results.json, and their names
+    "gzsl": "fitted gate",  # of the headline
+    "gzsl_tuned_gate": "tuned gate",
+    "gzsl_soft_gate": "soft gate",
+    "gzsl_stacking": "calibrated stacking",
+    "gzsl_oracle_gate": "perfect gate",
+}
 
 
 class EvaluateSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):

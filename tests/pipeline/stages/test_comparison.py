@@ -11,6 +11,7 @@ from data.splits import split_names
 from models.zero_shot.metrics import harmonic_mean
 from pipeline.exchange.import_text import import_text
 from pipeline.stages.comparison import comparison_table, differences, published
+from pipeline.stages.result_tables import on_screen
 from pipeline.workspace.config import build_config
 from pipeline.workspace.provenance import read_record
 from tests.pipeline.stages.test_train import SMALL
@@ -40,7 +41,7 @@ def test_the_table_has_this_run_below_the_published() -> None:
     scores: dict[str, Any] = {"zsl": {"top1": 12.3}, "gzsl": {"seen": 1.0, "unseen": 2.0, "h": 1.3}}
     results = {"mean": {"val": scores, "last": scores, "oracle": scores}}
     screen = Console(file=io.StringIO(), width=120)
-    screen.print(comparison_table(results, SPLITS[0]))
+    screen.print(on_screen(comparison_table(results, SPLITS[0]), SPLITS[0]))
     printed = screen.file.getvalue()  # type: ignore[attr-defined]
     assert printed.index("FS-VAE (reproduction 2)") < printed.index("this run, val")
     assert "12.3" in printed

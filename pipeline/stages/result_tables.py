@@ -1,0 +1,71 @@
+"""Tables of results as text, made once for the screen and for the page of a report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table as ScreenTable
+
+from pipeline.workspace.evaluate_settings import GZSL_WAYS, RULES, Rule
+
+Results = Mapping[str, Any]  # what results.json holds
+
+
+@dataclass(frozen=True)
+class Table:
+    """Headings and cells. The first column names the rows, `about` says what the numbers are."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    about: str = ""
+    groups: Sequence[int] = ()  # the rows that begin a new group
+
+
+ZSL_ROWS = (("ZSL top-1", "top1"), ("ZSL mean of classes", "per_class"), ("chance", "chance"))
+
+
+def results_table(results: Results) -> Table:
+    """All accuracies of a run: a column a rule, that of the headline marked *."""
+    rows = [[name, *(number(results, rule, f"zsl.{key}") for rule in RULES)] for name, key in ZSL_ROWS]
+    for way, name in GZSL_WAYS.items():
+        rows.append([f"S / U / H, {name}", *(" / ".join(seen_unseen_h(results, rule, way)) for rule in RULES)])
+    rows.append(["cycle", *(number(results, rule, "cycle") for rule in RULES)])
+    seeds = len(results["seeds"])
+    about = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
+    head = ["percent", *(f"{rule} *" if rule == results["selection"] else rule for rule in RULES)]
+    return Table(head, rows, about, groups=(len(ZSL_ROWS), len(rows) - 1))
+
+
+def seen_unseen_h(results: Results, rule: Rule, way: str = "gzsl") -> list[str]:
+    """Seen accuracy, unseen accuracy and H, which alone has its spread."""
+    return [number(results, rule, f"{way}.{key}", spread=key == "h") for key in ("seen", "unseen", "h")]
+
+
+def number(results: Results, rule: Rule, key: str, *, spread: bool = True) -> str:
+    """ "12.3 ± 0.4" of the dotted `key` under `rule`: mean and, where seeds differ, standard deviation.
+
+    "-" where the results have no such key.
+    """
+    mean, deviation = (_at(results.get(statistic), rule, *key.split(".")) for statistic in ("mean", "std"))
+    if mean is None:
+        return "-"
+    return f"{mean:.1f} ± {deviation:.1f}" if spread and deviation else f"{mean:.1f}"
+
+
+def _at(tree: Any, *keys: str) -> float | None:
+    for key in keys:
+        tree = tree.get(key) if isinstance(tree, Mapping) else None
+    return None if tree is None else float(tree)
+
+
+def on_screen(table: Table, title: str) -> ScreenTable:
+    """The same for a terminal."""
+    screen = ScreenTable(title=title, caption=table.about or None)
+    for column, heading in enumerate(table.head):
+        screen.add_column(heading, justify="right" if column else "left")
+    for place, row in enumerate(table.rows):
+        if place in table.groups:
+            screen.add_section()
+        screen.add_row(*map(escape, row))
+    return screen

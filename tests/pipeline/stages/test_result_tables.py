@@ -1,0 +1,53 @@
+import io
+from typing import Any, get_args
+
+from rich.console import Console
+
+from pipeline.stages.result_tables import Table, number, on_screen, results_table
+from pipeline.workspace.evaluate_settings import GZSL_WAYS, RULES, Rule, Way
+
+
+def tree(value: float) -> dict[str, Any]:
+    ways: dict[str, Any] = {way: {"seen": value + 1, "unseen": value + 2, "h": value + 3} for way in GZSL_WAYS}
+    return {"cycle": value, "zsl": {"top1": value, "per_class": value, "chance": 20.0 if value > 1 else 0.0}, **ways}
+
+
+RESULTS = {
+    "mean": {rule: tree(50.0 + place) for place, rule in enumerate(RULES)},
+    "std": {rule: tree(0.5) for rule in RULES},
+    "seeds": {"5": {}, "6": {}},
+    "selection": "last",
+}
+
+
+def test_every_rule_and_every_way_has_a_name() -> None:
+    assert tuple(RULES) == get_args(Rule)
+    assert tuple(GZSL_WAYS) == get_args(Way)
+
+
+def test_a_number_has_its_spread_where_seeds_differ() -> None:
+    assert number(RESULTS, "val", "zsl.top1") == "50.0 ± 0.5"
+    assert number(RESULTS, "val", "zsl.top1", spread=False) == "50.0"
+    assert number(RESULTS, "oracle", "zsl.chance") == "20.0"
+    assert number(RESULTS, "val", "gzsl_of_another_program.h") == "-"
+
+
+def test_the_table_has_a_column_a_rule_and_a_row_a_way() -> None:
+    table = results_table(RESULTS)
+    assert list(table.head) == ["percent", "val", "last *", "oracle"]
+    rows = {row[0]: list(row[1:]) for row in table.rows}
+    assert rows["S / U / H, perfect gate"][1] == "52.0 / 53.0 / 54.0 ± 3.5"
+    assert len(rows) == 3 + len(GZSL_WAYS) + 1
+    assert [table.rows[place][0] for place in table.groups] == ["S / U / H, fitted gate", "cycle"]
+    assert table.about == "mean ± standard deviation of 2 seeds"
+
+
+def test_the_screen_shows_what_the_table_holds() -> None:
+    screen = Console(file=io.StringIO(), width=60)
+    screen.print(
+        on_screen(Table(["row", "H"], [["[red]", "1.0"], ["b", "2.0"]], "of made clips", groups=(1,)), "title")
+    )
+    assert isinstance(screen.file, io.StringIO)
+    printed = screen.file.getvalue()
+    assert "[red]" in printed
+    assert printed.index("1.0") < printed.index("├") < printed.index("2.0") < printed.index("of made clips")
