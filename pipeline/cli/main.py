@@ -2,17 +2,17 @@
 
 fsvae-pipe -w DIR COMMAND
 
-The commands stand in pipeline/cli/stages.py and pipeline/cli/tools.py, what they do in a module of their name.
+The commands and their own options are in pipeline/cli/stage_commands.py and pipeline/cli/tool_commands.py. What a
+command does is in a module of its name.
 """
 
 from pathlib import Path
 
 import click
 
-from pipeline.cli import stages as cli_stages
-from pipeline.cli import tools as cli_tools
+from pipeline.cli import stage_commands, tool_commands
+from pipeline.cli.exit_codes import Program
 from pipeline.cli.options import take_workspace, workspace_option
-from pipeline.cli.program import Program
 from pipeline.stages.table import STAGES
 
 
@@ -40,18 +40,18 @@ def main() -> None:
 
 
 COMMANDS = (
-    cli_stages.init,
-    *map(cli_stages.stage_command, STAGES),
-    cli_stages.run,
-    cli_stages.status,
-    cli_tools.import_files,
-    cli_tools.show,
-    cli_tools.predict,
-    cli_tools.export,
-    cli_tools.report,
-    cli_tools.texts,
-    cli_tools.sweep,
-    cli_tools.demo,
+    stage_commands.init,
+    *map(stage_commands.stage_command, STAGES),
+    stage_commands.run,
+    stage_commands.status,
+    tool_commands.import_files,
+    tool_commands.show,
+    tool_commands.predict,
+    tool_commands.export,
+    tool_commands.report,
+    tool_commands.texts,
+    tool_commands.sweep,
+    tool_commands.demo,
 )  # in the order in which a user meets them
 for _command in COMMANDS:
     workspace_option(_command)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from data.splits import action_label
 from models.zero_shot.metrics import confusion_matrix
-from pipeline.report.data import Predictions, RunData
-from pipeline.report.model import Gains
-from pipeline.report.plot import COLOURS, FOURTH, GREY, SEEN, THIRD, UNSEEN, Plot, axis, hover_text, layout, short
+from pipeline.report.frequency_gains import Gains
+from pipeline.report.plot_style import COLOURS, FOURTH, GREY, SEEN, THIRD, UNSEEN, Plot, axis, hover_text, layout, short
+from pipeline.report.run_data import Predictions, RunData
 
 WIDE_ACTIONS = 20  # a matrix of more takes the whole width
 

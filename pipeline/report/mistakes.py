@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from data.errors import DataError
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.pages.skeleton_player import FRAMES_PER_SECOND, MovingSkeleton
-from pipeline.report.data import Missing, Predictions, RunData, SeedPredictions
+from pipeline.report.run_data import Missing, Predictions, RunData, SeedPredictions
 from pipeline.show.show import read_stored
 
 SHOWN = 6  # of each kind

@@ -9,8 +9,8 @@ import plotly.io as pio
 from plotly.offline import get_plotlyjs
 
 from pipeline.pages.skeleton_player import page_file, render_page
-from pipeline.report.data import RunData
-from pipeline.report.plot import Plot
+from pipeline.report.plot_style import Plot
+from pipeline.report.run_data import RunData
 from pipeline.report.sections import SECTIONS, Panel
 from pipeline.report.tables import headline, notices, paper_table, result_tables, summary
 

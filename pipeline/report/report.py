@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data.stores.files import replacing
 from pipeline.messages.errors import PipelineError
-from pipeline.report.data import read_run
+from pipeline.report.run_data import read_run
 from pipeline.workspace.folder import Workspace
 
 

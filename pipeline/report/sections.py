@@ -9,14 +9,14 @@ import numpy as np
 
 from data.errors import DataError
 from pipeline.phases.features_and_texts import text_matrix
-from pipeline.report.data import Missing, Predictions, RunData, attempt
 from pipeline.report.figures import accuracy_against_texts, backbone_learning, confusion, gains, learning
-from pipeline.report.gate import trade_off_curve, trade_off_over_threshold
-from pipeline.report.latents import latent_figure
+from pipeline.report.frequency_gains import latent_map, read_gains
+from pipeline.report.latent_map import latent_figure
 from pipeline.report.mistakes import Mistake, worst_mistakes
-from pipeline.report.model import latent_map, read_gains
-from pipeline.report.plot import Plot
+from pipeline.report.plot_style import Plot
+from pipeline.report.run_data import Missing, Predictions, RunData, attempt
 from pipeline.report.tables import Table, class_table, commands, descriptions, missing_texts, most_confused
+from pipeline.report.trade_off import trade_off_curve, trade_off_over_threshold
 from pipeline.workspace.folder import PHASES
 from pipeline.workspace.provenance import read_record
 

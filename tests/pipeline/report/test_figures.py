@@ -9,12 +9,12 @@ import pytest
 
 from data.stores.text_store import read_text_features
 from models.shift_gcn.state import EpochReport
-from pipeline.report.data import Missing, Predictions, RunData, read_run
 from pipeline.report.figures import backbone_learning, class_accuracy, confusion
-from pipeline.report.gate import trade_off
+from pipeline.report.frequency_gains import latent_map, read_gains
 from pipeline.report.mistakes import SHOWN, worst_mistakes
-from pipeline.report.model import latent_map, read_gains
+from pipeline.report.run_data import Missing, Predictions, RunData, read_run
 from pipeline.report.sections import nearest_texts
+from pipeline.report.trade_off import trade_off
 from pipeline.workspace.folder import Workspace
 from tests.shared.made_report import MADE
 

@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 from data.stores.text_store import read_text_features, write_text_features
 from pipeline.cli.main import main
 from pipeline.exchange.import_text import import_text
-from pipeline.report.data import read_run
-from pipeline.report.model import SHOWN_CLIPS
+from pipeline.report.frequency_gains import SHOWN_CLIPS
+from pipeline.report.run_data import read_run
 from pipeline.report.sections import SECTIONS
 from pipeline.workspace.folder import Workspace
 from pipeline.workspace.provenance import json_fingerprint

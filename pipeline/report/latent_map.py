@@ -5,9 +5,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from data.splits import action_label
-from pipeline.report.data import RunData
-from pipeline.report.model import LatentMap
-from pipeline.report.plot import COLOURS, GREY, SEEN, SYMBOLS, UNSEEN, Plot, axis, hover_text, layout, short
+from pipeline.report.frequency_gains import LatentMap
+from pipeline.report.plot_style import COLOURS, GREY, SEEN, SYMBOLS, UNSEEN, Plot, axis, hover_text, layout, short
+from pipeline.report.run_data import RunData
 
 
 def latent_figure(run: RunData, found: LatentMap, unseen: set[int]) -> Plot:

@@ -11,7 +11,7 @@ import click
 from data.errors import DataError
 from descriptions.errors import DescriptionError
 from models.errors import ModelError
-from pipeline.cli.stopping import hear_signals, take_interrupt
+from pipeline.cli.signals import hear_signals, take_interrupt
 from pipeline.messages.errors import PipelineError, WrongUsage, printable
 from pipeline.messages.hints import told
 

@@ -16,7 +16,7 @@ from models.fsvae.frequency import FrequencyModule
 from models.fsvae.model import FSVAE
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import text_matrix
-from pipeline.report.data import Missing, Predictions, RunData
+from pipeline.report.run_data import Missing, Predictions, RunData
 from pipeline.workspace.weights import read_state, require_as_written
 
 SHOWN_CLIPS = 1000  # of seen and of unseen actions each; a map of more is slow and shows no more

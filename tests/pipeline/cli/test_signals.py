@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from data.stores import h5
-from pipeline.cli.stopping import stop
+from pipeline.cli.signals import stop
 
 ROUNDS = 60
 
@@ -55,7 +55,7 @@ def test_no_signal_is_lost_in_hdf5(tmp_path: Path) -> None:
 def test_the_exit_code_counts_wherever_the_signal_came(tmp_path: Path) -> None:
     program = """
         import sys
-        from pipeline.cli.stopping import take_interrupt
+        from pipeline.cli.signals import take_interrupt
         try:
             exec("raise KeyboardInterrupt")  # as when a dataclass is being made
         except KeyboardInterrupt:

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from models.zero_shot.metrics import harmonic_mean
-from pipeline.report.data import Predictions, RunData
-from pipeline.report.plot import GREY, SEEN, THIRD, UNSEEN, Plot, axis, layout
+from pipeline.report.plot_style import GREY, SEEN, THIRD, UNSEEN, Plot, axis, layout
+from pipeline.report.run_data import Predictions, RunData
 
 MOST_POINTS = 300  # of a curve
 

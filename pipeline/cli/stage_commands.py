@@ -12,7 +12,7 @@ from pipeline.cli.options import locked, raw_option, run_option, with_context
 from pipeline.messages.errors import printable
 from pipeline.messages.hints import told
 from pipeline.running.run import chosen_stages, plan, run_stages
-from pipeline.running.unfilled import require_filled_in
+from pipeline.running.unfilled_settings import require_filled_in
 from pipeline.stages.table import STAGES, Stage
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
