@@ -1,128 +1,94 @@
-"""What a report computes from a run's weights: learnt gains, and the latent space in two dimensions.
+"""The gains of the frequency module in a report: read from the weights of a run, and their plot.
 
-Letters: n shown clips, c actions, D features, Z latent.
+Letters: D coefficients.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+import plotly.graph_objects as go
 import torch
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 
 from data.errors import DataError
-from data.stores.feature_store import read_features
 from models.fsvae.frequency import FrequencyModule
-from models.fsvae.model import FSVAE
 from pipeline.messages.errors import PipelineError
-from pipeline.phases.features_and_texts import text_matrix
-from pipeline.report.run_data import Missing, Predictions, RunData
-from pipeline.workspace.weights import read_state, require_as_written
+from pipeline.report.plot_style import COLOURS, GREY, Plot, axis, layout
+from pipeline.report.run_data import RunData, read_headline_weights
 
-SHOWN_CLIPS = 1000  # of seen and of unseen actions each; a map of more is slow and shows no more
+SKELETON_MODULE = "skeleton_frequency."  # what the module's tensors are called
 
 
 @dataclass(frozen=True)
 class Gains:
-    """The gains of the frequency module on D coefficients: at the start, and learnt, one row a seed."""
+    """The gains of the frequency module of the skeleton branch."""
 
-    start: NDArray[np.float32]  # (D,)
+    initial: NDArray[np.float32]  # (D,), before training
     learnt: NDArray[np.float32]  # (seeds, D)
-    band: NDArray[np.int64]  # (D,)
-
-
-@dataclass(frozen=True)
-class LatentMap:
-    """Mean latents of clips and texts of one seed, on their first two principal components."""
-
-    seed: int
-    clip: NDArray[np.str_]  # (n,)
-    clip_action: NDArray[np.int64]  # (n,)
-    clips: NDArray[np.float64]  # (n, 2)
-    action: NDArray[np.int64]  # (c,)
-    texts: NDArray[np.float64]  # (c, 2)
-    explained: NDArray[np.float64]  # (2,) shares of the variance
-    out_of: int  # clips that the shown ones were drawn from
-
-
-def _cycle(run: RunData, seed: int) -> int:
-    """The cycle that the headline's rule took in the test phase."""
-    return int(run.results["seeds"][str(seed)][run.rule]["cycle"])
-
-
-def _state(run: RunData, seed: int) -> dict[str, torch.Tensor]:
-    require_as_written(run.folder.model)
-    return read_state(run.folder.model, seed, "test", _cycle(run, seed))
+    band: NDArray[np.int64]  # (D,), the band of each coefficient
 
 
 def read_gains(run: RunData) -> Gains:
-    """The skeleton branch's gains. Raises PipelineError when the run has no frequency module, DataError."""
+    """Read the gains of every seed, after the cycle that the headline's rule took in the test phase.
+
+    Raises PipelineError when the run has no frequency module, DataError when its weights can't be read.
+    """
     settings = run.config.model.frequency
     if settings.apply_to == "none":
         raise PipelineError('the run has no frequency module (model.frequency.apply_to = "none")')
     learnt = []
     for seed in run.seeds:
-        state = _state(run, seed)
-        size = _skeleton_size(run, state)
-        module = FrequencyModule(size, settings)
-        start = module.gains().detach().numpy().copy()
-        prefix = "skeleton_frequency."
-        module.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+        weights = read_headline_weights(run, seed)
+        module = FrequencyModule(_skeleton_width(run, weights), settings)
+        initial = module.gains().detach().numpy().copy()
+        module.load_state_dict(
+            {k.removeprefix(SKELETON_MODULE): v for k, v in weights.items() if k.startswith(SKELETON_MODULE)}
+        )
         learnt.append(module.gains().detach().numpy())
-    return Gains(start, np.stack(learnt), module.band.numpy())
+    return Gains(initial, np.stack(learnt), module.band.numpy())
 
 
-def _skeleton_size(run: RunData, state: dict[str, torch.Tensor]) -> int:
-    """D_s, from the first layer of the skeleton encoder."""
-    names = sorted(name for name in state if name.startswith("skeleton.encoder") and name.endswith("weight"))
+def _skeleton_width(run: RunData, weights: dict[str, torch.Tensor]) -> int:
+    """The width of the skeleton feature, told from the first layer of the skeleton encoder."""
+    names = sorted(name for name in weights if name.startswith("skeleton.encoder") and name.endswith("weight"))
     hidden = [name for name in names if "hidden" in name]
     try:
-        return int(state[(hidden or names)[0]].shape[1])
+        return int(weights[(hidden or names)[0]].shape[1])
     except IndexError:
         raise DataError(f"{run.folder.model}: has no skeleton encoder; run `fsvae-pipe train` again") from None
 
 
-def latent_map(run: RunData) -> LatentMap:
-    """The first seed's latents of test clips and of all texts. Raises DataError, PipelineError or ModelError."""
-    predictions = run.predictions
-    if isinstance(predictions, Missing):
-        raise DataError(predictions.reason)
-    seed = run.seeds[0]
-    state = _state(run, seed)
-    features = read_features(run.workspace.features("test"))
-    place = {str(name): index for index, name in enumerate(features.name)}
-    shown = _draw(predictions)
-    gone = [name for name in predictions.name[shown] if str(name) not in place]
-    if gone:
-        raise DataError(f"{run.workspace.features('test')}: has no clip {gone[0]}, which the run was scored on")
-    rows = features.features[[place[str(name)] for name in predictions.name[shown]]]
-    actions = np.sort(np.concatenate((predictions.seen_actions, predictions.unseen_actions)))
-    texts = text_matrix(run.context, run.config.text.levels, actions.tolist())
-    model = FSVAE(rows.shape[1], texts.shape[1], run.config.model, torch.Generator())
-    model.load_state_dict(state, strict=False)
-    with torch.no_grad():
-        clips = model.encode_skeletons(torch.from_numpy(rows))[0].double().numpy()  # (n, Z)
-        words = model.encode_texts(torch.from_numpy(texts))[0].double().numpy()  # (c, Z)
-    pca = PCA(n_components=2, svd_solver="full").fit(np.concatenate((clips, words)))
-    return LatentMap(
-        seed,
-        predictions.name[shown],
-        predictions.action[shown],
-        pca.transform(clips),
-        actions,
-        pca.transform(words),
-        pca.explained_variance_ratio_,
-        len(predictions.name),
+def gains_plot(run: RunData, gains: Gains) -> Plot:
+    """Draw the gain of each DCT coefficient before training and as learnt, a line a seed."""
+    figure = go.Figure(layout=layout(380))
+    coefficient = np.arange(len(gains.initial))
+    hover = "coefficient %{x}, band %{customdata}: %{y:.3f}<extra>%{fullData.name}</extra>"
+    figure.add_scatter(
+        x=coefficient,
+        y=gains.initial,
+        mode="lines",
+        name="at the start",
+        line={"color": GREY, "dash": "dash"},
+        customdata=gains.band,
+        hovertemplate=hover,
     )
-
-
-def _draw(predictions: Predictions) -> NDArray[np.int64]:
-    """The clips to show: all, or SHOWN_CLIPS of each kind, the same ones each time."""
-    generator = np.random.default_rng(0)
-    chosen = []
-    for kind in (~predictions.is_unseen, predictions.is_unseen):
-        places = np.flatnonzero(kind)
-        if len(places) > SHOWN_CLIPS:
-            places = np.sort(generator.choice(places, SHOWN_CLIPS, replace=False))
-        chosen.append(places)
-    return np.concatenate(chosen)
+    for index, (seed, learnt) in enumerate(zip(run.seeds, gains.learnt, strict=True)):
+        figure.add_scatter(
+            x=coefficient,
+            y=learnt,
+            mode="lines",
+            name=f"learnt, seed {seed}",
+            line={"color": COLOURS[index % len(COLOURS)], "width": 1.5},
+            customdata=gains.band,
+            hovertemplate=hover,
+        )
+    settings = run.config.model.frequency
+    figure.add_vline(settings.cutoff + 0.5, line={"color": GREY, "width": 1, "dash": "dot"})
+    figure.add_hline(1, line={"color": GREY, "width": 0.5})
+    figure.update_xaxes(axis("DCT coefficient"))
+    figure.update_yaxes(axis("gain"))
+    caption = (
+        f"DCT of the skeleton feature, {settings.bands} bands, form {settings.form}; left of the dotted line are the "
+        f"low coefficients (up to {settings.cutoff}). A gain of 1 leaves a coefficient as it is."
+    )
+    return Plot("Gains of the frequency module", caption, figure)

@@ -1,7 +1,7 @@
-"""What a report reads of a finished run: results.json, and as much of the rest as is there.
+"""Reads a finished run for its report.
 
-results.json must be there. Every other piece may be missing (imported features have no skeletons, predictions.h5 may
-have been deleted): then a `Missing` with the reason stands in its place, and the page says it.
+Only results.json must exist. Any other file may be missing: imported features have no skeletons, predictions.h5 may
+have been deleted. In place of its contents then stands a `Missing` with the reason, which the page shows.
 Letters: N test clips, S seen actions, U unseen actions.
 """
 
@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
+from torch import Tensor
 
 from data.errors import DataError
 from data.splits import action_label
@@ -30,19 +31,21 @@ from pipeline.workspace.config import Config, build_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import RunFolder, Workspace
 from pipeline.workspace.provenance import read_record
+from pipeline.workspace.weights import read_state, require_as_written
 
+Task = Literal["ZSL", "GZSL"]  # unseen clips among unseen actions; all clips among all actions
 Piece = TypeVar("Piece")
 
 
 @dataclass(frozen=True)
 class Missing:
-    """In the place of a piece of the report that can't be made."""
+    """Stands for a piece of the report that can't be made, and says why."""
 
     reason: str
 
 
 def attempt(read: Callable[[], Piece]) -> Piece | Missing:
-    """What `read` gives, or why it can't."""
+    """Return what `read` returns, or a `Missing` with the message of its error."""
     try:
         return read()
     except (DataError, DescriptionError, ModelError, PipelineError, OSError) as error:
@@ -51,7 +54,7 @@ def attempt(read: Callable[[], Piece]) -> Piece | Missing:
 
 @dataclass(frozen=True)
 class SeedPredictions:
-    """One seed's scores under the rule of the headline."""
+    """The predictions of one seed, after the cycle that the headline's rule took."""
 
     seed: int
     cycle: int
@@ -60,10 +63,14 @@ class SeedPredictions:
     zsl_action: NDArray[np.int64]  # (N,)
     gzsl_action: NDArray[np.int64]  # (N,), with the fitted gate
 
+    def predicted(self, task: Task) -> NDArray[np.int64]:
+        """The action that each clip is given in `task`, (N,)."""
+        return self.zsl_action if task == "ZSL" else self.gzsl_action
+
 
 @dataclass(frozen=True)
 class Predictions:
-    """predictions.h5 under the rule of the headline."""
+    """predictions.h5: every test clip's actual action and its predictions under the headline's rule."""
 
     name: NDArray[np.str_]  # (N,)
     action: NDArray[np.int64]  # (N,)
@@ -77,9 +84,13 @@ class Predictions:
         """Which clips show an unseen action, (N,)."""
         return np.isin(self.action, self.unseen_actions)
 
+    def scored_clips(self, task: Task) -> NDArray[np.bool_]:
+        """Which clips are scored in `task`, (N,): in ZSL those of unseen actions, in GZSL all."""
+        return self.is_unseen if task == "ZSL" else np.ones(len(self.name), dtype=bool)
+
     @property
     def seen_action(self) -> NDArray[np.int64]:
-        """What the backbone says among the seen actions, (N,)."""
+        """The seen action with the backbone's highest logit, (N,)."""
         return np.asarray(self.seen_actions[self.seen_logits.argmax(axis=1)])
 
     def seen_probabilities(self, temperature: float) -> NDArray[np.float64]:
@@ -89,16 +100,16 @@ class Predictions:
 
 @dataclass(frozen=True)
 class RunData:
-    """One run, and where its parts lie."""
+    """One finished run: its results, and its other files, which are read when they are first asked for."""
 
-    title: str  # as the user called it
+    title: str  # what the user named on the command line
     workspace: Workspace
     folder: RunFolder
     results: dict[str, Any]
 
     @property
     def name(self) -> str:
-        """The folder in runs/."""
+        """The name of its folder in runs/."""
         return self.folder.root.name
 
     @property
@@ -108,34 +119,34 @@ class RunData:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds, in the order of training."""
+        """The seeds in the order in which they were trained."""
         return tuple(int(seed) for seed in self.results["seeds"])
 
     @cached_property
     def config(self) -> Config:
-        """The settings that the run was trained and scored with. Raises ConfigError when this program lacks one."""
+        """The settings that the run was trained and scored with. Raises ConfigError when one is unknown here."""
         return build_config(self.results["config"], str(self.folder.results))
 
     @cached_property
     def context(self) -> Context:
-        """For what reads a workspace through a context."""
+        """A context of the run's own settings, for functions that read a workspace through one."""
         return Context(self.workspace, self.config, self.folder.config, Console(stderr=True), self.name)
 
     @cached_property
     def predictions(self) -> Predictions | Missing:
-        """Every test clip's scores."""
+        """predictions.h5 of the run."""
         return attempt(self._predictions)
 
     def _predictions(self) -> Predictions:
         with h5.reading(self.folder.predictions) as file:
             seeds = []
             for seed in self.seeds:
-                at = f"{seed}/{self.rule}"
+                group = f"{seed}/{self.rule}"
                 columns = [
-                    h5.read_array(file, f"{at}/{name}")
+                    h5.read_array(file, f"{group}/{name}")
                     for name in ("unseen_probabilities", "gate", "zsl_action", "gzsl_action")
                 ]
-                seeds.append(SeedPredictions(seed, int(h5.read_attribute(file, at, "cycle")), *columns))
+                seeds.append(SeedPredictions(seed, int(h5.read_attribute(file, group, "cycle")), *columns))
             action, seen, unseen, logits = (
                 h5.read_array(file, name) for name in ("action", "seen_actions", "unseen_actions", "seen_logits")
             )
@@ -166,7 +177,7 @@ class RunData:
 
     @cached_property
     def labels(self) -> dict[int, str]:
-        """Action -> label, where text.h5 has one."""
+        """Action -> label; empty when text.h5 holds no labels."""
         if isinstance(self.texts, Missing) or "label" not in self.texts.texts:
             return {}
         return {
@@ -174,11 +185,11 @@ class RunData:
         }
 
     def named(self, action: int) -> str:
-        """ "A005 drop", or "A005" when there is no label."""
+        """The action's code and label, as in "A005 drop"; the code alone when there is no label."""
         return f"{action_label(action)} {self.labels.get(action, '')}".rstrip()
 
     def changed(self) -> Iterator[str]:
-        """What the run was scored with and is now another, or gone: the report shows what is there now."""
+        """Say of each input that it is no longer the one that the run was scored with: the report shows today's."""
         recorded = json.loads(self.results["provenance"]["inputs"])
         try:
             now = model_features_and_text(self.context)
@@ -189,14 +200,17 @@ class RunData:
 
 
 def read_run(name: str, workspace: Workspace) -> RunData:
-    """The run `name` of `workspace`, or the run in the folder `name`. Raises PipelineError or DataError."""
+    """Read the run `name` of `workspace`, or the run in the folder `name` when that is a path.
+
+    Raises PipelineError when it has no results.json, DataError when that file is damaged.
+    """
     folder = workspace.run(name)
     if Path(name).name != name:
         folder = RunFolder(Path(name))
         workspace = Workspace(folder.root.resolve().parent.parent)
     if not folder.results.is_file():
-        there = sorted(path.parent.name for path in workspace.root.glob("runs/*/results.json"))
-        others = f"; finished runs are {', '.join(there)}" if there else ""
+        finished = sorted(path.parent.name for path in workspace.root.glob("runs/*/results.json"))
+        others = f"; finished runs are {', '.join(finished)}" if finished else ""
         raise PipelineError(
             f"{folder.results}: no such file{others}; `fsvae-pipe evaluate --run {folder.root.name}` makes it"
         )
@@ -209,3 +223,13 @@ def read_run(name: str, workspace: Workspace) -> RunData:
             f"{folder.results}: not as evaluate writes it ({error!r}); run `fsvae-pipe evaluate --force`"
         ) from error
     return RunData(name, workspace, folder, results)
+
+
+def read_headline_weights(run: RunData, seed: int) -> dict[str, Tensor]:
+    """The test phase's model of `seed`, after the cycle that the headline's rule took: tensors by their names.
+
+    Raises DataError when model.safetensors is missing or damaged.
+    """
+    require_as_written(run.folder.model)
+    cycle = int(run.results["seeds"][str(seed)][run.rule]["cycle"])
+    return read_state(run.folder.model, seed, "test", cycle)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.splits import action_label
-from pipeline.report.figures import class_accuracy
+from pipeline.report.class_accuracy import class_accuracy
 from pipeline.report.run_data import Missing, Predictions, RunData, attempt
 from pipeline.stages.comparison import COLUMNS, differences, published
 from pipeline.stages.results import GZSL_WAYS
