@@ -8,7 +8,7 @@ from typing import Any
 import plotly.io as pio
 from plotly.offline import get_plotlyjs
 
-from pipeline.pages.skeleton_player import page_file, render_page
+from pipeline.pages.html_page import page_file, render_page
 from pipeline.report.plot_style import Plot
 from pipeline.report.run_data import RunData
 from pipeline.report.sections import SECTIONS, Panel

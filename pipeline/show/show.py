@@ -23,7 +23,8 @@ from data.stores.files import replacing
 from data.stores.skeleton_store import SkeletonStore
 from descriptions.errors import DescriptionError
 from pipeline.messages.errors import PipelineError
-from pipeline.pages.skeleton_player import MovingSkeleton, page_file, render_page
+from pipeline.pages.html_page import page_file, render_page
+from pipeline.pages.skeleton_player import MovingSkeleton
 from pipeline.phases.texts_in_use import texts_in_use
 from pipeline.show.checks import checks
 from pipeline.workspace.context import Context

@@ -17,6 +17,7 @@ from data.joints import JOINT_NAMES
 from data.raw.skeleton_file import format_clip, parse_clip
 from pipeline.cli.main import main
 from pipeline.demo.made_clips import MadeDataset, clip_joints, raw_name
+from pipeline.pages.html_page import json_for_page
 from pipeline.pages.skeleton_player import MovingSkeleton
 from tests.shared.chromium import CHROMIUM, MISSING, Page
 
@@ -176,8 +177,6 @@ def test_names_can_not_end_the_script_or_bring_one_in(tmp_path: Path) -> None:
     assert "<b>&" not in text
     assert "&lt;b&gt;&amp;" in text
     clip = MovingSkeleton(name, "", np.ones((1, 1, 25, 3), np.float32), "y")
-    from pipeline.pages.skeleton_player import json_for_page
-
     assert "<" not in json_for_page(clip.packed())
     assert json.loads(json_for_page(clip.packed()))["name"] == name
 
