@@ -48,16 +48,23 @@ def import_files(context: Context, kind: Kind, files: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("what", metavar="CLIP|ACTION")
+@click.argument("clip_or_action", metavar="CLIP|ACTION")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write, .html or .gif.")
 @click.option("--gif", is_flag=True, help="Write a GIF instead of a page.")
 @click.option("--from-raw", is_flag=True, help="Look names and actions up in the raw files instead of skeletons.h5.")
-@click.option("--clips", default=4, show_default=True, type=click.IntRange(1), help="Clips of an action at most.")
+@click.option(
+    "--clips",
+    "most_clips",
+    default=4,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Show at most this many clips of an action.",
+)
 @click.option("--fps", default=30.0, show_default=True, type=click.FloatRange(1, 1000), help="Frames a second.")
 @click.option("--joint-labels", is_flag=True, help="Show the joints' numbers (the page can switch them).")
 @click.option("--body-labels", is_flag=True, help="Show the bodies' numbers (the page can switch them).")
 @with_context_if_any
-def show(context: Context, what: str, fps: float, **options: Any) -> None:
+def show(context: Context, clip_or_action: str, fps: float, **options: Any) -> None:
     """Draw clips as moving skeletons, as a page or a GIF, to check that data went in right.
 
     CLIP is a raw file (NAME.skeleton, or one in ARCHIVE.zip/) or a clip's name in skeletons.h5; ACTION is one as A001.
@@ -67,7 +74,7 @@ def show(context: Context, what: str, fps: float, **options: Any) -> None:
     """
     from pipeline.show.show import show as write
 
-    click.echo(printable(f"wrote {write(context, what, frames_per_second=fps, **options)}"))
+    click.echo(printable(f"wrote {write(context, clip_or_action, frames_per_second=fps, **options)}"))
 
 
 @click.command()
