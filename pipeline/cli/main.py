@@ -1,9 +1,8 @@
-"""The command line: thin commands over functions, nothing heavy imported before a command needs it.
+"""The command line: fsvae-pipe -w DIR COMMAND.
 
-fsvae-pipe -w DIR COMMAND
-
-The commands and their own options are in pipeline/cli/stage_commands.py and pipeline/cli/tool_commands.py. What a
-command does is in a module of its name.
+The commands and their own options are in pipeline/cli/stage_commands.py and pipeline/cli/tool_commands.py, options that
+several share in pipeline/cli/options.py. A command only calls a function of the module of its name. Heavy libraries are
+imported when a command needs them.
 """
 
 from pathlib import Path
@@ -11,12 +10,12 @@ from pathlib import Path
 import click
 
 from pipeline.cli import stage_commands, tool_commands
-from pipeline.cli.exit_codes import Program
+from pipeline.cli.exit_codes import CommandGroup
 from pipeline.cli.options import take_workspace, workspace_option
 from pipeline.stages.table import STAGES
 
 
-@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "-w",
     "--workspace",
@@ -25,7 +24,7 @@ from pipeline.stages.table import STAGES
     default=Path("fsvae-work"),
     show_default=True,
     show_envvar=True,
-    help="Folder that holds config.toml and everything made from it; may stand behind the command as well.",
+    help="Folder of config.toml and of everything made from it. May also follow the command.",
     expose_value=False,
     callback=take_workspace,
 )
@@ -52,7 +51,7 @@ COMMANDS = (
     tool_commands.texts,
     tool_commands.sweep,
     tool_commands.demo,
-)  # in the order in which a user meets them
+)  # in the order of --help, which is the order in which a user meets them
 for _command in COMMANDS:
     workspace_option(_command)
     main.add_command(_command)

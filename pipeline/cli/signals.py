@@ -1,7 +1,8 @@
-"""Ctrl-C and SIGTERM end a command by KeyboardInterrupt, so that half-written files are taken away.
+"""Ctrl-C and SIGTERM end a command by KeyboardInterrupt, so that half-written files are removed.
 
-Where Python would lose the exception (a callback of weakref, which h5py uses for all that it closes) or HDF5 would not
-survive it (data/stores/steady_file.py, which HDF5 calls), the signal comes again a moment later.
+In two places an exception must not be raised: in a callback of weakref, which h5py uses for everything that it closes,
+Python would lose it; in data/stores/steady_file.py, which HDF5 calls, HDF5 would not survive it. A signal that arrives
+there is sent again a moment later.
 """
 
 import signal
@@ -12,32 +13,36 @@ from types import FrameType
 
 from data.stores import steady_file
 
-AGAIN_SECONDS = 0.01
-NOT_IN = (steady_file.__file__, weakref.__file__)
+RETRY_SECONDS = 0.01
+UNSAFE_FILES = (steady_file.__file__, weakref.__file__)
 
 
-def hear_signals() -> None:
-    """Let SIGTERM, and SIGINT unless the shell has it ignored, raise KeyboardInterrupt with the signal's number."""
-    signal.signal(signal.SIGTERM, stop)
+def install_handlers() -> None:
+    """Let SIGTERM and SIGINT raise KeyboardInterrupt with the signal's number.
+
+    SIGINT stays ignored where the shell has it ignored.
+    """
+    signal.signal(signal.SIGTERM, interrupt)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGINT, interrupt)
 
 
-def stop(number: int, frame: FrameType | None) -> None:
-    """What a signal does; `frame` is where it came."""
-    while frame is not None and frame.f_code.co_filename not in NOT_IN:
-        frame = frame.f_back  # one that is called from there is no better, as what starts the timer below
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Handle signal `number`, which arrived in `frame`: raise KeyboardInterrupt, or send the signal again later."""
+    while frame is not None and frame.f_code.co_filename not in UNSAFE_FILES:
+        frame = frame.f_back  # a function that unsafe code calls is unsafe too, and so is the timer started below
     if frame is None:
         raise KeyboardInterrupt(number)
-    again = Timer(AGAIN_SECONDS, interrupt_main, (number,))
-    again.daemon = True
-    again.start()
+    retry = Timer(RETRY_SECONDS, interrupt_main, (number,))
+    retry.daemon = True
+    retry.start()
 
 
-def take_interrupt() -> None:
-    """To be called once KeyboardInterrupt was caught, so that the command's own exit code counts.
+def forget_interrupt() -> None:
+    """Make CPython forget a KeyboardInterrupt that was caught, so that the command's own exit code counts.
 
-    CPython ends a program by SIGINT, whatever its exit code, when the exception has gone through code that was compiled
-    from a string, as dataclasses and named tuples are when a library is imported; the next such code makes it forget.
+    CPython notes when the exception leaves code that was compiled from a string; dataclasses and named tuples run such
+    code when a library is imported. It then ends the program by SIGINT, whatever the exit code. Running another piece
+    of such code clears the note.
     """
     exec("")
