@@ -24,6 +24,7 @@ and for each seed and selection rule a group SEED/RULE, whose attribute `cycle` 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import h5py
 import numpy as np
@@ -31,6 +32,7 @@ from numpy.typing import NDArray
 
 from data.stores import h5
 
+Task = Literal["ZSL", "GZSL"]  # unseen clips among unseen actions; all clips among all actions
 COLUMNS = ("unseen_probabilities", "gate", "zsl_action", "gzsl_action")
 
 
@@ -44,6 +46,10 @@ class SeedPredictions:
     gate: NDArray[np.float32]  # (N,), probability of unseen
     zsl_action: NDArray[np.int64]  # (N,)
     gzsl_action: NDArray[np.int64]  # (N,), with the fitted gate
+
+    def predicted(self, task: Task) -> NDArray[np.int64]:
+        """The action that each clip is given in `task`, (N,)."""
+        return self.zsl_action if task == "ZSL" else self.gzsl_action
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,10 @@ class Predictions:
     def is_unseen(self) -> NDArray[np.bool_]:
         """Which clips show an unseen action, (N,)."""
         return np.isin(self.action, self.unseen_actions)
+
+    def scored_clips(self, task: Task) -> NDArray[np.bool_]:
+        """Which clips are scored in `task`, (N,): in ZSL those of unseen actions, in GZSL all."""
+        return self.is_unseen if task == "ZSL" else np.ones(len(self.name), dtype=bool)
 
     @property
     def seen_action(self) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 HDF5 does not survive a write that fails while it closes a dataset or a file: what is half closed kills the process when
 it ends, by a segmentation fault. Here the first fault is kept for the writer to raise, and all that is written after it
 is dropped, so that HDF5 closes everything as ever. For the same reason no signal may raise anything in here
-(pipeline/cli/stopping.py), and the file stays open until HDF5 has let go of it, which may be late after a signal.
+(pipeline/cli/signals.py), and the file stays open until HDF5 has let go of it, which may be late after a signal.
 """
 
 import io

@@ -1,22 +1,21 @@
-"""The command line: thin commands over functions, nothing heavy imported before a command needs it.
+"""The command line: fsvae-pipe -w DIR COMMAND.
 
-fsvae-pipe -w DIR COMMAND
-
-The commands stand in pipeline/cli/stages.py and pipeline/cli/tools.py, what they do in a module of their name.
+The commands and their own options are in pipeline/cli/stage_commands.py and pipeline/cli/tool_commands.py, options that
+several share in pipeline/cli/options.py. A command only calls a function of the module of its name. Heavy libraries are
+imported when a command needs them.
 """
 
 from pathlib import Path
 
 import click
 
-from pipeline.cli import stages as cli_stages
-from pipeline.cli import tools as cli_tools
+from pipeline.cli import stage_commands, tool_commands
+from pipeline.cli.exit_codes import CommandGroup
 from pipeline.cli.options import take_workspace, workspace_option
-from pipeline.cli.program import Program
 from pipeline.stages.table import STAGES
 
 
-@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "-w",
     "--workspace",
@@ -25,7 +24,7 @@ from pipeline.stages.table import STAGES
     default=Path("fsvae-work"),
     show_default=True,
     show_envvar=True,
-    help="Folder that holds config.toml and everything made from it; may stand behind the command as well.",
+    help="Folder of config.toml and of everything made from it. May also follow the command.",
     expose_value=False,
     callback=take_workspace,
 )
@@ -40,19 +39,19 @@ def main() -> None:
 
 
 COMMANDS = (
-    cli_stages.init,
-    *map(cli_stages.stage_command, STAGES),
-    cli_stages.run,
-    cli_stages.status,
-    cli_tools.import_files,
-    cli_tools.show,
-    cli_tools.predict,
-    cli_tools.export,
-    cli_tools.report,
-    cli_tools.texts,
-    cli_tools.sweep,
-    cli_tools.demo,
-)  # in the order in which a user meets them
+    stage_commands.init,
+    *map(stage_commands.stage_command, STAGES),
+    stage_commands.run,
+    stage_commands.status,
+    tool_commands.import_files,
+    tool_commands.show,
+    tool_commands.predict,
+    tool_commands.export,
+    tool_commands.report,
+    tool_commands.texts,
+    tool_commands.sweep,
+    tool_commands.demo,
+)  # in the order of --help, which is the order in which a user meets them
 for _command in COMMANDS:
     workspace_option(_command)
     main.add_command(_command)

@@ -1,4 +1,4 @@
-"""What the commands share: options, the context made from them, the lock on the workspace, printable messages."""
+"""What several commands share: options, the context that is made from them, and the lock on the workspace."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -21,19 +21,19 @@ Command = Callable[..., None]
 
 
 def workspace_option(command: click.Command) -> None:
-    """-w behind the command too, which is where many look for it; it holds over one before the command."""
+    """Let `command` take -w too: many write it behind the command. It wins over one before the command."""
     click.option(
         "-w",
         "--workspace",
         type=click.Path(file_okay=False, path_type=Path),
-        help="Folder that holds config.toml and everything made from it; may stand before the command as well.",
+        help="Folder of config.toml and of everything made from it. May also precede the command.",
         expose_value=False,
         callback=take_workspace,
     )(command)
 
 
 def take_workspace(context: click.Context, option: click.Parameter, folder: Path | None) -> None:
-    """Work in `folder`, where one is given, and remember whether -w gave it."""
+    """Make `folder` the workspace when it is given, and remember it when it was given by -w."""
     if folder is not None:
         context.obj = folder
         if context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE:
@@ -41,34 +41,34 @@ def take_workspace(context: click.Context, option: click.Parameter, folder: Path
 
 
 def raw_option(command: Command) -> Command:
-    """--raw, for what reads raw clips."""
+    """Add --raw, for commands that read raw clips."""
     return click.option(
         "--raw",
         multiple=True,
         type=click.Path(exists=True, path_type=Path),
-        help="Folder, zip archive or file of raw clips; written to config.toml as dataset.raw. Repeatable.",
+        help="Raw clips: a folder, zip archive or .skeleton file; written to config.toml as dataset.raw. Repeatable.",
     )(command)
 
 
 def run_option(command: Command) -> Command:
-    """--run, for what works on one run."""
+    """Add --run, for commands that work on one run."""
     return click.option(
-        "--run", "run_name", default="default", show_default=True, metavar="NAME", help="Folder in runs/ to work on."
+        "--run", "run_name", default="default", show_default=True, metavar="NAME", help="Run to use, a folder in runs/."
     )(command)
 
 
 def seed_option(command: Command) -> Command:
-    """--seed, for what uses one model of a run."""
+    """Add --seed, for commands that use one model of a run."""
     return click.option("--seed", type=int, help="Use the model of this seed. [default: the run's first]")(command)
 
 
-def given_options(command: Command) -> Command:
-    """--action and --actions, for what takes actions in words."""
+def action_options(command: Command) -> Command:
+    """Add --action and --actions, for commands that take actions in words."""
     command = click.option(
         "--actions",
         "actions_file",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="CSV of such actions, with the columns action,label,local,global.",
+        help="CSV file of actions in words, with the columns action,label,local,global.",
     )(command)
     return click.option(
         "--action",
@@ -80,27 +80,27 @@ def given_options(command: Command) -> Command:
 
 
 def mode_option(command: Command) -> Command:
-    """--mode, for what chooses between actions."""
+    """Add --mode, for commands that choose between actions."""
     return click.option(
         "--mode",
         type=click.Choice(["gzsl", "zsl", "given"]),
         default="gzsl",
         show_default=True,
-        help="Choose between all actions, those that no one trained on, or those given in words alone.",
+        help="Choose among all actions (gzsl), the unseen ones (zsl), or those of --action and --actions only (given).",
     )(command)
 
 
 def with_context(command: Command) -> Command:
-    """--set and --config, which every command takes, made into the `Context` that `command` is called with."""
-    return _with_context(command, config_wanted=True)
+    """Add --set and --config, and call `command` with the `Context` that they make."""
+    return _with_context(command, config_required=True)
 
 
-def with_context_if_any(command: Command) -> Command:
-    """As `with_context`, for what also works without a workspace: where there is no config.toml, defaults hold."""
-    return _with_context(command, config_wanted=False)
+def with_optional_workspace(command: Command) -> Command:
+    """As `with_context`, for commands that work without a workspace: without a config.toml, the defaults apply."""
+    return _with_context(command, config_required=False)
 
 
-def _with_context(command: Command, *, config_wanted: bool) -> Command:
+def _with_context(command: Command, *, config_required: bool) -> Command:
     @click.option(
         "--set",
         "overrides",
@@ -120,12 +120,14 @@ def _with_context(command: Command, *, config_wanted: bool) -> Command:
         folder: Path, /, *, overrides: tuple[str, ...], config_path: Path | None, run_name: str = "default", **rest: Any
     ) -> None:
         if run_name != Path(run_name).name or run_name.startswith("."):
-            raise click.UsageError(f'--run "{run_name}": a plain name is wanted, it becomes the folder runs/NAME')
+            raise click.UsageError(
+                f'--run "{run_name}": must be a plain name that does not begin with "."; it names a folder in runs/'
+            )
         note_options(run_name, config_path)
         workspace = Workspace(folder)
         path = config_path or workspace.config
-        wanted = config_wanted or bool(config_path or overrides)
-        config = load_config(path, overrides) if wanted or path.exists() else Config()
+        required = config_required or bool(config_path or overrides)
+        config = load_config(path, overrides) if required or path.exists() else Config()
         context = Context(workspace, config, path, Console(stderr=True, soft_wrap=True), run_name, overrides)
         command(context, **rest)
 
@@ -134,10 +136,13 @@ def _with_context(command: Command, *, config_wanted: bool) -> Command:
 
 @contextmanager
 def locked(workspace: Workspace) -> Iterator[None]:
-    """Hold the workspace while a command writes in it. Raises PipelineError when another command holds it."""
+    """Lock the workspace while a command writes in it.
+
+    Raises PipelineError when another command has locked it, or when it can't be written in.
+    """
     from filelock import FileLock, Timeout
 
-    if int(os.environ.get("RANK", "0")) > 0:  # started by `accelerate launch`: the first process holds it for all
+    if int(os.environ.get("RANK", "0")) > 0:  # one of several processes of `accelerate launch`: the first locks for all
         yield
         return
     lock = FileLock(workspace.lock)
@@ -145,11 +150,13 @@ def locked(workspace: Workspace) -> Iterator[None]:
         workspace.root.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as error:
-        raise PipelineError(f"another fsvae-pipe command works in {workspace.root}; wait until it has ended") from error
+        raise PipelineError(
+            f"another fsvae-pipe command is running in {workspace.root}; wait until it has ended"
+        ) from error
     except OSError as error:
         raise PipelineError(
-            f"{workspace.root}: no folder that can be worked in ({error.strerror or error}); give it the right to be "
-            "written in, or name another workspace with -w"
+            f"{workspace.root}: can't be written in ({error.strerror or error}); change its permissions, or name "
+            "another workspace with -w"
         ) from error
     try:
         yield

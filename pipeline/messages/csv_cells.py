@@ -1,9 +1,9 @@
-"""Cells of the CSV files that the program writes, from words that are not its own.
+"""Makes texts of others harmless in the CSV files that the program writes.
 
-A clip's name, a label or a line of a raw file may come from anyone. Opened in a spreadsheet, a cell that begins with
-= + - @ is run as a formula; shown in a terminal, control characters steer it. So text gets an apostrophe before such a
-beginning, as spreadsheets hide it, and control characters are written escaped. Numbers stay as they are. What a program
-wants to read back exactly, it takes from the JSON forms.
+A clip's name, a label or a line of a raw file may come from anyone. A spreadsheet runs a cell that begins with = + - @
+as a formula, and control characters steer a terminal. Therefore such a cell gets an apostrophe in front, which
+spreadsheets hide, and control characters are escaped. Numbers stay as they are. A program that needs the exact texts
+reads the JSON forms.
 """
 
 import re
@@ -17,10 +17,10 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def cells(row: Iterable[Any]) -> list[Any]:
-    """A row for `csv.writer`: texts as they may stand in a spreadsheet and a terminal, the rest unchanged."""
-    return [_text(cell) if isinstance(cell, str) else cell for cell in row]
+    """Return `row` for `csv.writer` with its texts made harmless; other values stay as they are."""
+    return [_harmless(cell) if isinstance(cell, str) else cell for cell in row]
 
 
-def _text(text: str) -> str:
-    shown = printable(text)
-    return f"'{shown}" if FORMULA.match(shown) and not NUMBER.fullmatch(shown) else shown
+def _harmless(text: str) -> str:
+    escaped = printable(text)
+    return f"'{escaped}" if FORMULA.match(escaped) and not NUMBER.fullmatch(escaped) else escaped

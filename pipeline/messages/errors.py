@@ -1,22 +1,22 @@
-"""The errors that end a command: one paragraph for the user, exit code 1."""
+"""Errors that end a command. The message is one paragraph for the user; the exit code is 1, or 2 for wrong usage."""
 
 
 class PipelineError(Exception):
-    """A command can't go on. The message says what was found, what was wanted and which command comes next."""
+    """A command can't go on. The message says what was found, what was wanted, and which command to run next."""
 
 
 class ConfigError(PipelineError):
-    """A key or value in config.toml or --set is not what it must be."""
+    """A key or value in config.toml or --set is wrong."""
 
 
 class WrongUsage(PipelineError):
-    """The command was not given what it takes: exit code 2."""
+    """An option or argument of the command is wrong. The exit code is 2."""
 
 
 class OverrideError(ConfigError, WrongUsage):
-    """A `--set` on the command line is not what it must be."""
+    """A `--set` on the command line is wrong."""
 
 
 def printable(text: str) -> str:
-    """`text` with control characters and line ends shown escaped, so that a file's name can't steer the terminal."""
+    """Escape control characters and line ends in `text`, so that the name of a file can't steer the terminal."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

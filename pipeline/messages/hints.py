@@ -1,7 +1,7 @@
-"""Commands in messages, as they must be typed to work where the user stands.
+"""Adds the current -w, --run and --config to the commands that a message names, so that they can be typed as they are.
 
-Messages name commands in short, as `fsvae-pipe extract`; whoever raises them need not know how the program was called.
-What a message needs beside that, the workspace, the run and the settings file, comes in where it is shown.
+Code that raises an error writes a command in short, as `fsvae-pipe extract`, and need not know how the program was
+called. The options are added where the message is shown.
 """
 
 import re
@@ -13,34 +13,37 @@ import click
 from pipeline.messages.errors import printable
 
 HINT = re.compile(r"`fsvae-pipe ([a-z][a-z-]*)((?: [^`]*)?)`")
-WITHOUT_WORKSPACE = ("demo",)  # it has a folder of its own
+WITHOUT_WORKSPACE = ("demo",)  # it names its folder by --folder
 WITHOUT_CONFIG = ("init", "report", "demo")
 WITH_RUN = ("train", "evaluate", "run", "status", "predict", "export")
-WORKSPACE, RUN, CONFIG = "fsvae-pipe.workspace", "fsvae-pipe.run", "fsvae-pipe.config"  # in the meta of click's context
+WORKSPACE, RUN, CONFIG = "fsvae-pipe.workspace", "fsvae-pipe.run", "fsvae-pipe.config"  # keys in click's context.meta
 
 
 def note_workspace(folder: Path) -> None:
-    """Remember that this command was given `folder` with -w."""
+    """Remember that the user gave `folder` with -w."""
     click.get_current_context().meta[WORKSPACE] = folder
 
 
 def given_workspace() -> Path | None:
-    """The folder that this command was given with -w; None where the default or the environment decides."""
+    """The folder that the user gave with -w; None when it comes from the environment or is the default."""
     folder: Path | None = click.get_current_context().meta.get(WORKSPACE)
     return folder
 
 
 def note_options(run_name: str, config: Path | None) -> None:
-    """Remember --run and --config of this command; `config` is None without one."""
+    """Remember the values of --run and --config; `config` is None when it was not given."""
     click.get_current_context().meta.update({RUN: None if run_name == "default" else run_name, CONFIG: config})
 
 
-def told(text: str) -> str:
-    """`text` as it is shown: each command in it with the options that this one was given, nothing that steers."""
-    return printable(HINT.sub(_completed, text))
+def complete_commands(text: str) -> str:
+    """Return `text` with the current -w, --run and --config added to every command that it mentions.
+
+    Control characters are escaped, so that the text can't steer the terminal.
+    """
+    return printable(HINT.sub(_complete, text))
 
 
-def _completed(hint: re.Match[str]) -> str:
+def _complete(hint: re.Match[str]) -> str:
     context = click.get_current_context(silent=True)
     if context is None or "--help" in hint[2]:
         return hint[0]

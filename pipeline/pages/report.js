@@ -1,19 +1,19 @@
 "use strict";
-// Draws the figures of a report by plotly, in the page's light or dark colours, and gives them a keyboard: the arrows
-// move from point to point, + and - zoom, 0 goes back. Below each figure stands in words what is pointed at.
+// Draws the plots of a report with plotly, in the light or dark colours of the page, and lets the keyboard work them:
+// the arrows move from point to point, + and - zoom, 0 goes back. A line below each plot says in words what is pointed at.
 
 const TEMPLATES = JSON.parse(document.getElementById("templates").textContent);
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const NARROW_PIXELS = 560;
-const LEGEND_PIXELS = 19; // of a legend's line, which a narrow figure has one a name of
-// Only buttons that work in the page: plotly also has one that would send the data to its makers' site.
+const LEGEND_PIXELS = 19; // the height of a line of the legend; in a narrow plot each name takes a line
+// Only buttons that work in the page: plotly has another one, which would send the data to its makers' site.
 const CONFIG = {
   responsive: true,
   displaylogo: false,
   plotlyServerURL: "",
   modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]],
 };
-const LIGHTER = [/#0072B2/gi, "#3a95d8"]; // the blue that is too dark before a dark background
+const LIGHTER = [/#0072B2/gi, "#3a95d8"]; // this blue is too dark on a dark background
 const scheme = () => (dark.matches ? TEMPLATES.dark : TEMPLATES.light);
 const plain = (html) => new DOMParser().parseFromString(String(html).replace(/<br>/g, "; "), "text/html").body.textContent;
 
@@ -30,7 +30,7 @@ class Drawing {
     });
   }
 
-  // Draws the figure as it was made, in the colours of now.
+  // Draws the plot unzoomed, in the colours that the page has now.
   draw() {
     const { data, layout, meta } = JSON.parse(dark.matches ? this.source.replaceAll(...LIGHTER) : this.source);
     [this.data, this.meta] = [data, meta];
@@ -39,7 +39,7 @@ class Drawing {
       layout.height += LEGEND_PIXELS * Math.max(0, data.filter((trace) => trace.showlegend !== false).length - 2);
     }
     layout.template = scheme();
-    this.home = structuredClone({ xaxis: layout.xaxis, yaxis: layout.yaxis }); // plotly changes its layout when zoomed
+    this.home = structuredClone({ xaxis: layout.xaxis, yaxis: layout.yaxis }); // zooming changes the layout itself
     return Plotly.react(this.place, data, layout, CONFIG);
   }
 
@@ -60,7 +60,7 @@ class Drawing {
     this.readout.textContent = words;
   }
 
-  // The traces and points that can be pointed at now.
+  // The traces that can be pointed at now, with their points.
   lines() {
     return this.place.calcdata
       .map((points, curve) => ({ points, curve }))
@@ -83,7 +83,7 @@ class Drawing {
     const [row, column] = this.at;
     const curve = heatmap ? 0 : lines[row].curve;
     Plotly.Fx.hover(this.place, heatmap ? { xval: column, yval: row } : [{ curveNumber: curve, pointNumber: column }]);
-    const trace = this.place._fullData[curve]; // plotly tells of pointers only, so the point is put together here
+    const trace = this.place._fullData[curve]; // plotly sends hover events for a mouse only, so the point is built here
     const of = (values) => values && (heatmap ? values[row][column] : values[column]);
     const [z, customdata, text] = [of(heatmap && trace.z), of(trace.customdata), of(trace.text)];
     this.read({ data: trace, pointIndex: this.at, x: of(!heatmap && trace.x), y: of(!heatmap && trace.y), z, customdata, text });

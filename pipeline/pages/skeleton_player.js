@@ -1,13 +1,14 @@
 "use strict";
-// Moving skeletons. Each <figure class="player"> holds a canvas, controls and, as JSON, one clip
-// (pipeline/pages/skeleton_player.py). Keys while a player has the focus: Space plays, the arrows step a frame,
-// Shift with the arrows turns the view, Home and End go to the first and last frame, J and B switch labels.
+// Plays clips as moving skeletons. Each <figure class="player"> holds a canvas, controls, and one clip as JSON in the
+// form of pipeline/pages/skeleton_player.py. Keys while a player has the focus: Space plays and pauses, the arrows step a
+// frame, Shift with an arrow turns the view, Home and End go to the first and last frame, J and B switch the labels.
 
 const SKELETON = JSON.parse(document.getElementById("skeleton").textContent);
 const JOINTS = SKELETON.names.length;
-const ABSENT = -32768;
+const ABSENT = -32768; // stands for the coordinates of an absent joint; skeleton_player.py has the same number
+// [yaw, pitch] of the viewer, radians
 const VIEWS = { front: [0, 0.12], left: [Math.PI / 2, 0.12], behind: [Math.PI, 0.12], above: [0, Math.PI / 2 - 0.01] };
-const GRID_M = 0.5;
+const GRID_M = 0.5; // the least side of a floor square
 
 class Player {
   constructor(figure) {
@@ -26,7 +27,7 @@ class Player {
     this.show(0);
   }
 
-  // A joint in the viewer's axes (right, up, towards), metres; null when absent.
+  // A joint in the viewer's axes (right, up, towards the viewer), metres; null when it is absent.
   point(frame, body, joint) {
     const at = ((frame * this.clip.bodies + body) * JOINTS + joint) * 3;
     if (this.steps[at] === ABSENT) return null;
@@ -34,7 +35,7 @@ class Player {
     return this.clip.view.map((axis) => axis[0] * x + axis[1] * y + axis[2] * z);
   }
 
-  // The middle and the size of all that the clip shows, whichever way it is turned.
+  // Measures the middle and the size of everything that the clip shows, so that it fits whichever way it is turned.
   fit() {
     const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
     const points = [];
@@ -57,7 +58,7 @@ class Player {
       Math.max(most, Math.hypot(p[0] - this.middle[0], p[2] - this.middle[2])), 0)] : []));
   }
 
-  // Viewer's axes -> [x, y, depth] on the canvas, in CSS pixels; depth grows towards the viewer.
+  // From the viewer's axes to [x, y, depth] on the canvas, in CSS pixels. Depth grows towards the viewer.
   project(point) {
     const [a, b, c] = point.map((value, axis) => value - this.middle[axis]);
     const [sinYaw, cosYaw, sin, cos] = [Math.sin(this.yaw), Math.cos(this.yaw), Math.sin(this.pitch), Math.cos(this.pitch)];
@@ -137,8 +138,9 @@ class Player {
     if (this.control.joints.checked)
       points.forEach((point, joint) => point && text(String(joint), point[0] + 5, point[1] - 4));
     if (this.control.bodies.checked && points.some(Boolean)) {
-      const there = points.filter(Boolean);
-      text("body " + (body + 1), Math.min(...there.map((p) => p[0])), Math.max(14, Math.min(...there.map((p) => p[1])) - 12));
+      const present = points.filter(Boolean);
+      const [left, top] = [0, 1].map((axis) => Math.min(...present.map((point) => point[axis])));
+      text("body " + (body + 1), left, Math.max(14, top - 12));
     }
   }
 
@@ -160,7 +162,7 @@ class Player {
     this.control.grid.textContent = `floor squares: ${step} m`;
   }
 
-  // The data's own axes, in the corner.
+  // Draws the axes of the data in the corner.
   drawAxes(context, colour) {
     const origin = this.project(this.middle);
     context.strokeStyle = context.fillStyle = colour;
@@ -257,7 +259,7 @@ class Player {
     event.preventDefault();
   }
 
-  // Names the joint below the pointer, with its coordinates as they stand in the data.
+  // Names the joint below the pointer, with the coordinates that it has in the data.
   hover(event) {
     const box = this.canvas.getBoundingClientRect();
     let best = null;

@@ -1,19 +1,20 @@
-"""`fsvae-pipe report`: one page of a finished run, or of several side by side, that needs no network."""
+"""`fsvae-pipe report`: a page of one finished run, or of several side by side. The page needs no network."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from data.stores.files import replacing
 from pipeline.messages.errors import PipelineError
-from pipeline.report.data import read_run
+from pipeline.report.run_data import read_run
 from pipeline.workspace.folder import Workspace
 
 
 def report(workspace: Workspace, names: Sequence[str], output: Path | None = None) -> Path:
-    """Write the report of the runs called `names` (or in those folders) to `output` and return its path.
+    """Write the report of the runs `names` to `output` and return its path.
 
-    By default it is runs/NAME/report.html, or report.html of the workspace for several runs. Raises PipelineError or
-    DataError when a run has no results, or when plotly is not installed.
+    A name is a folder in runs/, or the path of a run in another workspace. `output` defaults to runs/NAME/report.html
+    for one run, and to report.html in the first run's workspace for several. Raises PipelineError when a run has no
+    results or plotly is not installed, DataError when results are damaged.
     """
     runs = [read_run(name, workspace) for name in names]
     try:

@@ -8,8 +8,8 @@ import numpy as np
 
 from data.splits import action_label
 from data.stores.prediction_store import Predictions
-from pipeline.report.data import Missing, RunData, attempt
-from pipeline.report.figures import class_accuracy
+from pipeline.report.class_accuracy import class_accuracy
+from pipeline.report.run_data import Missing, RunData, attempt
 from pipeline.stages.comparison import comparison_table, differences, published
 from pipeline.stages.result_tables import Table, number, results_table, seen_unseen_h
 from pipeline.workspace.evaluate_settings import RULES

@@ -1,17 +1,20 @@
-"""Run every stale stage, in order, and nothing else."""
+"""`fsvae-pipe run`: runs every stage that is stale or missing, in order, and no other."""
 
 import time
 from collections.abc import Collection, Sequence
 
 from pipeline.messages.errors import PipelineError, WrongUsage
-from pipeline.messages.hints import told
+from pipeline.messages.hints import complete_commands
 from pipeline.running.status import StageState, imported_outputs, stage_state
 from pipeline.stages.table import STAGES, Stage, stage_named
 from pipeline.workspace.context import Context
 
 
 def chosen_stages(first: str | None, last: str | None) -> tuple[Stage, ...]:
-    """The stages from `first` until `last`, both included; None leaves that end open. Raises WrongUsage for none."""
+    """The stages from `first` to `last`, both included; None stands for the very first and the very last stage.
+
+    Raises WrongUsage when `first` comes after `last`.
+    """
     names = [stage.name for stage in STAGES]
     start = names.index(stage_named(first).name) if first else 0
     stop = names.index(stage_named(last).name) + 1 if last else len(names)
@@ -21,7 +24,7 @@ def chosen_stages(first: str | None, last: str | None) -> tuple[Stage, ...]:
 
 
 def plan(context: Context, stages: Sequence[Stage], force: Collection[str] = ()) -> list[StageState]:
-    """The stages that `run_stages` would run if every one of them changed its outputs, with the reasons."""
+    """The states of the stages that `run_stages` would run, if every one of them changed its outputs."""
     planned: dict[str, StageState] = {}
     for stage in stages:
         state = _with_force(stage_state(stage, context, planned), force)
@@ -31,43 +34,44 @@ def plan(context: Context, stages: Sequence[Stage], force: Collection[str] = ())
 
 
 def run_stages(context: Context, stages: Sequence[Stage], force: Collection[str] = ()) -> list[StageState]:
-    """Run those of `stages` that are not up to date; return the states in which they were found.
+    """Run those of `stages` that are not up to date, and those in `force`. Return the states that they had before.
 
-    Says before each stage why it runs, and after it how long it took. A stage that wrote the same contents again
-    leaves the stages behind it up to date. Raises PipelineError when a stage would write over what was imported and is
-    not in `force`, or when what a stage reads changed while it ran: its result is stale then, and those of the stages
-    behind it would be.
+    The console says before each stage why it runs, and afterwards how long it took. When a stage writes the same
+    contents as before, the stages after it stay up to date. Raises PipelineError in two cases: a stage would write over
+    an imported file and is not in `force`; or something that a stage reads changed while it ran, so that its result is
+    stale already.
     """
-    ran: list[StageState] = []
+    states_before: list[StageState] = []
     for stage in stages:
         state = _with_force(stage_state(stage, context, {}), force)
         if state.state == "done":
             continue
         _require_no_import(stage, context, state, force)
-        reasons = state.reasons[:-1] if state.fault else state.reasons  # the fault ends the stage, and is told then
-        shown = f" ({told('; '.join(reasons))})" if reasons else ""
+        reasons = state.reasons[:-1] if state.fault else state.reasons  # the stage will fail with the fault's message
+        why = f" ({complete_commands('; '.join(reasons))})" if reasons else ""
         context.console.print(f"[bold]{stage.name}[/bold]: {state.state}", style="cyan", end="")
-        context.console.print(shown, markup=False, highlight=False)
+        context.console.print(why, markup=False, highlight=False)
         started = time.perf_counter()
         stage.run(context)
-        left = stage_state(stage, context, {})
-        if left.state != "done":
+        after = stage_state(stage, context, {})
+        if after.state != "done":
             raise PipelineError(
-                f"{stage.name} has ended, but its result is {left.state} already ({'; '.join(left.reasons)}): "
+                f"{stage.name} has ended, but its result is {after.state} already ({'; '.join(after.reasons)}): "
                 "something changed while it ran; run the same command again"
             )
         context.console.print(f"[bold]{stage.name}[/bold]: done in {time.perf_counter() - started:.1f} s")
-        ran.append(state)
-    return ran
+        states_before.append(state)
+    return states_before
 
 
 def _require_no_import(stage: Stage, context: Context, state: StageState, force: Collection[str]) -> None:
-    brought = imported_outputs(stage, context)
-    if brought and stage.name not in force:
+    """Raise PipelineError when `stage` would write over an imported file and is not in `force`."""
+    imported = imported_outputs(stage, context)
+    if imported and stage.name not in force:
         raise PipelineError(
-            f"{stage.name} is {state.state} ({'; '.join(state.reasons[:3])}), but {brought} was imported, and "
-            f"{stage.name} would write over it: import what is missing or changed with `fsvae-pipe import`, or let it "
-            f"be made anew with `fsvae-pipe run --force {stage.name}`"
+            f"{stage.name} is {state.state} ({'; '.join(state.reasons[:3])}), but {imported} was imported, and "
+            f"{stage.name} would write over it: import again what is missing or has changed (`fsvae-pipe import`), or "
+            f"let the stage replace the import (`fsvae-pipe run --force {stage.name}`)"
         )
 
 

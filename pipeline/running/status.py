@@ -1,4 +1,4 @@
-"""Which stages are done, stale (and why) or missing. Loads no torch."""
+"""Decides which stages are done, which are stale and why, and which are missing. Loads no torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,20 +15,24 @@ from pipeline.workspace.provenance import IMPORT, Provenance, read_record
 
 @dataclass(frozen=True)
 class StageState:
-    """One stage's state: done, stale (outputs are there, but not from what is there now) or missing."""
+    """The state of one stage, and why it has it.
+
+    done: the outputs are those that the stage would write now. stale: all outputs exist, but settings or inputs have
+    changed since, or an output is damaged. missing: an output does not exist.
+    """
 
     stage: str
     state: Literal["done", "stale", "missing"]
     reasons: tuple[str, ...] = ()
-    fault: bool = False  # the last reason is an input that can't be read, by which the stage would fail
+    fault: bool = False  # whether the last reason is an input that can't be read; the stage would fail by it
 
     def plain(self) -> dict[str, object]:
-        """For JSON."""
+        """The state as it is written to JSON."""
         return {"stage": self.stage, "state": self.state, "reasons": self.reasons}
 
 
 def stage_states(context: Context, stages: Sequence[Stage] = STAGES) -> list[StageState]:
-    """The state of every stage, in order; a stage is stale also when one before it is not done."""
+    """The state of every stage, in order. A stage counts as stale, too, when a stage that it needs is not done."""
     states: dict[str, StageState] = {}
     for stage in stages:
         states[stage.name] = stage_state(stage, context, states, stages)
@@ -38,10 +42,10 @@ def stage_states(context: Context, stages: Sequence[Stage] = STAGES) -> list[Sta
 def stage_state(
     stage: Stage, context: Context, earlier: Mapping[str, StageState], stages: Sequence[Stage] = STAGES
 ) -> StageState:
-    """The state of `stage`; `earlier` holds the states of the stages before it that count.
+    """The state of `stage`, given the states of `earlier` stages; a stage that is not in `earlier` counts as done.
 
-    A stage whose outputs were imported needs none of the stages before it, and those that no other stage needs are
-    done. Raises NewerFormatError when a newer program made an output: it must not be written over.
+    A stage whose outputs were imported needs no other stage. A stage is done when all stages that need it were
+    imported. Raises NewerFormatError when a newer program made an output: it must not be written over.
     """
     users = [user for user in stages if stage.name in user.needs]
     if users and all(_imported(user, context) for user in users):
@@ -51,9 +55,9 @@ def stage_state(
         return StageState(stage.name, "stale" if reasons else "done", tuple(reasons) or ("imported",))
     absent = [path for path in stage.outputs(context) if not path.exists()]
     if absent:
-        brought = [path for path in stage.outputs(context) if path not in absent and _is_imported(path)]
-        told = f" ({_names(brought, context)} was imported; import that one too)" if brought else ""
-        return StageState(stage.name, "missing", (f"no {_names(absent, context)}{told}", *_not_done(stage, earlier)))
+        imported = [path for path in stage.outputs(context) if path not in absent and _is_imported(path)]
+        advice = f" ({_names(imported, context)} was imported; import that one too)" if imported else ""
+        return StageState(stage.name, "missing", (f"no {_names(absent, context)}{advice}", *_not_done(stage, earlier)))
     changes, fault = _changes(stage, context)
     changes = [*_not_done(stage, earlier), *changes]
     return StageState(stage.name, "stale" if changes else "done", tuple(changes), fault)
@@ -66,7 +70,7 @@ def _not_done(stage: Stage, earlier: Mapping[str, StageState]) -> list[str]:
 
 
 def imported_outputs(stage: Stage, context: Context) -> str:
-    """The outputs of `stage` that `fsvae-pipe import` wrote, as text; "" when there is none."""
+    """The names of the outputs of `stage` that `fsvae-pipe import` wrote, joined by commas; "" when there is none."""
     return _names([path for path in stage.outputs(context) if path.exists() and _is_imported(path)], context)
 
 
@@ -77,7 +81,7 @@ def _imported(stage: Stage, context: Context) -> bool:
 
 def _is_imported(path: Path) -> bool:
     try:
-        return _made(path).stage == IMPORT
+        return _provenance_of(path).stage == IMPORT
     except (DataError, PipelineError):
         return False
 
@@ -87,24 +91,24 @@ def _names(paths: Sequence[Path], context: Context) -> str:
 
 
 def _import_changes(stage: Stage, context: Context) -> list[str]:
-    """Which settings that the import was checked against have another value now."""
-    now = context.config.flat()
-    changes: dict[str, None] = {}
+    """Say which settings have changed since the import was checked against them."""
+    settings = context.config.flat()
+    changes: dict[str, None] = {}  # a dict keeps the order and drops repetitions
     for path in stage.outputs(context):
-        made = _made(path)
-        current = replace(made, settings={key: now.get(key) for key in made.settings})
-        changes.update(dict.fromkeys(f"{change} since the import" for change in current.changes_from(made)))
+        then = _provenance_of(path)
+        now = replace(then, settings={key: settings.get(key) for key in then.settings})
+        changes.update(dict.fromkeys(f"{change} since the import" for change in now.changes_from(then)))
     return list(changes)
 
 
-def _made(path: Path) -> Provenance:
+def _provenance_of(path: Path) -> Provenance:
     return Provenance.from_record(read_record(path))
 
 
 def _changes(stage: Stage, context: Context) -> tuple[list[str], bool]:
-    """Why the outputs are not what the stage would write now, and whether it can't: an input can't be read."""
+    """Why the outputs are not what `stage` would write now, and whether an input can't be read."""
     try:
-        made = [_made(path) for path in stage.outputs(context)]
+        then = [_provenance_of(path) for path in stage.outputs(context)]
     except NewerFormatError:
         raise
     except (DataError, PipelineError) as error:
@@ -115,5 +119,5 @@ def _changes(stage: Stage, context: Context) -> tuple[list[str], bool]:
         raise
     except (DataError, DescriptionError, PipelineError) as error:
         return [str(error)], True
-    changes = dict.fromkeys(change for earlier in made for change in now.changes_from(earlier))
-    return list(changes), False  # in order, each once: the outputs of a stage were made together
+    changes = dict.fromkeys(change for output in then for change in now.changes_from(output))
+    return list(changes), False  # each change once: mostly all outputs of a stage were made together

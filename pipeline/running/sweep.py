@@ -1,8 +1,10 @@
-"""`fsvae-pipe sweep`: train and evaluate many settings over the same features, into one CSV and one table.
+"""`fsvae-pipe sweep`: trains and evaluates many settings on the same features, and writes one CSV and one table.
 
-A grid names rows of settings: a ready one (grids.toml), or a TOML file of the user's with a table [rows] like those
-there, or a table [product] of dotted keys with lists of values, all combinations of which are rows. Each row is a run
-of its own, runs/GRID-ROW/, so that a sweep that was broken off goes on where it was, and `report` can show any row.
+A grid names rows of settings. It is a ready one of grids.toml, or a TOML file of the user's with one or both of these:
+- a table [rows] like those of grids.toml;
+- a table [product] of dotted keys with lists of values: each combination of values is a row.
+Each row is a run of its own, runs/GRID-ROW/. So a sweep that was stopped goes on where it was, and `report` can show
+any row.
 """
 
 import contextlib
@@ -52,15 +54,15 @@ MAX_ROWS = 10_000
 
 @cache
 def ready_grids() -> dict[str, dict[str, Row]]:
-    """Grid -> row -> settings."""
+    """The grids of grids.toml: grid -> row -> settings, by dotted keys."""
     return tomllib.loads(resources.files("pipeline.running").joinpath("grids.toml").read_text("utf-8"))
 
 
 def grid_rows(grid: str) -> tuple[str, dict[str, Row]]:
-    """The grid's name and its rows, for a ready grid or the path of a TOML file.
+    """The name and the rows of `grid`, which is a ready grid or the path of a TOML file.
 
-    Raises WrongUsage when there is no such grid, PipelineError when it has no row, or when a setting would need other
-    features or texts.
+    Raises WrongUsage when there is no such grid or file, PipelineError when the file is no grid, or when one of its
+    settings would need other features or texts.
     """
     if grid in ready_grids():
         return grid, ready_grids()[grid]
@@ -68,28 +70,33 @@ def grid_rows(grid: str) -> tuple[str, dict[str, Row]]:
     try:
         tree = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise WrongUsage(f'"{grid}" is no grid: name a TOML file, or one of {", ".join(ready_grids())}') from None
+        raise WrongUsage(f'"{grid}" is no grid: name one of {", ".join(ready_grids())}, or a TOML file') from None
     except (OSError, ValueError, RecursionError) as error:
         raise PipelineError(f"{path}: not valid TOML: {error}") from error
     named, lists = tree.get("rows", {}), tree.get("product", {})
-    sound = isinstance(named, dict) and all(isinstance(row, dict) for row in named.values())
-    sound = sound and isinstance(lists, dict) and all(isinstance(values, list) for values in lists.values())
-    if sound and math.prod(len(values) for values in lists.values()) > MAX_ROWS:
+    valid = isinstance(named, dict) and all(isinstance(row, dict) for row in named.values())
+    valid = valid and isinstance(lists, dict) and all(isinstance(values, list) for values in lists.values())
+    if valid and math.prod(len(values) for values in lists.values()) > MAX_ROWS:
         raise PipelineError(f"{path}: [product] makes more than {MAX_ROWS} rows; name fewer values")
-    rows = {**named, **_product(lists)} if sound else {}
+    rows = {**named, **_product(lists)} if valid else {}
     if not rows or set(tree) - {"rows", "product"}:
         raise PipelineError(
             f'{path}: wanted a table [rows], as in name = {{ "train.alpha" = 0.1 }}, or a table [product], as in '
             '"train.alpha" = [0.1, 0.5]'
         )
+    _require_allowed(path, rows)
+    return path.stem, rows
+
+
+def _require_allowed(path: Path, rows: Mapping[str, Row]) -> None:
+    """Raise PipelineError when a row sets a key that a sweep can't change."""
     for name, row in rows.items():
         for key in row:
             if not key.startswith(ALLOWED):
                 raise PipelineError(
-                    f'{path}: row "{name}" sets {key}; a sweep works on features and texts as they are, so it may set '
-                    "keys of model, train and evaluate, and text.levels; use a workspace for each split"
+                    f'{path}: row "{name}" sets {key}; all rows of a sweep use the same features and texts, so that it '
+                    "may set keys of model, train and evaluate, and text.levels; use a workspace for each split"
                 )
-    return path.stem, rows
 
 
 def _product(lists: Mapping[str, Sequence[Any]]) -> dict[str, Row]:
@@ -98,21 +105,21 @@ def _product(lists: Mapping[str, Sequence[Any]]) -> dict[str, Row]:
 
 
 def run_name(grid: str, row: str) -> str:
-    """The folder in runs/ of one row: letters, digits, dots and hyphens."""
+    """The name of a row's run: letters, digits, dots and hyphens, since it is a folder in runs/."""
     return re.sub(r"[^A-Za-z0-9.]+", "-", f"{grid}-{row}").strip("-")
 
 
 def sweep(context: Context, grid: str, overrides: Sequence[str] = (), workers: int = 0) -> Path:
     """Run every row of `grid` that is not up to date; write the CSV, print the table, return the CSV's path.
 
-    `overrides` are the --set of the command line, under those of the rows. A row that fails keeps its message in the
-    CSV and stops no other. Raises PipelineError as `grid_rows` does, when two rows would be one run, and, when all is
-    written, if a row failed.
+    `overrides` are the --set of the command line; a row's own settings win over them. A row that fails does not stop
+    the others: its message goes into the CSV. Raises what `grid_rows` raises, PipelineError when two rows would be the
+    same run, and PipelineError after everything is written when a row failed.
     """
     name, rows = grid_rows(grid)
     names = {row: run_name(name, row) for row in rows}
     if len(set(names.values())) < len(names):
-        raise PipelineError(f"{grid}: two rows have the same folder {sorted(names.values())}; rename one")
+        raise PipelineError(f"{grid}: two rows get the same folder in runs/ {sorted(names.values())}; rename one")
     tasks = [
         (context.workspace.root, context.config_path, (*overrides, *_overrides(settings)), names[row])
         for row, settings in rows.items()
@@ -129,17 +136,17 @@ def sweep(context: Context, grid: str, overrides: Sequence[str] = (), workers: i
     if failed:
         raise PipelineError(
             f"{len(failed)} of {len(found)} rows failed, the first: {failed[0]['row']}: {failed[0]['fault']}; all "
-            f"are in {path}. The same command does those again"
+            f"messages are in {path}. The same command runs the failed rows again"
         )
     return path
 
 
 def _overrides(settings: Row) -> list[str]:
-    return [f"{key}={json.dumps(value)}" for key, value in settings.items()]  # JSON's values are TOML's
+    return [f"{key}={json.dumps(value)}" for key, value in settings.items()]  # TOML reads JSON's values
 
 
 def run_row(root: Path, config_path: Path, overrides: Sequence[str], name: str) -> str:
-    """Train and evaluate one row where that is not up to date; "" or the message of what went wrong."""
+    """Train and evaluate one row, unless it is up to date. Return the message of its error, "" without one."""
     try:
         config = load_config(config_path, [*overrides, "train.workers=1"])
         context = Context(Workspace(root), config, config_path, Console(stderr=True, quiet=True), name)

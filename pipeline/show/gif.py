@@ -1,4 +1,4 @@
-"""Moving skeletons as a GIF: the front view of skeleton_player.js, drawn by Pillow.
+"""Draws moving skeletons as a GIF with Pillow, in the front view of skeleton_player.js.
 
 Letters: T frames, M bodies, V = 25 joints.
 """
@@ -14,15 +14,15 @@ from data.joints import BONES
 from data.stores.files import replacing
 from pipeline.pages.skeleton_player import SIDES, MovingSkeleton
 
-SIZE_PIXELS = 360  # of a clip's square
-FINER = 2  # drawn larger by this factor and shrunk, for smooth edges
-PITCH = 0.12  # radians from above
+SIZE_PIXELS = 360  # the side of a clip's square
+FINER = 2  # a frame is drawn larger by this factor and then shrunk, for smooth edges
+PITCH = 0.12  # radians by which the viewer looks down
 COLOURS = {"left": "#0072b2", "right": "#d55e00", "middle": "#6e7781", "ink": "#1b1f24", "paper": "#ffffff"}
-GIF_TICK_SECONDS = 0.01  # a GIF counts in hundredths of a second
+GIF_TICK_SECONDS = 0.01  # GIFs measure time in hundredths of a second
 
 
 def write_gif(path: Path, clips: Sequence[MovingSkeleton], *, joint_labels: bool, body_labels: bool) -> None:
-    """Write `clips` side by side; shorter ones start anew until the longest ends."""
+    """Write `clips` side by side. Shorter clips repeat until the longest one ends."""
     pictures = [_Picture(clip, joint_labels, body_labels) for clip in clips]
     frames = max(len(clip.joints) for clip in clips)
     columns = int(np.ceil(np.sqrt(len(clips))))
@@ -30,9 +30,9 @@ def write_gif(path: Path, clips: Sequence[MovingSkeleton], *, joint_labels: bool
     images = []
     for frame in range(frames):
         sheet = Image.new("RGB", (columns * SIZE_PIXELS, rows * SIZE_PIXELS), COLOURS["paper"])
-        for place, picture in enumerate(pictures):
-            where = (place % columns * SIZE_PIXELS, place // columns * SIZE_PIXELS)
-            sheet.paste(picture.draw(frame % len(picture.clip.joints)), where)
+        for index, picture in enumerate(pictures):
+            corner = (index % columns * SIZE_PIXELS, index // columns * SIZE_PIXELS)
+            sheet.paste(picture.draw(frame % len(picture.clip.joints)), corner)
         images.append(sheet.quantize(32, dither=Image.Dither.NONE))
     ends = np.rint(np.arange(frames + 1) / clips[0].frames_per_second / GIF_TICK_SECONDS)
     durations_ms = (np.diff(ends).clip(2) * 1000 * GIF_TICK_SECONDS).astype(int).tolist()
@@ -43,7 +43,7 @@ def write_gif(path: Path, clips: Sequence[MovingSkeleton], *, joint_labels: bool
 
 
 class _Picture:
-    """One clip, and how it is scaled to its square."""
+    """One clip, scaled to its square."""
 
     def __init__(self, clip: MovingSkeleton, joint_labels: bool, body_labels: bool) -> None:
         self.clip, self.joint_labels, self.body_labels = clip, joint_labels, body_labels
@@ -51,19 +51,19 @@ class _Picture:
         self.font = ImageFont.load_default(11 * FINER)
         self.present = clip.present
         points = clip.joints.astype(np.float64) @ clip.view().T  # (T, M, V, 3) right, up, towards the viewer
-        shown = points[self.present]
-        self.middle = (shown.min(axis=0) + shown.max(axis=0)) / 2 if len(shown) else np.zeros(3)
+        seen = points[self.present]  # (joints, 3)
+        middle = (seen.min(axis=0) + seen.max(axis=0)) / 2 if len(seen) else np.zeros(3)
         sin, cos = np.sin(PITCH), np.cos(PITCH)
-        right, up, near = np.moveaxis(points - self.middle, -1, 0)
-        flat = np.stack((right, near * sin - up * cos), axis=-1)  # (T, M, V, 2) metres, downwards on the picture
-        largest = float(np.abs(flat[self.present]).max(initial=0.05))
-        self.places = flat * (0.42 * self.side / largest) + self.side / 2
+        right, up, near = np.moveaxis(points - middle, -1, 0)
+        flat_m = np.stack((right, near * sin - up * cos), axis=-1)  # (T, M, V, 2) right, down on the picture
+        reach_m = float(np.abs(flat_m[self.present]).max(initial=0.05))
+        self.pixels = flat_m * (0.42 * self.side / reach_m) + self.side / 2  # (T, M, V, 2)
 
     def draw(self, frame: int) -> Image.Image:
         image = Image.new("RGB", (self.side, self.side), COLOURS["paper"])
         canvas = ImageDraw.Draw(image)
         for body in range(self.clip.joints.shape[1]):
-            self._draw_body(canvas, self.places[frame, body], self.present[frame, body], body)
+            self._draw_body(canvas, self.pixels[frame, body], self.present[frame, body], body)
         lines = (self.clip.name, f"frame {frame + 1} of {len(self.clip.joints)}")
         canvas.text((6 * FINER, 4 * FINER), "\n".join(lines), COLOURS["ink"], self.font)
         canvas.text((6 * FINER, self.side - 18 * FINER), "left: circles", COLOURS["left"], self.font)
@@ -71,21 +71,21 @@ class _Picture:
         return image.resize((SIZE_PIXELS, SIZE_PIXELS), Image.Resampling.BOX)
 
     def _draw_body(
-        self, canvas: ImageDraw.ImageDraw, places: NDArray[np.float64], there: NDArray[np.bool_], body: int
+        self, canvas: ImageDraw.ImageDraw, pixels: NDArray[np.float64], present: NDArray[np.bool_], body: int
     ) -> None:
-        """`places` (V, 2) pixels, `there` (V,)."""
+        """Draw one body in one frame: `pixels` are the positions of its joints (V, 2), `present` is (V,)."""
         for parent, child in BONES:
-            if there[parent] and there[child]:
-                ends = (*places[parent], *places[child])
+            if present[parent] and present[child]:
+                ends = (*pixels[parent], *pixels[child])
                 canvas.line(ends, COLOURS[SIDES[child]], (2 if body else 3) * FINER)
         size = (2 if body else 3) * FINER
-        for joint in np.flatnonzero(there):
-            x, y = places[joint]
+        for joint in np.flatnonzero(present):
+            x, y = pixels[joint]
             box = (x - size, y - size, x + size, y + size)
             draw = canvas.rectangle if SIDES[joint] == "right" else canvas.ellipse
             draw(box, COLOURS[SIDES[joint]])
             if self.joint_labels:
                 canvas.text((x + size, y - 5 * size), str(joint), COLOURS["ink"], self.font)
-        if self.body_labels and there.any():
-            x, y = places[there].min(axis=0)
+        if self.body_labels and present.any():
+            x, y = pixels[present].min(axis=0)
             canvas.text((x, max(y - 20 * FINER, 0)), f"body {body + 1}", COLOURS["ink"], self.font)

@@ -1,8 +1,10 @@
-"""`fsvae-pipe show`: moving skeletons of raw or stored clips, as a page or a GIF, to check that data went in right.
+"""`fsvae-pipe show`: draws raw or stored clips as moving skeletons, to check that data went in right.
 
-What to show is one of: a raw file, DIR/NAME.skeleton or ARCHIVE.zip/NAME.skeleton; a clip's name,
-S001C001P001R001A001; an action, A001, of which a few clips are taken, evenly over all of them. Names and actions are
-looked up in skeletons.h5, or in the raw files that dataset.raw names.
+It shows one of these:
+- a raw file, DIR/NAME.skeleton or ARCHIVE.zip/NAME.skeleton;
+- a clip by its name, S001C001P001R001A001;
+- a few clips of an action, A001, evenly spread over all of its clips.
+Names and actions are looked up in skeletons.h5, or in the raw files that dataset.raw names.
 """
 
 import difflib
@@ -23,11 +25,13 @@ from data.stores.files import replacing
 from data.stores.skeleton_store import SkeletonStore
 from descriptions.errors import DescriptionError
 from pipeline.messages.errors import PipelineError
-from pipeline.pages.skeleton_player import MovingSkeleton, page_file, render_page
+from pipeline.pages.html_page import page_file, render_page
+from pipeline.pages.skeleton_player import MovingSkeleton
 from pipeline.phases.texts_in_use import texts_in_use
 from pipeline.show.checks import checks
 from pipeline.workspace.context import Context
 
+ACTION = re.compile(r"A\d{3}")
 RAW_AXES = (
     "Raw clip: metres from the camera; x runs to the left as the camera sees it, y up, z away from the camera. The "
     "front view is the camera's: the left hand of a person who faces it is on the right."
@@ -41,38 +45,40 @@ STORED_AXES = (
 
 def show(
     context: Context,
-    what: str,
+    clip_or_action: str,
     output: Path | None = None,
     *,
     gif: bool = False,
     from_raw: bool = False,
-    clips: int = 4,
+    most_clips: int = 4,
     frames_per_second: float = 30.0,
     joint_labels: bool = False,
     body_labels: bool = False,
 ) -> Path:
-    """Write the clips that `what` names to `output` (WHAT.html or WHAT.gif here) and return its path.
+    """Write the clips that `clip_or_action` names to `output` and return its path.
 
-    At most `clips` of an action. Raises DataError or PipelineError when there is no such clip, UsageError when
-    `output` has another ending.
+    `output` ends in .html or .gif. It defaults to a file in the current folder that is called as the clip or action. Of
+    an action at most `most_clips` clips are shown. Raises DataError or PipelineError when there is no such clip,
+    UsageError when `output` has another ending.
     """
     _require_ending(output, gif)
-    shown = find(context, what, from_raw, clips, frames_per_second)
-    for clip in shown:
-        for check in checks(clip):
-            if check.wrong:
-                context.console.print(f"warning: {clip.name}: {check.text}", style="yellow", markup=False)
-    name = re.sub(r"[^\w.-]+", "_", Path(what).stem)
+    clips = find_shown_clips(context, clip_or_action, from_raw, most_clips, frames_per_second)
+    checked = [(clip, checks(clip)) for clip in clips]
+    for clip, findings in checked:
+        for finding in findings:
+            if finding.wrong:
+                context.console.print(f"warning: {clip.name}: {finding.text}", style="yellow", markup=False)
+    name = re.sub(r"[^\w.-]+", "_", Path(clip_or_action).stem)
     path = output or Path(f"{name}.{'gif' if gif else 'html'}")
     if gif or path.suffix.lower() == ".gif":
-        _write_gif(path, shown, joint_labels, body_labels)
+        _write_gif(path, clips, joint_labels, body_labels)
         return path
     page = render_page(
         "show.html",
         [page_file("skeleton_player.js")],
-        title=_title(context, what),
-        axes=RAW_AXES if shown[0].up == "y" else STORED_AXES,
-        clips=[(clip, checks(clip)) for clip in shown],
+        title=_title(context, clip_or_action),
+        axes=RAW_AXES if clips[0].up == "y" else STORED_AXES,
+        clips=checked,
         joints=joint_labels,
         bodies=body_labels,
         names=[name.replace("_", " ") for name in JOINT_NAMES],
@@ -83,43 +89,45 @@ def show(
 
 
 def _require_ending(output: Path | None, gif: bool) -> None:
-    """Raise UsageError unless the file's ending says what is written into it."""
+    """Raise UsageError unless the ending of `output` says what is written: .gif with --gif, else .html or .gif."""
     ending = output.suffix.lower() if output else ""
     if gif and ending not in ("", ".gif"):
-        raise click.UsageError(f"-o {output} is no .gif, which --gif writes; give one of the two, or a .gif")
+        raise click.UsageError(f"--gif writes a .gif, but -o names {output}; leave out --gif, or name a .gif")
     if output and ending not in (".html", ".gif"):
-        raise click.UsageError(f"-o {output}: a file that ends in .html or .gif is wanted")
+        raise click.UsageError(f"-o {output}: the name must end in .html or .gif")
 
 
-def _write_gif(path: Path, shown: Sequence[MovingSkeleton], joint_labels: bool, body_labels: bool) -> None:
+def _write_gif(path: Path, clips: Sequence[MovingSkeleton], joint_labels: bool, body_labels: bool) -> None:
     try:
         from pipeline.show.gif import write_gif
     except ModuleNotFoundError as error:
         raise PipelineError(
             f"{path}: a GIF needs Pillow ({error}); `pip install 'fsvae-pipe[report]'`, or write an .html page"
         ) from error
-    write_gif(path, shown, joint_labels=joint_labels, body_labels=body_labels)
+    write_gif(path, clips, joint_labels=joint_labels, body_labels=body_labels)
 
 
-def find(context: Context, what: str, from_raw: bool, number: int, frames_per_second: float) -> list[MovingSkeleton]:
-    """The clips that `what` names. Raises DataError or PipelineError when there is none."""
-    if what.lower().endswith(SUFFIX) and (source := _raw_file(Path(what))):
+def find_shown_clips(
+    context: Context, clip_or_action: str, from_raw: bool, most_clips: int, frames_per_second: float
+) -> list[MovingSkeleton]:
+    """Read the clips that `clip_or_action` names. Raises DataError or PipelineError when there is none."""
+    if clip_or_action.lower().endswith(SUFFIX) and (source := _raw_file(Path(clip_or_action))):
         return [read_raw(source, frames_per_second)]
-    name = Path(what).name.removesuffix(SUFFIX)
-    if not re.fullmatch(r"A\d{3}", name):
+    name = Path(clip_or_action).name.removesuffix(SUFFIX)
+    if not ACTION.fullmatch(name):
         try:
             ClipName.parse(name)
         except DataError as error:
             raise DataError(
-                f"{what}: neither a raw file that is there, nor a clip's name, nor an action as A001"
+                f'"{clip_or_action}" is neither an existing raw file, nor a clip\'s name, nor an action such as A001'
             ) from error
     if from_raw:
-        return _from_raw_files(context, name, number, frames_per_second)
-    return _from_store(context, name, number, frames_per_second)
+        return _from_raw_files(context, name, most_clips, frames_per_second)
+    return _from_store(context, name, most_clips, frames_per_second)
 
 
 def _raw_file(path: Path) -> ClipSource | None:
-    """The raw file at `path`, which may lie in an archive, as in clips.zip/NAME.skeleton; None when there is none."""
+    """The raw file at `path`, or None. It may be in an archive, as in clips.zip/NAME.skeleton."""
     if path.is_file():
         return next(iter(list_source(path)))
     for parent in path.parents:
@@ -129,67 +137,72 @@ def _raw_file(path: Path) -> ClipSource | None:
 
 
 def read_raw(source: ClipSource, frames_per_second: float) -> MovingSkeleton:
-    """A raw clip with all its bodies. Raises DataError when it can't be read or no frame has a body."""
+    """Read a raw clip with all its bodies. Raises DataError when it can't be read or no frame has a body."""
     clip = parse_clip(source.read(), str(source))
-    about = f"{source}: {_length(clip.frames, frames_per_second)}, bodies: {len(clip.body_ids)}"
-    return MovingSkeleton(source.stem, about, clip.joints, "y", frames_per_second)
+    caption = f"{source}: {_length(clip.frames, frames_per_second)}, bodies: {len(clip.body_ids)}"
+    return MovingSkeleton(source.stem, caption, clip.joints, "y", frames_per_second)
 
 
 def read_stored(
-    store: SkeletonStore, clip: int, frames_per_second: float, most_frames: int | None = None
+    store: SkeletonStore, row: int, frames_per_second: float, most_frames: int | None = None
 ) -> MovingSkeleton:
-    """The clip with this number in skeletons.h5; of a longer one `most_frames` frames, evenly chosen."""
-    frames, bodies = int(store.frames[clip]), int(store.bodies[clip])
-    shown = min(frames, most_frames or frames)
-    joints = store.batch([clip], shown)[0].transpose(1, 3, 2, 0)  # (T, M, V, C)
-    left_out = f", left out by the recipe: {store.dropped[clip]}" if store.dropped[clip] else ""
-    fewer = f", {shown} of them shown" if shown < frames else ""
-    about = f"{_length(frames, frames_per_second)}{fewer}, bodies: {bodies}{left_out}"
-    return MovingSkeleton(str(store.name[clip]), about, joints[:, :bodies], "z", frames_per_second * shown / frames)
+    """Read the clip in this row of skeletons.h5; of a longer clip take `most_frames` frames, evenly chosen."""
+    frames, bodies = int(store.frames[row]), int(store.bodies[row])
+    shown_frames = min(frames, most_frames or frames)
+    joints = store.batch([row], shown_frames)[0].transpose(1, 3, 2, 0)  # (T, M, V, C)
+    left_out = f", left out by the recipe: {store.dropped[row]}" if store.dropped[row] else ""
+    fewer = f", {shown_frames} of them shown" if shown_frames < frames else ""
+    caption = f"{_length(frames, frames_per_second)}{fewer}, bodies: {bodies}{left_out}"
+    shown_per_second = frames_per_second * shown_frames / frames
+    return MovingSkeleton(str(store.name[row]), caption, joints[:, :bodies], "z", shown_per_second)
 
 
 def _length(frames: int, frames_per_second: float) -> str:
     return f"{frames} frames, {frames / frames_per_second:.1f} s at {frames_per_second:g} frames a second"
 
 
-def _from_raw_files(context: Context, name: str, number: int, frames_per_second: float) -> list[MovingSkeleton]:
+def _from_raw_files(context: Context, name: str, most_clips: int, frames_per_second: float) -> list[MovingSkeleton]:
     raw = [context.user_path(path) for path in context.config.dataset.raw]
     if not raw:
         raise PipelineError(f"{context.config_path}: dataset.raw is empty; name your raw files there")
     clips, _ = find_clips(raw)
-    chosen = _choose([str(clip) for clip, _ in clips], name, number, "the raw files")
-    return [read_raw(clips[clip][1], frames_per_second) for clip in chosen]
+    rows = _choose([str(clip) for clip, _ in clips], name, most_clips, "the raw files")
+    return [read_raw(clips[row][1], frames_per_second) for row in rows]
 
 
-def _from_store(context: Context, name: str, number: int, frames_per_second: float) -> list[MovingSkeleton]:
+def _from_store(context: Context, name: str, most_clips: int, frames_per_second: float) -> list[MovingSkeleton]:
     path = context.workspace.skeletons
     if not path.is_file():
         raise PipelineError(
-            f"{path}: no such file, so no clip is known by its name; `fsvae-pipe preprocess` makes it, "
+            f"{path}: no such file, and names of clips are looked up there; run `fsvae-pipe preprocess` to make it, "
             "or name a raw file (NAME.skeleton)"
         )
     with SkeletonStore(path) as store:
-        chosen = _choose(store.name.tolist(), name, number, str(path))
-        return [read_stored(store, clip, frames_per_second) for clip in chosen]
+        rows = _choose(store.name.tolist(), name, most_clips, str(path))
+        return [read_stored(store, row, frames_per_second) for row in rows]
 
 
-def _choose(names: Sequence[str], name: str, number: int, where: str) -> list[int]:
-    """The places in `names` of the clip `name`, or of up to `number` clips of the action `name`, evenly over all."""
-    found = [place for place, other in enumerate(names) if other == name or (len(name) == 4 and other.endswith(name))]
-    if found:
-        places = np.linspace(0, len(found) - 1, min(number, len(found))).round().astype(int)
-        return [found[place] for place in places]
-    if len(name) == 4:
-        actions = sorted({other[-4:] for other in names})
-        raise DataError(f"{where}: no clip of {name}; there are clips of {', '.join(actions)}")
+def _choose(names: Sequence[str], name: str, most_clips: int, source: str) -> list[int]:
+    """The indices in `names` of the clip `name`, or of up to `most_clips` clips of the action `name`, evenly spread.
+
+    Raises DataError when there is none; its message calls the names' origin `source`.
+    """
+    is_action = ACTION.fullmatch(name) is not None
+    matches = [index for index, clip in enumerate(names) if clip == name or (is_action and clip.endswith(name))]
+    if matches:
+        spread = np.linspace(0, len(matches) - 1, min(most_clips, len(matches))).round().astype(int)
+        return [matches[index] for index in spread]
+    if is_action:
+        actions = sorted({clip[-4:] for clip in names})
+        raise DataError(f"{source}: no clip of {name}; there are clips of {', '.join(actions)}")
     close = difflib.get_close_matches(name, names, n=1)
     hint = f" (is it {close[0]}?)" if close else ""
-    raise DataError(f"{where}: none of {len(names)} clips is called {name}{hint}; rejects.csv lists refused files")
+    raise DataError(f"{source}: none of {len(names)} clips is called {name}{hint}; rejects.csv lists refused files")
 
 
-def _title(context: Context, what: str) -> str:
-    """The clip or action, with the action's label when the workspace's texts have one."""
-    name = Path(what).stem if what.lower().endswith(SUFFIX) else what
+def _title(context: Context, clip_or_action: str) -> str:
+    """The name of the clip or action, followed by the action's label when the workspace has one."""
+    name = Path(clip_or_action).stem if clip_or_action.lower().endswith(SUFFIX) else clip_or_action
     if not context.config_path.is_file():
         return name
     try:

@@ -82,7 +82,7 @@ def phase_backbone(
     )
 
     def after_epoch(state: TrainingState) -> None:
-        left = remaining.told(len(state.reports))
+        left = remaining.text(len(state.reports))
         context.console.print(f"{epoch_line(state.reports[-1], settings.epochs)}{left}")
         if accelerator.is_main_process:
             write_tensors(partial, state.tensors(), {**provenance.record(), **state.metadata()})

@@ -20,7 +20,7 @@ from models.devices import make_accelerator
 from models.shift_gcn.checkpoint import network_fingerprint
 from models.shift_gcn.features import clip_features
 from models.shift_gcn.network import ShiftGCN
-from pipeline.messages.hints import told
+from pipeline.messages.hints import complete_commands
 from pipeline.phases.held_out import at_chance, choose_held_out
 from pipeline.phases.phase import Phase, phase_of, require_clips, require_held_out
 from pipeline.phases.texts_in_use import require_texts
@@ -97,7 +97,7 @@ def _phase_features(
         training = PhaseTraining(phase, fit, held_out, provenance.inputs["skeletons.h5"])
         network, best = phase_backbone(context, training, store, accelerator)
         if at_chance(best.top1, int(held_out.sum()), len(phase.seen)):
-            found = told(nothing_learnt(context, phase, best.top1))
+            found = complete_commands(nothing_learnt(context, phase, best.top1))
             context.console.print(f"warning: {found}", style="yellow", markup=False)
         accuracy = {"epoch": best.epoch, "top1": best.top1, "top5": best.top5, "clips": int(held_out.sum())}
         record = {"transfer": "false", "backbone_saw": "[]", "held_out_accuracy": json.dumps(accuracy)}

@@ -128,7 +128,7 @@ def _train_one(
     def tell(cycle: int, row: LossRow) -> None:
         """To standard error by itself: it is the one thing that a worker process shares with the screen."""
         if talk:
-            told = f"cycle {cycle}/{aligner.cycles}, loss {row.total:.4f}{remaining.told(cycle)}"
+            told = f"cycle {cycle}/{aligner.cycles}, loss {row.total:.4f}{remaining.text(cycle)}"
             sys.stderr.write(f"  seed {seed}, {phase} phase: {told}\n")
 
     start, remaining = time.perf_counter(), Remaining(0, aligner.cycles)

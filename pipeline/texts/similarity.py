@@ -1,4 +1,4 @@
-"""How alike the texts of actions are to an encoder: neighbours, and the pairs most likely to be confused.
+"""The similarity of actions' texts under an encoder: neighbours, and the pairs most likely to be confused.
 
 Letters: c actions, D features.
 """
@@ -9,30 +9,30 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-TOGETHER = "together"  # all levels, concatenated as FS-VAE reads them
+TOGETHER = "together"  # the name for all levels concatenated, which is how FS-VAE reads them
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """Cosines between the texts of `actions`, (c, c), at one level or of all levels together."""
+    """The cosines between the texts of `actions`, at one level or of all levels together."""
 
-    actions: tuple[int, ...]
-    cosines: NDArray[np.float64]
+    actions: tuple[int, ...]  # (c,)
+    cosines: NDArray[np.float64]  # (c, c)
 
     @property
     def between(self) -> NDArray[np.float64]:
-        """The cosines of different actions, each pair once, (c (c - 1) / 2,)."""
+        """The cosines of all pairs of different actions, each pair once, (c (c - 1) / 2,)."""
         first, second = np.triu_indices(len(self.actions), k=1)
         return self.cosines[first, second]
 
     @property
     def mean(self) -> float:
-        """Over the pairs of different actions."""
+        """The mean cosine over the pairs of different actions."""
         return float(self.between.mean())
 
     @property
     def percentile_95(self) -> float:
-        """Over the pairs of different actions."""
+        """The 95th percentile of the cosines over the pairs of different actions."""
         return float(np.percentile(self.between, 95))
 
     def neighbours(self, action: int, number: int) -> list[tuple[int, float]]:
@@ -51,12 +51,12 @@ class Similarity:
 
 
 def similarities(actions: Sequence[int], features: Mapping[str, NDArray[np.float32]]) -> dict[str, Similarity]:
-    """The similarity at each level of `features` (level -> (c, D)), and under `TOGETHER` that of all levels.
+    """Level -> similarity, for each level of `features` (level -> (c, D)) and for all levels under `TOGETHER`.
 
     Needs at least two actions.
     """
-    joined = np.concatenate([rows.astype(np.float64) for rows in features.values()], axis=1)
-    return {level: _similarity(actions, rows) for level, rows in [*features.items(), (TOGETHER, joined)]}
+    concatenated = np.concatenate([rows.astype(np.float64) for rows in features.values()], axis=1)
+    return {level: _similarity(actions, rows) for level, rows in [*features.items(), (TOGETHER, concatenated)]}
 
 
 def _similarity(actions: Sequence[int], features: NDArray[np.floating]) -> Similarity:

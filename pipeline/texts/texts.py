@@ -1,6 +1,6 @@
-"""texts: check a description file, and show which actions its texts leave easy to confuse.
+"""`fsvae-pipe texts`: checks the descriptions, and shows which actions are easy to confuse by their texts.
 
-The figures are those of the chosen encoder. `--init` writes a CSV to begin with instead.
+Similarities are computed with the encoder of text.encoder. `--init` writes a CSV to fill in instead.
 """
 
 import csv
@@ -31,46 +31,48 @@ from pipeline.stages.embed_text import encode_levels, load_encoder_of, too_long
 from pipeline.texts.similarity import Similarity, similarities
 from pipeline.workspace.context import Context
 
-NO_LINE = 0  # of a problem that no line of the file has
+NO_LINE = 0  # the line of a problem that concerns no line of the file
 
 
 def texts(context: Context, *, init: bool = False, as_json: bool = False, neighbours: int = 3, pairs: int = 15) -> None:
-    """Check the texts in use, then print each action's nearest `neighbours` and the `pairs` most alike.
+    """Check the texts in use, then print the nearest `neighbours` of each action and the most similar `pairs`.
 
-    With `init`, write a CSV with a row for each action of the workspace instead, and nothing else.
+    With `init`, only write a CSV to fill in, with a row for each action of the workspace.
 
-    Raises DescriptionError that lists every problem of the file with its line (as JSON they are printed too),
-    PipelineError when there is nothing to check or to begin with, ModelError when the encoder is not to be had,
-    UsageError when both `init` and `as_json` are asked for.
+    Raises DescriptionError, which lists every problem with its line; with `as_json` the problems are printed too.
+    Raises PipelineError when there is nothing to check or to write, ModelError when the encoder can't be loaded,
+    UsageError when both `init` and `as_json` are given.
     """
     if init and as_json:
-        raise click.UsageError("--init writes a CSV and checks nothing, so that --json has nothing to print; give one")
+        raise click.UsageError(
+            "--init writes a CSV and checks nothing, so --json has nothing to print; give one of them"
+        )
     if init:
         path = write_starter(context)
         click.echo(f"wrote {path}: fill in its texts, name it as dataset.descriptions in {context.config_path},")
         click.echo("then: fsvae-pipe texts")
         return
-    problems, found, encoder = _check(context)
+    problems, descriptions, encoder = _check(context)
     if problems and as_json:
         click.echo(json.dumps({"problems": [_plain(problem) for problem in problems]}, indent=2))
     if problems:
-        told = listed([problem.message if problem.line == NO_LINE else problem for problem in problems])
-        raise DescriptionError(f"{_source(context)}: {told}; {wanted()}, then run `fsvae-pipe texts` again")
-    if encoder is None or len(found) < 2:
+        problem_list = listed([problem.message if problem.line == NO_LINE else problem for problem in problems])
+        raise DescriptionError(f"{_source(context)}: {problem_list}; {wanted()}, then run `fsvae-pipe texts` again")
+    if encoder is None or len(descriptions) < 2:
         raise DescriptionError(f"{_source(context)}: only one action is described; at least 2 are needed to compare")
-    features, _ = encode_levels(context, encoder, found)
-    alike = similarities(list(found), features)
+    features, _ = encode_levels(context, encoder, descriptions)
+    by_level = similarities(list(descriptions), features)
     if as_json:
-        click.echo(json.dumps(_report(context, alike, neighbours, pairs), indent=2))
+        click.echo(json.dumps(_report(context, by_level, neighbours, pairs), indent=2))
     else:
-        _show(context, found, alike, neighbours, pairs)
+        _show(context, descriptions, by_level, neighbours, pairs)
 
 
 def write_starter(context: Context) -> Path:
-    """Write a CSV with a row for each action of the workspace; NTU's actions come with the built-in texts.
+    """Write a CSV with a row for each action of the workspace, and return its path.
 
-    It goes where dataset.descriptions says, or into the workspace as descriptions.csv. Raises PipelineError when
-    there is a file already, or no action to write of.
+    For NTU's actions the built-in texts are filled in. The file is the one that dataset.descriptions names, else
+    descriptions.csv in the workspace. Raises PipelineError when the file exists, or when no action is known.
     """
     named = context.config.dataset.descriptions
     path = context.user_path(named) if named else context.workspace.descriptions
@@ -79,7 +81,7 @@ def write_starter(context: Context) -> Path:
     actions = sorted(actions_of_workspace(context))
     if not actions:
         raise PipelineError(
-            "no action was found: neither skeletons.h5 nor features are in the workspace, and dataset.raw in "
+            "no action is known yet: the workspace has neither skeletons.h5 nor features, and dataset.raw in "
             f"{context.config_path} names no raw clips; name them there, then run `fsvae-pipe texts --init`"
         )
     known = builtin_descriptions("ntu120") if context.config.dataset.name in NUM_ACTIONS else {}
@@ -94,9 +96,10 @@ def write_starter(context: Context) -> Path:
 
 
 def actions_of_workspace(context: Context) -> set[int]:
-    """The actions of skeletons.h5, else of the features, else of the raw clips' names; and those that a split names.
+    """The actions of the workspace's clips, and those that a custom split names.
 
-    Raises DataError when one of these files is broken.
+    Clips are looked up in skeletons.h5; without it, in the features; without them, by the names of the raw clips.
+    Raises DataError when the file is broken.
     """
     dataset, workspace = context.config.dataset, context.workspace
     named = {parse_action(label) for label in (*dataset.unseen, *dataset.val_unseen)} if dataset.split == CUSTOM else ()
@@ -111,23 +114,24 @@ def actions_of_workspace(context: Context) -> set[int]:
 
 
 def _check(context: Context) -> tuple[list[Problem], Texts, TextEncoder | None]:
-    """Every problem of the texts in use, by line; the rows that can be read; the encoder.
+    """Every problem of the texts in use, ordered by line; the rows that can be read; the encoder.
 
-    The encoder is None when it is not to be had, and then there are other problems to complain of first.
+    The encoder is None when it can't be loaded; then there is at least one problem. Raises ModelError when it can't be
+    loaded and there is no other problem.
     """
     lines: Mapping[int, int] = {}
     problems: list[Problem] = []
     if context.config.dataset.descriptions:
         file = inspect_descriptions(context.user_path(context.config.dataset.descriptions))
-        found, lines, problems = file.texts, file.lines, list(file.problems)
+        descriptions, lines, problems = file.texts, file.lines, list(file.problems)
     else:
-        found = {action: dict(row) for action, row in texts_in_use(context).items()}
-    without = actions_of_workspace(context) - found.keys() - lines.keys()
-    problems += [Problem(NO_LINE, f"{action_label(action)} has no row") for action in sorted(without)]
+        descriptions = {action: dict(row) for action, row in texts_in_use(context).items()}
+    without_row = actions_of_workspace(context) - descriptions.keys() - lines.keys()
+    problems += [Problem(NO_LINE, f"{action_label(action)} has no row") for action in sorted(without_row)]
     encoder: TextEncoder | None = None
     try:
         encoder = load_encoder_of(context)
-        faults = too_long(encoder, found, context.config.text)
+        faults = too_long(encoder, descriptions, context.config.text)
     except ModelError:
         if not problems:
             raise
@@ -135,7 +139,7 @@ def _check(context: Context) -> tuple[list[Problem], Texts, TextEncoder | None]:
     problems += [
         Problem(lines.get(action, NO_LINE), f"{action_label(action)}: {fault}") for action, fault in faults.items()
     ]
-    return sorted(problems, key=lambda problem: (problem.line == NO_LINE, problem.line)), found, encoder
+    return sorted(problems, key=lambda problem: (problem.line == NO_LINE, problem.line)), descriptions, encoder
 
 
 def _source(context: Context) -> str:
@@ -147,13 +151,13 @@ def _plain(problem: Problem) -> dict[str, Any]:
     return {"line": problem.line or None, "message": problem.message}
 
 
-def _report(context: Context, alike: Mapping[str, Similarity], neighbours: int, pairs: int) -> dict[str, Any]:
-    """What `--json` prints."""
+def _report(context: Context, by_level: Mapping[str, Similarity], neighbours: int, pairs: int) -> dict[str, Any]:
+    """The JSON object that `--json` prints."""
     return {
         "descriptions": _source(context),
         "encoder": context.config.text.encoder,
         "problems": [],
-        "levels": {level: _level_report(similarity, neighbours, pairs) for level, similarity in alike.items()},
+        "levels": {level: _level_report(similarity, neighbours, pairs) for level, similarity in by_level.items()},
     }
 
 
@@ -175,30 +179,32 @@ def _level_report(similarity: Similarity, neighbours: int, pairs: int) -> dict[s
     }
 
 
-def _show(context: Context, found: Texts, alike: Mapping[str, Similarity], neighbours: int, pairs: int) -> None:
-    """Tables for people: neighbours of every action, then figures and closest pairs of each level."""
+def _show(
+    context: Context, descriptions: Texts, by_level: Mapping[str, Similarity], neighbours: int, pairs: int
+) -> None:
+    """Print a table of every action's neighbours, then the mean, 95th percentile and closest pairs of each level."""
     console = Console(soft_wrap=True, highlight=False)
-    console.print(_neighbour_table(found, alike, neighbours))
-    for level, similarity in alike.items():
+    console.print(_neighbour_table(descriptions, by_level, neighbours))
+    for level, similarity in by_level.items():
         console.print(
             f"{level}: cosine between different actions, mean {similarity.mean:.3f}, "
             f"95th percentile {similarity.percentile_95:.3f}; the pairs most likely to be confused:"
         )
         for first, second, cosine in similarity.closest_pairs(pairs):
-            names = " | ".join(f"{action_label(action)} {found[action]['label']}" for action in (first, second))
+            names = " | ".join(f"{action_label(action)} {descriptions[action]['label']}" for action in (first, second))
             console.print(f"  {cosine:.3f}  {printable(names)}", markup=False)
-    source = f"{_source(context)}: {len(found)} actions, no problem found, read by {context.config.text.encoder}"
-    console.print(source, markup=False)
+    number = len(descriptions)
+    summary = f"{_source(context)}: {number} actions, no problem found, read by {context.config.text.encoder}"
+    console.print(summary, markup=False)
 
 
-def _neighbour_table(found: Texts, alike: Mapping[str, Similarity], neighbours: int) -> Table:
-    """A row an action, with a column of neighbours for every level."""
-    table = Table("action", "text", *(f"nearest by {level}" for level in alike), box=box.SIMPLE_HEAD)
-    for action, row in found.items():
-        near = ["\n".join(_named(pair) for pair in level.neighbours(action, neighbours)) for level in alike.values()]
-        table.add_row(action_label(action), escape(printable(row["label"])), *near, end_section=True)
+def _neighbour_table(descriptions: Texts, by_level: Mapping[str, Similarity], neighbours: int) -> Table:
+    """A row for each action, with a column of neighbours for every level."""
+    table = Table("action", "text", *(f"nearest by {level}" for level in by_level), box=box.SIMPLE_HEAD)
+    for action, row in descriptions.items():
+        nearest = [
+            "\n".join(f"{action_label(other)} {cosine:.2f}" for other, cosine in level.neighbours(action, neighbours))
+            for level in by_level.values()
+        ]
+        table.add_row(action_label(action), escape(printable(row["label"])), *nearest, end_section=True)
     return table
-
-
-def _named(neighbour: tuple[int, float]) -> str:
-    return f"{action_label(neighbour[0])} {neighbour[1]:.2f}"

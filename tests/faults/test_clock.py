@@ -119,7 +119,7 @@ def test_the_lock_does_not_hang_on_the_clock(workspace: Path, clock: Path) -> No
         os.utime(workspace / ".lock", (start, start))
         refused = at(IN_2001 + IN_2040 - start, clock, workspace, "run")
         assert refused.returncode == 1
-        assert f"another fsvae-pipe command works in {workspace}" in refused.stderr
+        assert f"another fsvae-pipe command is running in {workspace}" in refused.stderr
     child.kill()
     child.communicate()
     os.utime(workspace / ".lock", (IN_2040, IN_2040))

@@ -150,7 +150,7 @@ def test_a_workspace_that_is_read_only_is_named_and_can_be_read(workspace: Path)
     finally:
         workspace.chmod(0o700)
     assert done.exit_code == 1
-    assert f"{workspace}: no folder that can be worked in (Permission denied)" in done.stderr
+    assert f"{workspace}: can't be written in (Permission denied)" in done.stderr
 
 
 def test_a_workspace_that_is_taken_away_ends_the_run_with_a_message(workspace: Path) -> None:

@@ -12,7 +12,7 @@ from data.clip_name import ClipName
 from data.raw.skeleton_file import format_clip, parse_clip
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore, SkeletonWriter
-from tests.shared.importing import call
+from tests.shared.import_command import call
 
 ACTIONS = 6
 FRAMES = 300

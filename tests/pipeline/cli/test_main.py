@@ -1,4 +1,4 @@
-"""The commands as a user calls them: exit codes, messages, and what is left on disk."""
+"""The commands as a user calls them: exit codes, messages, and files on disk."""
 
 import json
 import shutil
@@ -115,7 +115,7 @@ def test_a_stage_before_its_inputs_names_the_command_that_makes_them(work: Path)
     assert files(work) == {"config.toml"}
 
 
-def test_status_speaks_to_people_machines_and_scripts(work: Path) -> None:
+def test_status_has_a_form_for_people_machines_and_scripts(work: Path) -> None:
     assert "preprocess  missing  no skeletons.h5" in call("-w", work, "status").stdout
     states = json.loads(call("-w", work, "status", "--json").stdout)
     assert [state["stage"] for state in states] == ["preprocess", "extract", "embed-text", "train", "evaluate"]
@@ -169,21 +169,21 @@ def test_running_out_of_memory_names_what_to_lower(work: Path, monkeypatch: pyte
     def stage_states(*_: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 40 bytes")
 
-    monkeypatch.setattr("pipeline.running.status.stage_states", stage_states)
+    monkeypatch.setattr("pipeline.cli.stage_commands.stage_states", stage_states)
     result = call("-w", work, "status")
     assert result.exit_code == 1
     assert "memory ran out" in result.stderr
     assert "backbone.batch_size" in result.stderr
 
 
-def test_a_part_of_the_stages_is_told_as_such(tiny_run: TinyRun) -> None:
+def test_run_names_the_part_of_the_stages_that_is_up_to_date(tiny_run: TinyRun) -> None:
     assert "nothing to do: every stage is up to date" in call("-w", tiny_run.root, "run").stdout
     shown = call("-w", tiny_run.root, "run", "--from", "train", "--set", "text.encoder=clip", "--dry-run")
     assert "nothing to do: train to evaluate are up to date" in shown.stdout
     assert "warning: embed-text is stale (text.encoder changed" in shown.stderr
 
 
-def test_a_broken_input_is_told_once(tiny_run: TinyRun, tmp_path: Path) -> None:
+def test_a_broken_input_is_reported_once(tiny_run: TinyRun, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(tiny_run.root, tmp_path / "copy", symlinks=True))
     with (copy / "descriptions.csv").open("a") as file:
         file.write('A001,"broken')
@@ -194,7 +194,7 @@ def test_a_broken_input_is_told_once(tiny_run: TinyRun, tmp_path: Path) -> None:
     assert "not valid CSV" in call("-w", copy, "status").stdout
 
 
-def test_a_name_is_for_a_data_set_of_ones_own(tmp_path: Path) -> None:
+def test_a_named_split_takes_no_other_name(tmp_path: Path) -> None:
     result = call("-w", tmp_path, "init", "ntu60-synse-55-5", "--name", "kitchen")
     assert result.exit_code == 2
     assert "--name kitchen is for SPLIT custom" in result.stderr

@@ -9,7 +9,7 @@ import pytest
 from pipeline.stages.caveats import LOOKS_AT_TEST_CLIPS
 from pipeline.workspace.provenance import read_record
 from tests.conftest import TinyRun
-from tests.shared.importing import QUICK, call, states
+from tests.shared.import_command import QUICK, call, states
 from tests.shared.made_published import Published
 from tests.shared.rewritten import rewrite_record
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data.stores.skeleton_store import SkeletonStore
-from tests.shared.importing import call
+from tests.shared.import_command import call
 from tests.shared.made_arrays import (
     ACTIONS,
     FRAMES,

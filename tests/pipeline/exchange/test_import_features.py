@@ -8,7 +8,7 @@ import pytest
 
 from data.stores.feature_store import read_features
 from pipeline.workspace.provenance import read_record
-from tests.shared.importing import call, refused
+from tests.shared.import_command import call, refused
 from tests.shared.made_published import UNSEEN, VAL_UNSEEN
 
 

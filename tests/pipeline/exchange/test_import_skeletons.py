@@ -18,7 +18,7 @@ from pipeline.predict.recognizer import Recognizer
 from pipeline.workspace.folder import Workspace
 from pipeline.workspace.provenance import RECIPE
 from tests.conftest import TinyRun, lay_out
-from tests.shared.importing import call
+from tests.shared.import_command import call
 from tests.shared.made_arrays import (
     ACTIONS,
     FRAMES,

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from data.stores.text_store import read_text_features
-from tests.shared.importing import call, refused, states
+from tests.shared.import_command import call, refused, states
 from tests.shared.made_published import Published
 
 

@@ -1,4 +1,4 @@
-"""Commands that messages name work as they stand: with the workspace, the run and the settings file of the user."""
+"""Commands that a message names can be typed as they are: with the workspace, run and settings file of the user."""
 
 import re
 import shlex
@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.cli.main import main
-from pipeline.messages.hints import WITH_RUN, WITHOUT_CONFIG, WITHOUT_WORKSPACE, told
+from pipeline.messages.hints import WITH_RUN, WITHOUT_CONFIG, WITHOUT_WORKSPACE, complete_commands
 
 
 def call(*arguments: str | Path) -> Result:
@@ -24,18 +24,18 @@ def work(tmp_path: Path) -> Path:
 
 
 def hinted(result: Result) -> list[list[str]]:
-    """The commands that a failed command's message names, as a shell would take them apart."""
+    """The commands that the message of a failed command names, split as a shell splits them."""
     assert result.exit_code == 1
     return [shlex.split(command) for command in re.findall(r"`(fsvae-pipe [^`]*)`", result.stderr)]
 
 
 def test_a_command_in_a_message_has_the_workspace_that_was_given(work: Path) -> None:
-    bring = ["fsvae-pipe", "-w", str(work), "import"]
-    assert hinted(call("-w", work, "extract")) == [["fsvae-pipe", "-w", str(work), "preprocess"], bring]
-    assert hinted(call("extract", "-w", work)) == [["fsvae-pipe", "-w", str(work), "preprocess"], bring]
+    commands = [["fsvae-pipe", "-w", str(work), command] for command in ("preprocess", "import")]
+    assert hinted(call("-w", work, "extract")) == commands
+    assert hinted(call("extract", "-w", work)) == commands
 
 
-def test_a_workspace_that_the_environment_names_needs_no_word(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_workspace_from_the_environment_needs_no_option(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FSVAE_WORKSPACE", str(work))
     assert hinted(call("extract")) == [["fsvae-pipe", "preprocess"], ["fsvae-pipe", "import"]]
 
@@ -43,8 +43,8 @@ def test_a_workspace_that_the_environment_names_needs_no_word(work: Path, monkey
 def test_the_run_and_the_settings_file_come_along(work: Path, tmp_path: Path) -> None:
     settings = tmp_path / "other.toml"
     settings.write_text((work / "config.toml").read_text("utf-8"))
-    found = hinted(call("-w", work, "evaluate", "--run", "wider", "--config", settings))
-    assert found == [["fsvae-pipe", "-w", str(work), "train", "--run", "wider", "--config", str(settings)]]
+    commands = hinted(call("-w", work, "evaluate", "--run", "wider", "--config", settings))
+    assert commands == [["fsvae-pipe", "-w", str(work), "train", "--run", "wider", "--config", str(settings)]]
 
 
 def test_reasons_of_status_are_completed_too(work: Path) -> None:
@@ -52,15 +52,15 @@ def test_reasons_of_status_are_completed_too(work: Path) -> None:
     assert f"`fsvae-pipe -w {shlex.quote(str(work))} run`" in call("-w", work, "status").stdout
 
 
-def test_a_hint_that_is_whole_stays(work: Path) -> None:
+def test_a_complete_command_stays_as_it_is(work: Path) -> None:
     with click.Context(main) as context:
         context.meta["fsvae-pipe.workspace"] = work
         for whole in ("`fsvae-pipe -w elsewhere run`", "`fsvae-pipe init --help`", "`fsvae-pipe demo --folder DIR`"):
-            assert told(whole) == whole
-    assert told("`fsvae-pipe run`\n") == "`fsvae-pipe run`\\n"
+            assert complete_commands(whole) == whole
+    assert complete_commands("`fsvae-pipe run`\n") == "`fsvae-pipe run`\\n"
 
 
-def test_each_command_takes_what_is_put_into_its_hint() -> None:
+def test_each_command_takes_the_options_that_are_added() -> None:
     for name, command in main.commands.items():
         options = {option for parameter in command.params for option in parameter.opts}
         assert "--workspace" in options
@@ -69,7 +69,9 @@ def test_each_command_takes_what_is_put_into_its_hint() -> None:
     assert set(WITHOUT_WORKSPACE) <= set(main.commands)
 
 
-def test_the_workspace_may_stand_on_either_side_and_the_nearer_one_holds(work: Path, tmp_path: Path) -> None:
+def test_the_workspace_may_stand_on_either_side_of_the_command_and_the_later_one_wins(
+    work: Path, tmp_path: Path
+) -> None:
     before = call("-w", work, "status")
     assert before.exit_code == 0
     assert call("status", "-w", work).stdout == before.stdout

@@ -1,21 +1,24 @@
-"""The numbers that a report draws, against the files of the run."""
+"""The numbers that a report draws are those of the run's files."""
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 import h5py
 import numpy as np
 import pytest
 
-from data.stores.prediction_store import Predictions
+from data.stores.prediction_store import Predictions, Task
 from data.stores.text_store import read_text_features
 from models.shift_gcn.state import EpochReport
-from pipeline.report.data import Missing, RunData, read_run
-from pipeline.report.figures import backbone_learning, class_accuracy, confusion
-from pipeline.report.gate import trade_off
-from pipeline.report.mistakes import SHOWN, worst_mistakes
-from pipeline.report.model import latent_map, read_gains
-from pipeline.report.sections import nearest_texts
+from pipeline.report.class_accuracy import class_accuracy, nearest_texts
+from pipeline.report.confusion_matrix import confusion_plot
+from pipeline.report.figures import backbone_learning
+from pipeline.report.frequency_gains import read_gains
+from pipeline.report.latent_map import latent_map
+from pipeline.report.mistakes import MOST_MISTAKES, worst_mistakes
+from pipeline.report.run_data import Missing, RunData, read_run
+from pipeline.report.trade_off import trade_off
 from pipeline.workspace.folder import Workspace
 from tests.shared.made_report import MADE
 
@@ -32,9 +35,9 @@ def predictions(run: RunData) -> Predictions:
 
 
 def test_the_chosen_threshold_gives_the_accuracies_of_the_results(run: RunData, predictions: Predictions) -> None:
-    chosen = np.array([run.config.evaluate.gate.threshold])
-    for place, seed in enumerate(run.seeds):
-        point = trade_off(predictions, place, chosen)
+    threshold = np.array([run.config.evaluate.gate.threshold])
+    for index, seed in enumerate(run.seeds):
+        point = trade_off(predictions, index, threshold)
         scored = run.results["seeds"][str(seed)][run.rule]["gzsl"]
         assert point.seen[0] == pytest.approx(scored["seen"])
         assert point.unseen[0] == pytest.approx(scored["unseen"])
@@ -51,26 +54,26 @@ def test_the_trade_off_runs_from_all_unseen_to_all_seen(run: RunData, prediction
     assert (np.diff(curve.unseen) <= 0).all()
 
 
-@pytest.mark.parametrize("kind", ["ZSL", "GZSL"])
+@pytest.mark.parametrize("task", get_args(Task))
 def test_confusions_are_those_of_the_predictions_file(
-    run: RunData, predictions: Predictions, kind: str, scored_work: Path
+    run: RunData, predictions: Predictions, task: Task, scored_work: Path
 ) -> None:
     with h5py.File(scored_work / "runs" / "default" / "predictions.h5") as file:
-        counts = sum(file[f"{seed}/{run.rule}/{kind.lower()}_confusion"][()] for seed in run.seeds)
-    plot = confusion(run, predictions, kind)
+        counts = sum(file[f"{seed}/{run.rule}/{task.lower()}_confusion"][()] for seed in run.seeds)
+    plot = confusion_plot(run, predictions, task)
     actions = [int(code[1:]) for code in plot.meta["codes"]]
     order = np.argsort(np.argsort(actions))
     np.testing.assert_array_equal(plot.figure.data[0].customdata, counts[np.ix_(order, order)])
     assert plot.figure.data[0].z.sum(axis=1) == pytest.approx(100, abs=0.5)
-    if kind == "GZSL":
+    if task == "GZSL":
         assert actions[-3:] == list(MADE.unseen)
 
 
 def test_accuracy_of_the_classes_averages_to_the_results(run: RunData, predictions: Predictions) -> None:
     accuracy = class_accuracy(predictions, "ZSL")
     assert set(accuracy) == set(MADE.unseen)
-    for place, seed in enumerate(run.seeds):
-        mean = np.mean([values[place] for values in accuracy.values()])
+    for index, seed in enumerate(run.seeds):
+        mean = np.mean([values[index] for values in accuracy.values()])
         assert mean == pytest.approx(run.results["seeds"][str(seed)][run.rule]["zsl"]["per_class"])
 
 
@@ -79,19 +82,19 @@ def test_the_nearest_text_is_the_nearest(run: RunData) -> None:
     text = read_text_features(run.workspace.text)
     rows = np.concatenate([text.features[level] for level in run.config.text.levels], axis=1)[[a - 1 for a in actions]]
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    for place, action in enumerate(actions):
-        others = {other: 1 - rows[place] @ rows[at] for at, other in enumerate(actions) if at != place}
+    for row, action in enumerate(actions):
+        others = {other: 1 - rows[row] @ rows[at] for at, other in enumerate(actions) if at != row}
         nearest, distance = nearest_texts(run, actions)[action]
         assert nearest == min(others, key=lambda other: others[other])
         assert distance == pytest.approx(others[nearest], abs=1e-5)
 
 
 def test_gains_start_as_set_and_are_learnt_a_seed(run: RunData) -> None:
-    found = read_gains(run)
-    assert found.learnt.shape == (2, MADE.features)
-    assert found.start[0] == pytest.approx(1 + run.config.model.frequency.strength)
-    assert np.abs(found.learnt - found.start).max() > 1e-4
-    assert not np.array_equal(*found.learnt)
+    gains = read_gains(run)
+    assert gains.learnt.shape == (2, MADE.features)
+    assert gains.initial[0] == pytest.approx(1 + run.config.model.frequency.strength)
+    assert np.abs(gains.learnt - gains.initial).max() > 1e-4
+    assert not np.array_equal(*gains.learnt)
 
 
 def test_both_accuracies_of_the_backbone_are_drawn() -> None:
@@ -103,27 +106,27 @@ def test_both_accuracies_of_the_backbone_are_drawn() -> None:
 def test_the_map_shows_every_test_clip_and_text_in_the_order_of_variance(
     run: RunData, predictions: Predictions
 ) -> None:
-    found = latent_map(run)
-    assert sorted(found.clip) == sorted(predictions.name)
-    assert all(clip.endswith(f"A{action:03d}") for clip, action in zip(found.clip, found.clip_action, strict=True))
-    assert found.texts.shape == (MADE.actions, 2)
-    assert found.clips[:, 0].var() > 0
-    assert found.explained[0] >= found.explained[1]
+    points = latent_map(run)
+    assert sorted(points.clip) == sorted(predictions.name)
+    assert all(clip.endswith(f"A{action:03d}") for clip, action in zip(points.clip, points.clip_action, strict=True))
+    assert points.text_points.shape == (MADE.actions, 2)
+    assert points.clip_points[:, 0].var() > 0
+    assert points.variance_shares[0] >= points.variance_shares[1]
 
 
 def test_the_worst_mistakes_are_mistakes_each_pair_once(run: RunData, predictions: Predictions) -> None:
-    found = worst_mistakes(run)
-    place = {str(name): index for index, name in enumerate(predictions.name)}
-    given = {"ZSL": predictions.seeds[0].zsl_action, "GZSL": predictions.seeds[0].gzsl_action}
-    assert found
-    for kind in ("ZSL", "GZSL"):
-        of = [mistake for mistake in found if mistake.kind == kind]
-        assert len(of) <= SHOWN
-        assert len({(m.actual, m.predicted) for m in of}) == len(of)
-        surplus = [mistake.wrong - mistake.right for mistake in of]
+    mistakes = worst_mistakes(run)
+    row = {str(name): index for index, name in enumerate(predictions.name)}
+    predicted = {"ZSL": predictions.seeds[0].zsl_action, "GZSL": predictions.seeds[0].gzsl_action}
+    assert mistakes
+    for task in get_args(Task):
+        of_task = [mistake for mistake in mistakes if mistake.task == task]
+        assert len(of_task) <= MOST_MISTAKES
+        assert len({(m.actual, m.predicted) for m in of_task}) == len(of_task)
+        surplus = [mistake.predicted_probability - mistake.actual_probability for mistake in of_task]
         assert surplus == sorted(surplus, reverse=True)
-        for mistake in of:
-            assert mistake.predicted == given[kind][place[mistake.clip]] != mistake.actual
-            assert mistake.actual == predictions.action[place[mistake.clip]]
+        for mistake in of_task:
+            assert mistake.predicted == predicted[task][row[mistake.clip]] != mistake.actual
+            assert mistake.actual == predictions.action[row[mistake.clip]]
             assert not isinstance(mistake.skeleton, Missing)
             assert mistake.skeleton.name == mistake.clip

@@ -1,4 +1,4 @@
-"""`fsvae-pipe report`: what the page holds, what it says of missing pieces, what is an error."""
+"""`fsvae-pipe report`: the contents of the page, what it says about missing files, and which runs are refused."""
 
 import json
 import re
@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 from data.stores.text_store import read_text_features, write_text_features
 from pipeline.cli.main import main
 from pipeline.exchange.import_text import import_text
-from pipeline.report.data import read_run
-from pipeline.report.model import SHOWN_CLIPS
+from pipeline.report.latent_map import SHOWN_CLIPS
+from pipeline.report.run_data import read_run
 from pipeline.report.sections import SECTIONS
 from pipeline.workspace.folder import Workspace
 from pipeline.workspace.provenance import json_fingerprint
@@ -48,7 +48,7 @@ def test_the_page_has_what_it_takes_to_run_again(report_page: Path, scored_work:
 
 
 @pytest.mark.parametrize(
-    ("gone", "said"),
+    ("name", "reason"),
     [
         ("runs/default/predictions.h5", "predictions.h5: no such file"),
         ("runs/default/history.csv", "history.csv: no such file"),
@@ -59,21 +59,23 @@ def test_the_page_has_what_it_takes_to_run_again(report_page: Path, scored_work:
         ("features/test.h5", "features/test.h5"),
     ],
 )
-def test_a_missing_piece_is_said_and_the_rest_is_there(scored_work: Path, tmp_path: Path, gone: str, said: str) -> None:
-    copy = tmp_path / "work"
-    shutil.copytree(scored_work, copy, ignore=shutil.ignore_patterns("raw", "report.html"))
-    (copy / gone).unlink()
+def test_the_page_says_which_file_is_missing_and_shows_the_rest(
+    scored_work: Path, tmp_path: Path, name: str, reason: str
+) -> None:
+    copy = copied(scored_work, tmp_path / "work")
+    (copy / name).unlink()
     done = call("-w", copy, "report")
     assert done.exit_code == 0, done.output
     text = (copy / "runs" / "default" / "report.html").read_text("utf-8")
     reasons = re.findall(r'<p class="(?:missing|warning)">(.*?)</p>', text, re.DOTALL) + re.findall(
         r"<pre.*?</pre>", text
     )
-    assert any(said in reason for reason in reasons), reasons
+    assert any(reason in shown for shown in reasons), reasons
     assert "Every rule" in text
 
 
-def without(scored_work: Path, copy: Path) -> Path:
+def copied(scored_work: Path, copy: Path) -> Path:
+    """A copy of the workspace that has no report and no raw clips."""
     shutil.copytree(scored_work, copy, ignore=shutil.ignore_patterns("raw", "report.html"))
     return copy
 
@@ -83,7 +85,7 @@ def missing_of(page: str) -> str:
 
 
 def test_imported_texts_have_nothing_to_show_and_the_page_says_so(scored_work: Path, tmp_path: Path) -> None:
-    copy = without(scored_work, tmp_path / "work")
+    copy = copied(scored_work, tmp_path / "work")
     context = read_run("default", Workspace(copy)).context
     for prefix in ("lb", "md", "ad"):
         np.save(tmp_path / f"{prefix}_14.npy", np.random.default_rng(3).normal(size=(MADE.actions, MADE.text)))
@@ -96,8 +98,8 @@ def test_imported_texts_have_nothing_to_show_and_the_page_says_so(scored_work: P
     assert "fsvae-pipe -w WORK run --run default" in page
 
 
-def test_fewer_levels_of_texts_than_the_run_used_are_shown_and_told(scored_work: Path, tmp_path: Path) -> None:
-    copy = without(scored_work, tmp_path / "work")
+def test_the_page_says_when_the_texts_lack_levels_that_the_run_used(scored_work: Path, tmp_path: Path) -> None:
+    copy = copied(scored_work, tmp_path / "work")
     text = read_text_features(copy / "text.h5")
     label = replace(text, features={"label": text.features["label"]}, texts={"label": text.texts["label"]})
     write_text_features(copy / "text.h5", label, {"stage": "embed-text"})
@@ -108,9 +110,8 @@ def test_fewer_levels_of_texts_than_the_run_used_are_shown_and_told(scored_work:
     assert "action,label\nA001,action number 1\n" in page
 
 
-def test_a_changed_input_is_told_above_the_numbers(scored_work: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "work"
-    shutil.copytree(scored_work, copy, ignore=shutil.ignore_patterns("raw", "report.html"))
+def test_the_page_warns_of_a_changed_input(scored_work: Path, tmp_path: Path) -> None:
+    copy = copied(scored_work, tmp_path / "work")
     with h5py.File(copy / "text.h5", "r+") as file:
         file.attrs["fingerprint"] = "another"
     assert call("-w", copy, "report").exit_code == 0
@@ -119,8 +120,7 @@ def test_a_changed_input_is_told_above_the_numbers(scored_work: Path, tmp_path: 
 
 
 def test_several_runs_stand_side_by_side(scored_work: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "work"
-    shutil.copytree(scored_work, copy, ignore=shutil.ignore_patterns("raw", "report.html"))
+    copy = copied(scored_work, tmp_path / "work")
     shutil.copytree(copy / "runs" / "default", copy / "runs" / "second")
     done = call("-w", copy, "report", "default", "second")
     assert done.stdout == f"wrote {copy / 'report.html'}\n"
@@ -132,8 +132,7 @@ def test_several_runs_stand_side_by_side(scored_work: Path, tmp_path: Path) -> N
 
 
 def test_on_a_published_split_the_published_results_stand_beside(scored_work: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "work"
-    shutil.copytree(scored_work, copy, ignore=shutil.ignore_patterns("raw", "report.html"))
+    copy = copied(scored_work, tmp_path / "work")
     path = copy / "runs" / "default" / "results.json"
     results = json.loads(path.read_text())
     results["split"]["name"] = "ntu60-synse-55-5"

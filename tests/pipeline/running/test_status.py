@@ -1,4 +1,4 @@
-"""The states of stages and what `run` does about them, on three small stages that write JSON files."""
+"""The states of stages, and which of them `run` runs: on three small stages that write JSON files."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +23,7 @@ WRITTEN: list[str] = []
 
 
 def write(context: Context, provenance: Provenance) -> None:
-    """What all three stages do: write the value of their setting."""
+    """The function of all three stages: write the value of the stage's setting."""
     WRITTEN.append(provenance.stage)
     value = {"first": context.config.seed // 10, "second": context.config.train.cycles, "third": 0}[provenance.stage]
     path = context.workspace.root / f"{provenance.stage}.json"
@@ -91,10 +91,10 @@ def test_all_is_missing_then_done_then_nothing_runs(folder: Path) -> None:
 
 def test_a_changed_setting_makes_its_stage_and_the_later_ones_stale(folder: Path) -> None:
     ran(folder)
-    found = states(folder, train={"cycles": 3})
-    assert [state.state for state in found.values()] == ["done", "stale", "stale"]
-    assert found["second"].reasons == ("train.cycles changed from 10 to 3",)
-    assert found["third"].reasons == ("second is stale",)
+    changed = states(folder, train={"cycles": 3})
+    assert [state.state for state in changed.values()] == ["done", "stale", "stale"]
+    assert changed["second"].reasons == ("train.cycles changed from 10 to 3",)
+    assert changed["third"].reasons == ("second is stale",)
     assert ran(folder, train={"cycles": 3}) == ["second", "third"]
 
 
@@ -120,8 +120,9 @@ def test_the_same_contents_again_leave_the_later_stages_done(folder: Path) -> No
 def test_a_stage_with_a_new_version_is_stale(folder: Path) -> None:
     ran(folder)
     newer = (CHAIN[0], replace(CHAIN[1], version=2), CHAIN[2])
-    found = stage_states(context(folder), newer)
-    assert found[1].reasons == ("made by second version 1, this program has second version 2",)
+    assert stage_states(context(folder), newer)[1].reasons == (
+        "made by second version 1, this program has second version 2",
+    )
 
 
 def test_an_unreadable_output_is_stale_and_made_again(folder: Path) -> None:
@@ -144,7 +145,7 @@ def test_an_output_of_a_newer_program_is_not_written_over(folder: Path) -> None:
     assert json.loads((folder / "second.json").read_text()) == tree
 
 
-def test_force_runs_what_is_done_and_the_plan_runs_nothing(folder: Path) -> None:
+def test_force_runs_a_stage_that_is_done_and_the_plan_runs_nothing(folder: Path) -> None:
     ran(folder)
     WRITTEN.clear()
     planned = plan(context(folder), CHAIN, force=["second"])
@@ -153,7 +154,7 @@ def test_force_runs_what_is_done_and_the_plan_runs_nothing(folder: Path) -> None
     assert [state.stage for state in run_stages(context(folder), CHAIN, force=["second"])] == WRITTEN == ["second"]
 
 
-def test_from_and_until_choose_a_stretch() -> None:
+def test_from_and_until_choose_a_range_of_stages() -> None:
     assert chosen_stages(None, None) == STAGES
     assert [stage.name for stage in chosen_stages("extract", "train")] == ["extract", "embed-text", "train"]
     with pytest.raises(PipelineError, match="comes after"):
@@ -166,8 +167,8 @@ def test_imported_outputs_need_no_stage_before_them(folder: Path) -> None:
     record = Provenance("import", 1, {"train.cycles": 10}, {"published.npy": "aa"}).record()
     (folder / "second.json").write_text(json.dumps({"fingerprint": "x", "provenance": record}))
     (folder / "first.json").write_text(json.dumps({"fingerprint": "y"}))
-    found = {state.stage: state for state in stage_states(context(folder), CHAIN[:2])}
-    assert found["first"].reasons == ("not needed: second imported",)
-    assert (found["second"].state, found["second"].reasons) == ("done", ("imported",))
+    first, second = stage_states(context(folder), CHAIN[:2])
+    assert (first.state, first.reasons) == ("done", ("not needed: second imported",))
+    assert (second.state, second.reasons) == ("done", ("imported",))
     (stale,) = stage_states(context(folder, train={"cycles": 3}), CHAIN[1:2])
     assert (stale.state, stale.reasons) == ("stale", ("train.cycles changed from 10 to 3 since the import",))

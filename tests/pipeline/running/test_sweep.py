@@ -1,4 +1,4 @@
-"""Sweeps: grids, one run a row, one CSV, resumed, and a row that fails stops no other."""
+"""`fsvae-pipe sweep`: grids, a run for each row, the CSV, going on after a stop, and rows that fail."""
 
 import csv
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_a_product_is_all_combinations(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "match"),
+    ("text", "message"),
     [
         ("", r"wanted a table \[rows\]"),
         ("[other]\n", r"wanted a table \[rows\]"),
@@ -61,12 +61,12 @@ def test_a_product_is_all_combinations(tmp_path: Path) -> None:
         ('[rows]\na = { "dataset.split" = "x" }\n', 'row "a" sets dataset.split'),
     ],
 )
-def test_bad_grids_are_named(tmp_path: Path, text: str, match: str) -> None:
-    with pytest.raises(PipelineError, match=match):
+def test_a_file_that_is_no_grid_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(PipelineError, match=message):
         grid_rows(grid_file(tmp_path, text))
 
 
-def test_no_grid_is_named() -> None:
+def test_an_unknown_grid_is_refused() -> None:
     with pytest.raises(PipelineError, match=r'"nothing" is no grid.*ablation'):
         grid_rows("nothing")
 

@@ -1,4 +1,4 @@
-"""What the checks say of clips that are right, in millimetres, mirrored, upside down or turned onto another axis."""
+"""The checks on sound clips, and on clips in millimetres, mirrored, upside down or with another axis up."""
 
 import numpy as np
 import pytest
@@ -23,13 +23,13 @@ def warnings(joints: NDArray[np.float32]) -> str:
 
 
 def test_a_right_clip_gets_its_size_and_no_warning(person: NDArray[np.float32]) -> None:
-    found = checks(MovingSkeleton("clip", "", person, "y"))
-    assert not any(check.wrong for check in found)
-    assert "in 20 of 20 frames" in found[0].text
+    findings = checks(MovingSkeleton("clip", "", person, "y"))
+    assert not any(finding.wrong for finding in findings)
+    assert "in 20 of 20 frames" in findings[0].text
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "warning"),
     [
         (np.diag([1000, 1000, 1000]), "must be metres"),
         (np.diag([-1, 1, 1]), "left and right are swapped"),
@@ -39,9 +39,9 @@ def test_a_right_clip_gets_its_size_and_no_warning(person: NDArray[np.float32]) 
     ids=["millimetres", "mirrored", "upside down", "z up"],
 )
 def test_wrong_units_sides_and_axes_are_named(
-    person: NDArray[np.float32], change: NDArray[np.float64], said: str
+    person: NDArray[np.float32], change: NDArray[np.float64], warning: str
 ) -> None:
-    assert said in warnings((person @ change).astype(np.float32))
+    assert warning in warnings((person @ change).astype(np.float32))
 
 
 def test_a_body_that_comes_and_goes_is_counted(person: NDArray[np.float32]) -> None:

@@ -1,4 +1,4 @@
-"""`fsvae-pipe show`: which clip is found, what stands in the page and the GIF, and that the page plays."""
+"""`fsvae-pipe show`: which clips it shows, what the page and the GIF hold, and that the page plays."""
 
 import base64
 import json
@@ -17,6 +17,7 @@ from data.joints import JOINT_NAMES
 from data.raw.skeleton_file import format_clip, parse_clip
 from pipeline.cli.main import main
 from pipeline.demo.made_clips import MadeDataset, clip_joints, raw_name
+from pipeline.pages.html_page import json_for_page
 from pipeline.pages.skeleton_player import MovingSkeleton
 from tests.shared.chromium import CHROMIUM, MISSING, Page
 
@@ -56,10 +57,10 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--gif", "-o", "x.html"], "-o x.html is no .gif, which --gif writes"),
-        (["-o", "x.txt"], "-o x.txt: a file that ends in .html or .gif is wanted"),
-        (["-o", "x"], "-o x: a file that ends in .html or .gif is wanted"),
-        (["--gif", "-o", "x"], "-o x: a file that ends in .html or .gif is wanted"),
+        (["--gif", "-o", "x.html"], "--gif writes a .gif, but -o names x.html"),
+        (["-o", "x.txt"], "-o x.txt: the name must end in .html or .gif"),
+        (["-o", "x"], "-o x: the name must end in .html or .gif"),
+        (["--gif", "-o", "x"], "-o x: the name must end in .html or .gif"),
     ],
 )
 def test_an_ending_that_does_not_say_what_is_written_is_wrong_usage(
@@ -137,18 +138,18 @@ def test_a_gif_moves_at_the_clips_pace(work: Path, tmp_path: Path, labels: list[
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
+    ("clip_or_action", "message"),
     [
         ("A014", "no clip of A014; there are clips of A001, A006"),
         ("S001C001P001R001A099", "is called S001C001P001R001A099"),
-        ("nothing.skeleton", "neither a raw file"),
-        ("A1", "neither a raw file"),
+        ("nothing.skeleton", "neither an existing raw file"),
+        ("A1", "neither an existing raw file"),
     ],
 )
-def test_what_is_not_there_is_said(work: Path, what: str, said: str) -> None:
-    result = call("-w", work, "show", what)
+def test_a_clip_that_does_not_exist_is_named(work: Path, clip_or_action: str, message: str) -> None:
+    result = call("-w", work, "show", clip_or_action)
     assert result.exit_code == 1
-    assert said in result.stderr
+    assert message in result.stderr
 
 
 def test_without_a_store_the_stage_that_makes_it_is_named(tmp_path: Path) -> None:
@@ -176,8 +177,6 @@ def test_names_can_not_end_the_script_or_bring_one_in(tmp_path: Path) -> None:
     assert "<b>&" not in text
     assert "&lt;b&gt;&amp;" in text
     clip = MovingSkeleton(name, "", np.ones((1, 1, 25, 3), np.float32), "y")
-    from pipeline.pages.skeleton_player import json_for_page
-
     assert "<" not in json_for_page(clip.packed())
     assert json.loads(json_for_page(clip.packed()))["name"] == name
 

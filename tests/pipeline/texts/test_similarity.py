@@ -13,17 +13,17 @@ FEATURES = {
 
 
 def test_cosines_do_not_depend_on_length() -> None:
-    alike = similarities(ACTIONS, FEATURES)
-    np.testing.assert_allclose(alike["label"].between, [1, 0, 0])
-    np.testing.assert_allclose(alike["local"].between, [0, 1, 0])
-    assert alike["label"].mean == pytest.approx(1 / 3)
-    assert alike["label"].percentile_95 == pytest.approx(0.9)
+    by_level = similarities(ACTIONS, FEATURES)
+    np.testing.assert_allclose(by_level["label"].between, [1, 0, 0])
+    np.testing.assert_allclose(by_level["local"].between, [0, 1, 0])
+    assert by_level["label"].mean == pytest.approx(1 / 3)
+    assert by_level["label"].percentile_95 == pytest.approx(0.9)
 
 
 def test_together_is_the_levels_concatenated_as_they_are() -> None:
-    alike = similarities(ACTIONS, FEATURES)
+    by_level = similarities(ACTIONS, FEATURES)
     expected = [2 / np.sqrt(2 * 5), 1 / np.sqrt(2 * 10), 0]  # (1,0,1,0) with (2,0,0,1) and with (0,3,1,0)
-    np.testing.assert_allclose(alike[TOGETHER].between, expected)
+    np.testing.assert_allclose(by_level[TOGETHER].between, expected)
 
 
 def test_neighbours_and_pairs_are_nearest_first() -> None:
@@ -35,10 +35,10 @@ def test_neighbours_and_pairs_are_nearest_first() -> None:
 
 
 @given(st.integers(2, 12), st.integers(1, 5), st.integers(0, 100))
-def test_the_closest_pair_holds_each_others_neighbour(actions: int, dimensions: int, seed: int) -> None:
+def test_the_actions_of_the_closest_pair_are_each_others_neighbours(actions: int, dimensions: int, seed: int) -> None:
     rows = np.random.default_rng(seed).normal(size=(actions, dimensions)).astype(np.float32)
-    alike = similarities(range(1, actions + 1), {"label": rows})["label"]
-    first, second, cosine = alike.closest_pairs(1)[0]
-    assert alike.neighbours(first, 1)[0][1] == pytest.approx(cosine)
-    assert alike.neighbours(second, 1)[0][1] == pytest.approx(cosine)
-    assert cosine == alike.between.max()
+    similarity = similarities(range(1, actions + 1), {"label": rows})["label"]
+    first, second, cosine = similarity.closest_pairs(1)[0]
+    assert similarity.neighbours(first, 1)[0][1] == pytest.approx(cosine)
+    assert similarity.neighbours(second, 1)[0][1] == pytest.approx(cosine)
+    assert cosine == similarity.between.max()

@@ -1,4 +1,4 @@
-"""The texts command on a small CLIP that the tests build and save."""
+"""`fsvae-pipe texts`, with a small CLIP that the tests build and save."""
 
 import io
 import json
@@ -43,7 +43,7 @@ def context(tmp_path: Path, encoder: Path) -> Context:
     return Context(Workspace(tmp_path), build_config(tree, ""), tmp_path / "config.toml", Console(file=io.StringIO()))
 
 
-def with_(context: Context, table: str, **settings: object) -> Context:
+def with_settings(context: Context, table: str, **settings: object) -> Context:
     tree = context.config.plain()
     tree[table] |= settings
     return replace(context, config=build_config(tree, ""))
@@ -63,7 +63,7 @@ def test_a_starter_and_json_at_once_are_wrong_usage(tmp_path: Path) -> None:
     assert [path for path in sorted(tmp_path.iterdir()) if path.name != ".lock"] == before
 
 
-def test_it_shows_neighbours_and_the_pairs_most_alike(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_shows_neighbours_and_the_most_similar_pairs(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
     texts(context)
     shown = capsys.readouterr().out
     assert "A002 1.00" in shown  # nearest to A007 by its local text
@@ -94,33 +94,33 @@ def test_texts_that_embed_text_encoded_are_not_encoded_again(
     assert "no problem found" in capsys.readouterr().out
 
 
-def test_every_problem_is_told_at_once(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_problems_are_listed_at_once(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
     write_skeletons(context, [1, 2, 3, 3])
     path = context.user_path("texts.csv")
     path.write_text(CONTENT.replace("A007,bow", "A008,") + "A002,kick,leg,two\nA009,bow,leg up," + "far " * 9 + "\n")
     with pytest.raises(DescriptionError) as caught:
         texts(context, as_json=True)
-    found = [(problem["line"], problem["message"]) for problem in json.loads(capsys.readouterr().out)["problems"]]
-    assert [line for line, _ in found] == [4, 5, 6, None, None]
-    assert [message.split(":")[0] for _, message in found] == [
+    problems = [(problem["line"], problem["message"]) for problem in json.loads(capsys.readouterr().out)["problems"]]
+    assert [line for line, _ in problems] == [4, 5, 6, None, None]
+    assert [message.split(":")[0] for _, message in problems] == [
         "label is empty",
         "A002 is already described in line 3",
         "A009",
         "A003 has no row",
         "A007 has no row",
     ]
-    assert found[2][1].startswith("A009: global is 29 tokens long")
-    assert all(message in str(caught.value) for _, message in found)
+    assert problems[2][1].startswith("A009: global is 29 tokens long")
+    assert all(message in str(caught.value) for _, message in problems)
     assert str(path) in str(caught.value)
 
 
-def test_problems_are_told_without_an_encoder_too(context: Context) -> None:
-    lost = with_(context, "text", encoder="nowhere/model")
+def test_problems_are_listed_without_an_encoder_too(context: Context) -> None:
+    without_encoder = with_settings(context, "text", encoder="nowhere/model")
     with pytest.raises(ModelError, match="hf download nowhere/model"):
-        texts(lost)
+        texts(without_encoder)
     context.user_path("texts.csv").write_text(CONTENT.replace("kick", ""))
     with pytest.raises(DescriptionError, match="line 3: label is empty"):
-        texts(lost)
+        texts(without_encoder)
 
 
 def test_one_action_can_not_be_compared(context: Context) -> None:
@@ -132,7 +132,7 @@ def test_one_action_can_not_be_compared(context: Context) -> None:
 def raw_clips(context: Context) -> Context:
     for action in (4, 2, 4):
         (context.workspace.root / f"S001C001P001R00{action}A{action:03d}.skeleton").touch()
-    return with_(context, "dataset", raw=["."])
+    return with_settings(context, "dataset", raw=["."])
 
 
 def preprocessed(context: Context) -> Context:
@@ -159,7 +159,7 @@ def test_init_writes_a_row_for_each_action_of_the_workspace(
 
 
 def test_init_begins_with_the_built_in_texts_of_ntu(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
-    ntu = with_(context, "dataset", name="ntu60", descriptions="")
+    ntu = with_settings(context, "dataset", name="ntu60", descriptions="")
     write_skeletons(ntu, [60, 1])
     texts(ntu, init=True)
     path = context.workspace.descriptions
@@ -177,4 +177,4 @@ def test_init_never_writes_over_a_file(context: Context) -> None:
 def test_init_without_any_action_says_where_to_name_clips(context: Context) -> None:
     context.user_path("texts.csv").unlink()
     with pytest.raises(PipelineError, match=r"dataset\.raw in .*config\.toml"):
-        texts(with_(context, "dataset", split="ntu60-synse-55-5", name="ntu60", unseen=[]), init=True)
+        texts(with_settings(context, "dataset", split="ntu60-synse-55-5", name="ntu60", unseen=[]), init=True)

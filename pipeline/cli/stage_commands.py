@@ -1,4 +1,4 @@
-"""Commands that make a workspace and bring it up to date: init, one for each stage, run, status."""
+"""The commands that make a workspace and bring it up to date: init, one for each stage, run and status."""
 
 import json
 import shlex
@@ -10,9 +10,10 @@ import click
 
 from pipeline.cli.options import locked, raw_option, run_option, with_context
 from pipeline.messages.errors import printable
-from pipeline.messages.hints import told
+from pipeline.messages.hints import complete_commands
 from pipeline.running.run import chosen_stages, plan, run_stages
-from pipeline.running.unfilled import require_filled_in
+from pipeline.running.status import StageState, stage_states
+from pipeline.running.unfilled_settings import require_filled_in
 from pipeline.stages.table import STAGES, Stage
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
@@ -24,8 +25,8 @@ STAGE_CHOICE = click.Choice([stage.name for stage in STAGES])
 @click.command()
 @click.argument("split")
 @raw_option
-@click.option("--name", default="custom", show_default=True, help="Name of your own data set, with SPLIT custom.")
-@click.option("--force", is_flag=True, help="Replace a config.toml that is there.")
+@click.option("--name", default="custom", show_default=True, help="Name of your data set; for SPLIT custom only.")
+@click.option("--force", is_flag=True, help="Replace an existing config.toml.")
 @click.pass_obj
 def init(folder: Path, /, split: str, raw: tuple[Path, ...], name: str, force: bool) -> None:
     """Write config.toml for SPLIT: a named split, or "custom" for your own actions.
@@ -36,28 +37,32 @@ def init(folder: Path, /, split: str, raw: tuple[Path, ...], name: str, force: b
     from pipeline.workspace.init import init as write
 
     if split != "custom" and name != "custom":
-        raise click.UsageError(f"--name {name} is for SPLIT custom; {split} has its data set's name")
+        raise click.UsageError(f"--name {name} is for SPLIT custom only; {split} has the name of its data set")
     path = write(Workspace(folder), split, raw, name, force)
     click.echo(printable(f"wrote {path}"))
     if split == "custom":
-        click.echo("next: fill in [dataset] there (raw, train_subjects, unseen), write the descriptions it names,")
+        click.echo(
+            "next: in it, fill in [dataset] (raw, train_subjects, unseen); write the descriptions that it names,"
+        )
     elif not raw:
-        click.echo("next: name your raw files in it as dataset.raw,")
+        click.echo("next: in it, name your raw files as dataset.raw,")
     click.echo(printable(f"then: fsvae-pipe -w {shlex.quote(str(folder))} run"))
 
 
 def warn_of_stale_needs(context: Context, stage: Stage) -> None:
-    """Say which stages before `stage` are stale: a command of its own runs one stage only."""
-    from pipeline.running.status import stage_states
-
+    """Warn of stale stages that `stage` needs, since the command of a stage runs that stage only."""
     for state in stage_states(context):
         if state.stage in stage.needs and state.state == "stale":
-            reasons = told("; ".join(state.reasons))
+            reasons = _reasons(state)
             context.console.print(f"warning: {state.stage} is stale ({reasons})", style="yellow", markup=False)
 
 
+def _reasons(state: StageState) -> str:
+    return complete_commands("; ".join(state.reasons))
+
+
 def stage_command(stage: Stage) -> click.Command:
-    """The command of `stage`: when it is up to date it says so, --force does it again."""
+    """Make the command that runs `stage`, or says that it is up to date; --force runs it all the same."""
 
     def run_stage(context: Context, force: bool, raw: tuple[Path, ...] = ()) -> None:
         with locked(context.workspace):
@@ -67,14 +72,14 @@ def stage_command(stage: Stage) -> click.Command:
                 context = replace(context, config=set_raw(context, raw))
             warn_of_stale_needs(context, stage)
             if not run_stages(context, [stage], [stage.name] if force else []):
-                click.echo(f"{stage.name}: up to date (--force does it again)")
+                click.echo(f"{stage.name}: up to date (--force runs it again)")
                 if stage.name == "evaluate":
                     from pipeline.stages.results import print_results
 
                     print_results(context)
 
     command = with_context(run_stage)
-    command = click.option("--force", is_flag=True, help="Do it again even when it is up to date.")(command)
+    command = click.option("--force", is_flag=True, help="Run the stage even when it is up to date.")(command)
     if stage.name in RUN_STAGES:
         command = run_option(command)
     if stage.name == "preprocess":
@@ -84,12 +89,12 @@ def stage_command(stage: Stage) -> click.Command:
 
 @click.command()
 @run_option
-@click.option("--from", "first", type=STAGE_CHOICE, help="Leave the stages before this one as they are.")
+@click.option("--from", "first", type=STAGE_CHOICE, help="Start with this stage and leave those before it as they are.")
 @click.option("--until", "last", type=STAGE_CHOICE, help="Stop after this stage.")
 @click.option(
     "--force", multiple=True, type=STAGE_CHOICE, help="Run this stage even when it is up to date. Repeatable."
 )
-@click.option("--dry-run", is_flag=True, help="Say what would run, and run nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would run, and run nothing.")
 @with_context
 def run(context: Context, first: str | None, last: str | None, force: tuple[str, ...], dry_run: bool) -> None:
     """Run every stale stage, in order.
@@ -100,19 +105,20 @@ def run(context: Context, first: str | None, last: str | None, force: tuple[str,
     stages = chosen_stages(first, last)
     if first:
         warn_of_stale_needs(context, stages[0])
-    done = f"{stages[0].name} to {stages[-1].name} are" if first or last else "every stage is"
+    which = f"{stages[0].name} to {stages[-1].name} are" if first or last else "every stage is"
+    nothing_to_do = f"nothing to do: {which} up to date"
     if dry_run:
         states = plan(context, stages, force)
         for state in states:
-            click.echo(f"{state.stage}: {state.state} ({told('; '.join(state.reasons))})")
+            click.echo(f"{state.stage}: {state.state} ({_reasons(state)})")
         if not states:
-            click.echo(f"nothing to do: {done} up to date")
+            click.echo(nothing_to_do)
         return
     with locked(context.workspace):
         if any(stage.name == "extract" for stage in stages):
             require_filled_in(context)
         if not run_stages(context, stages, force):
-            click.echo(f"nothing to do: {done} up to date")
+            click.echo(nothing_to_do)
 
 
 @click.command()
@@ -121,9 +127,7 @@ def run(context: Context, first: str | None, last: str | None, force: tuple[str,
 @click.option("--quiet", is_flag=True, help="Print nothing; exit 1 when anything is stale or missing.")
 @with_context
 def status(context: Context, as_json: bool, quiet: bool) -> None:
-    """Show each stage as done, stale (and why) or missing."""
-    from pipeline.running.status import stage_states
-
+    """Show which stages are done, which are stale and why, and which are missing."""
     states = stage_states(context)
     up_to_date = all(state.state == "done" for state in states)
     if quiet:
@@ -132,6 +136,6 @@ def status(context: Context, as_json: bool, quiet: bool) -> None:
         click.echo(json.dumps([state.plain() for state in states], indent=2))
         return
     for state in states:
-        click.echo(f"{state.stage:<12}{state.state:<9}{told('; '.join(state.reasons))}".rstrip())
+        click.echo(f"{state.stage:<12}{state.state:<9}{_reasons(state)}".rstrip())
     if up_to_date:
         click.echo("every stage is up to date")

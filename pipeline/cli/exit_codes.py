@@ -1,4 +1,4 @@
-"""The group of commands, with one place where errors become messages and exit codes."""
+"""The one place where errors become messages and exit codes: the group that all commands belong to."""
 
 import re
 import shlex
@@ -11,35 +11,35 @@ import click
 from data.errors import DataError
 from descriptions.errors import DescriptionError
 from models.errors import ModelError
-from pipeline.cli.stopping import hear_signals, take_interrupt
+from pipeline.cli.signals import forget_interrupt, install_handlers
 from pipeline.messages.errors import PipelineError, WrongUsage, printable
-from pipeline.messages.hints import told
+from pipeline.messages.hints import complete_commands
 
 OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 
 
-class Program(click.Group):
-    """The group of commands: turns the errors that a user can cause into one paragraph and an exit code."""
+class CommandGroup(click.Group):
+    """The group of all commands. It turns errors that a user can cause into one paragraph and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order in which a user meets them, which is the order of pipeline/cli/main.py."""
+        """The names of the commands in the order of pipeline/cli/main.py, which is that of --help."""
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the chosen command. Exit codes: 1 failed with a message, 2 wrong usage, 130 or 143 stopped."""
-        hear_signals()
+        """Run a command. Exit codes: 1 failed with a message, 2 wrong usage, 130 or 143 stopped by a signal."""
+        install_handlers()
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
-            take_interrupt()
+            forget_interrupt()
             number = stop.args[0] if stop.args else signal.SIGINT
             command = printable(shlex.join(["fsvae-pipe", *sys.argv[1:]]))
             click.echo(f"\nstopped: every file is whole; `{command}` goes on from there", err=True)
             sys.exit(128 + number)
         except WrongUsage as error:
-            raise click.UsageError(told(str(error))) from error
+            raise click.UsageError(complete_commands(str(error))) from error
         except (DataError, DescriptionError, ModelError, PipelineError) as error:
-            raise click.ClickException(told(str(error))) from error
+            raise click.ClickException(complete_commands(str(error))) from error
         except BrokenPipeError:
             raise  # click ends quietly when the reader of a pipe has gone
         except (MemoryError, RuntimeError) as error:
@@ -47,9 +47,9 @@ class Program(click.Group):
                 raise
             reason = printable(" ".join(str(error).split())[:200])
             raise click.ClickException(
-                f"memory ran out ({reason}): lower what is high of backbone.batch_size, backbone.frames, "
-                "train.batch_size, model.latent, evaluate.classifier.samples, or the workers"
+                f"memory ran out ({reason}): lower backbone.batch_size, backbone.frames, train.batch_size, "
+                "model.latent, evaluate.classifier.samples or the number of workers, whichever is high"
             ) from error
         except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            raise click.ClickException(printable(f"{where}{error.strerror or error}")) from error
+            file = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(printable(f"{file}{error.strerror or error}")) from error

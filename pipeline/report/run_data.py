@@ -1,7 +1,7 @@
-"""What a report reads of a finished run: results.json, and as much of the rest as is there.
+"""Reads a finished run for its report.
 
-results.json must be there. Every other piece may be missing (imported features have no skeletons, predictions.h5 may
-have been deleted): then a `Missing` with the reason stands in its place, and the page says it.
+Only results.json must exist. Any other file may be missing: imported features have no skeletons, predictions.h5 may
+have been deleted. In place of its contents then stands a `Missing` with the reason, which the page shows.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 from rich.console import Console
+from torch import Tensor
 
 from data.errors import DataError
 from data.splits import action_label
@@ -27,19 +28,20 @@ from pipeline.workspace.context import Context
 from pipeline.workspace.evaluate_settings import Rule
 from pipeline.workspace.folder import RunFolder, Workspace
 from pipeline.workspace.provenance import read_record
+from pipeline.workspace.tensor_store import read_state, require_as_written
 
 Piece = TypeVar("Piece")
 
 
 @dataclass(frozen=True)
 class Missing:
-    """In the place of a piece of the report that can't be made."""
+    """Stands for a piece of the report that can't be made, and says why."""
 
     reason: str
 
 
 def attempt(read: Callable[[], Piece]) -> Piece | Missing:
-    """What `read` gives, or why it can't."""
+    """Return what `read` returns, or a `Missing` with the message of its error."""
     try:
         return read()
     except (DataError, DescriptionError, ModelError, PipelineError, OSError) as error:
@@ -48,16 +50,16 @@ def attempt(read: Callable[[], Piece]) -> Piece | Missing:
 
 @dataclass(frozen=True)
 class RunData:
-    """One run, and where its parts lie."""
+    """One finished run: its results, and its other files, which are read when they are first asked for."""
 
-    title: str  # as the user called it
+    title: str  # what the user named on the command line
     workspace: Workspace
     folder: RunFolder
     results: dict[str, Any]
 
     @property
     def name(self) -> str:
-        """The folder in runs/."""
+        """The name of its folder in runs/."""
         return self.folder.root.name
 
     @property
@@ -68,22 +70,22 @@ class RunData:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds, in the order of training."""
+        """The seeds in the order in which they were trained."""
         return tuple(int(seed) for seed in self.results["seeds"])
 
     @cached_property
     def config(self) -> Config:
-        """The settings that the run was trained and scored with. Raises ConfigError when this program lacks one."""
+        """The settings that the run was trained and scored with. Raises ConfigError when one is unknown here."""
         return build_config(self.results["config"], str(self.folder.results))
 
     @cached_property
     def context(self) -> Context:
-        """For what reads a workspace through a context."""
+        """A context of the run's own settings, for functions that read a workspace through one."""
         return Context(self.workspace, self.config, self.folder.config, Console(stderr=True), self.name)
 
     @cached_property
     def predictions(self) -> Predictions | Missing:
-        """Every test clip's scores."""
+        """predictions.h5 of the run."""
         return attempt(lambda: read_predictions(self.folder.predictions, self.seeds, self.rule))
 
     @cached_property
@@ -111,7 +113,7 @@ class RunData:
 
     @cached_property
     def labels(self) -> dict[int, str]:
-        """Action -> label, where text.h5 has one."""
+        """Action -> label; empty when text.h5 holds no labels."""
         if isinstance(self.texts, Missing) or "label" not in self.texts.texts:
             return {}
         return {
@@ -119,11 +121,11 @@ class RunData:
         }
 
     def named(self, action: int) -> str:
-        """ "A005 drop", or "A005" when there is no label."""
+        """The action's code and label, as in "A005 drop"; the code alone when there is no label."""
         return f"{action_label(action)} {self.labels.get(action, '')}".rstrip()
 
     def changed(self) -> Iterator[str]:
-        """What the run was scored with and is now another, or gone: the report shows what is there now."""
+        """Say of each input that it is no longer the one that the run was scored with: the report shows today's."""
         recorded = json.loads(self.results["provenance"]["inputs"])
         try:
             now = model_features_and_text(self.context)
@@ -134,14 +136,17 @@ class RunData:
 
 
 def read_run(name: str, workspace: Workspace) -> RunData:
-    """The run `name` of `workspace`, or the run in the folder `name`. Raises PipelineError or DataError."""
+    """Read the run `name` of `workspace`, or the run in the folder `name` when that is a path.
+
+    Raises PipelineError when it has no results.json, DataError when that file is damaged.
+    """
     folder = workspace.run(name)
     if Path(name).name != name:
         folder = RunFolder(Path(name))
         workspace = Workspace(folder.root.resolve().parent.parent)
     if not folder.results.is_file():
-        there = sorted(path.parent.name for path in workspace.root.glob("runs/*/results.json"))
-        others = f"; finished runs are {', '.join(there)}" if there else ""
+        finished = sorted(path.parent.name for path in workspace.root.glob("runs/*/results.json"))
+        others = f"; finished runs are {', '.join(finished)}" if finished else ""
         raise PipelineError(
             f"{folder.results}: no such file{others}; `fsvae-pipe evaluate --run {folder.root.name}` makes it"
         )
@@ -154,3 +159,16 @@ def read_run(name: str, workspace: Workspace) -> RunData:
             f"{folder.results}: not as evaluate writes it ({error!r}); run `fsvae-pipe evaluate --force`"
         ) from error
     return RunData(name, workspace, folder, results)
+
+
+def read_headline_weights(run: RunData, seed: int) -> dict[str, Tensor]:
+    """The test phase's FS-VAE of `seed`, after the cycle that the headline's rule took: tensors by their names.
+
+    Raises PipelineError when the run's aligner is another one, DataError when model.safetensors is missing or damaged.
+    """
+    aligner = run.config.model.aligner
+    if aligner != "fsvae":
+        raise PipelineError(f'the aligner "{aligner}" has no latent space and no frequency module')
+    require_as_written(run.folder.model)
+    cycle = int(run.results["seeds"][str(seed)][run.rule]["cycle"])
+    return read_state(run.folder.model, seed, "test", cycle)

@@ -1,4 +1,4 @@
-"""Signals end a command by KeyboardInterrupt, wherever they come, and with its own exit code."""
+"""A signal ends a command by KeyboardInterrupt and with its own exit code, wherever it arrives."""
 
 import os
 import random
@@ -14,21 +14,21 @@ import numpy as np
 import pytest
 
 from data.stores import h5
-from pipeline.cli.stopping import stop
+from pipeline.cli.signals import interrupt
 
 ROUNDS = 60
 
 
 @pytest.fixture
 def alarm() -> Iterator[None]:
-    """SIGALRM stops as Ctrl-C does."""
-    earlier = signal.signal(signal.SIGALRM, stop)
+    """SIGALRM ends a command as Ctrl-C does."""
+    before = signal.signal(signal.SIGALRM, interrupt)
     yield
-    signal.signal(signal.SIGALRM, earlier)
+    signal.signal(signal.SIGALRM, before)
 
 
 def write_for(path: Path, seconds: float) -> None:
-    """Write one HDF5 file after another: what HDF5 does when it closes them takes most of the time."""
+    """Write one HDF5 file after another. Closing them takes most of the time."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         with h5.writing(path, {"stage": "test"}) as file:
@@ -36,7 +36,7 @@ def write_for(path: Path, seconds: float) -> None:
                 file.create_dataset(f"rows{number}", data=np.zeros((200, 10)), fletcher32=True)
 
 
-# between `open` and the `with` that closes, Python leaves a file to be closed by itself, and says so
+# A signal between `open` and its `with` leaves a file that nobody closes; Python warns of it.
 @pytest.mark.filterwarnings("ignore:.*_io.FileIO:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("alarm")
 def test_no_signal_is_lost_in_hdf5(tmp_path: Path) -> None:
@@ -46,20 +46,20 @@ def test_no_signal_is_lost_in_hdf5(tmp_path: Path) -> None:
         try:
             signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.04))
             write_for(tmp_path / "a.h5", seconds=2)
-        except KeyboardInterrupt as told:
-            stopped += told.args == (signal.SIGALRM,)
+        except KeyboardInterrupt as interrupted:
+            stopped += interrupted.args == (signal.SIGALRM,)
         assert not (tmp_path / ".a.h5.partial").exists()
     assert stopped == ROUNDS
 
 
-def test_the_exit_code_counts_wherever_the_signal_came(tmp_path: Path) -> None:
+def test_the_exit_code_counts_wherever_the_signal_arrives(tmp_path: Path) -> None:
     program = """
         import sys
-        from pipeline.cli.stopping import take_interrupt
+        from pipeline.cli.signals import forget_interrupt
         try:
-            exec("raise KeyboardInterrupt")  # as when a dataclass is being made
+            exec("raise KeyboardInterrupt")  # code from a string, as dataclasses run it
         except KeyboardInterrupt:
-            take_interrupt()
+            forget_interrupt()
             sys.exit(130)
     """
     (tmp_path / "stopped.py").write_text(dedent(program))
