@@ -30,6 +30,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from data.errors import DataError
 from data.stores import h5
 
 Task = Literal["ZSL", "GZSL"]  # unseen clips among unseen actions; all clips among all actions
@@ -129,7 +130,26 @@ def read_predictions(path: Path, seeds: Sequence[int], rule: str) -> Predictions
         )
         name = h5.read_strings(file, "name")
         h5.require_as_written(file)
-    return Predictions(name, action, seen, unseen, logits, tuple(scores))
+    predictions = Predictions(name, action, seen, unseen, logits, tuple(scores))
+    _require_fitting(path, predictions)
+    return predictions
+
+
+def _require_fitting(path: Path, predictions: Predictions) -> None:
+    """Raise DataError when a dataset has not a row for each clip, or not a column for each action."""
+    clips, seen, unseen = len(predictions.name), len(predictions.seen_actions), len(predictions.unseen_actions)
+    wanted = {"action": (clips,), "seen_logits": (clips, seen)}
+    shapes = {name: getattr(predictions, name).shape for name in wanted}
+    for scores in predictions.seeds:
+        for name in COLUMNS:
+            wanted[f"{scores.seed}/{name}"] = (clips, unseen) if name == "unseen_probabilities" else (clips,)
+            shapes[f"{scores.seed}/{name}"] = getattr(scores, name).shape
+    wrong = [name for name, shape in shapes.items() if shape != wanted[name]]
+    if wrong:
+        raise DataError(
+            f"{path}: {wrong[0]} has shape {shapes[wrong[0]]}, where {wanted[wrong[0]]} fits its {clips} clips, {seen} "
+            f"seen and {unseen} unseen actions; delete it and run `fsvae-pipe evaluate` again"
+        )
 
 
 def read_decision(path: Path, seed: int, rule: str) -> Decision:

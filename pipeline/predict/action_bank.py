@@ -89,6 +89,11 @@ class ActionBank:
         by_text = self.scorer.probabilities(features)  # (N, U)
         if self.gate is None:
             return by_text, None
+        if logits.shape[1] != self.seen:
+            raise PipelineError(
+                f"the backbone tells {logits.shape[1]} seen actions apart, but the run has {self.seen}: they do not "
+                "belong together; run `fsvae-pipe run`"
+            )
         seen = softmax(logits, self.gate.temperature)  # (N, S)
         return by_text, self.gate.gate.probability(gate_features(by_text, seen, self.gate.top))
 

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from pipeline.messages.errors import PipelineError, WrongUsage
 from pipeline.messages.hints import complete_commands
-from pipeline.running.status import StageState, imported_outputs, stage_state
+from pipeline.running.status import StageState, imported_outputs, stage_state, stage_states
 from pipeline.stages.table import STAGES, Stage, stage_named
 from pipeline.workspace.context import Context
 
@@ -52,7 +53,7 @@ def run_stages(context: Context, stages: Sequence[Stage], force: Collection[str]
         context.console.print(f"[bold]{stage.name}[/bold]: {state.state}", style="cyan", end="")
         context.console.print(why, markup=False, highlight=False)
         started = time.perf_counter()
-        stage.run(context)
+        stage.run(replace(context, stale=_stale_before(stage, context)))
         after = stage_state(stage, context, {})
         if after.state != "done":
             raise PipelineError(
@@ -62,6 +63,16 @@ def run_stages(context: Context, stages: Sequence[Stage], force: Collection[str]
         context.console.print(f"[bold]{stage.name}[/bold]: done in {time.perf_counter() - started:.1f} s")
         states_before.append(state)
     return states_before
+
+
+def _stale_before(stage: Stage, context: Context) -> tuple[str, ...]:
+    """The stages before `stage` that are stale, each with its reasons: what `stage` makes from them must say so.
+
+    Not `train`: a run tells the settings that it was made with, and pipeline/stages/agreement.py checks its inputs.
+    """
+    earlier = STAGES[: STAGES.index(stage)] if stage in STAGES else ()
+    stale = [state for state in stage_states(context, earlier) if state.state == "stale" and state.stage != "train"]
+    return tuple(f"{state.stage} ({'; '.join(state.reasons)})" for state in stale)
 
 
 def _require_no_import(stage: Stage, context: Context, state: StageState, force: Collection[str]) -> None:

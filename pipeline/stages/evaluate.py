@@ -21,7 +21,7 @@ from models.aligners.protocol import Aligner
 from models.aligners.registry import make_aligner
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
-from pipeline.phases.phase import missing
+from pipeline.stages.agreement import require_agreement, require_trained_on
 from pipeline.stages.caveats import caveats, one_sided_gate
 from pipeline.stages.comparison import comparison_table, differences, published
 from pipeline.stages.inputs import model_features_and_text
@@ -55,6 +55,8 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     trained = trained_config(context)
     features = read_phases(context)
     split = split_in_use(trained, features)
+    require_agreement(context, trained, split, features)
+    stale = [*(f"made from what is stale: {stage}" for stage in context.stale), *require_trained_on(context)]
     phases = {name: phase_scoring(context, trained, name, split, features[name]) for name in PHASES}
     seeds: dict[str, Any] = {}
     predictions: dict[int, dict[Rule, Prediction]] = {}
@@ -80,6 +82,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         "counts": _counts(split, features),
         "transfer": KNOWN.get(records["test"].get("transfer", "unknown")),
         "caveats": [
+            *stale,
             *caveats(split, features, records),
             *one_sided_gate(mean[context.config.evaluate.selection]),
         ],
@@ -132,12 +135,6 @@ def phase_scoring(
 ) -> PhaseScoring:
     """The scored clips of a phase. Raises DataError when the backbone or text.h5 lacks an action."""
     phase, clips = phase_and_clips(name, split, features)
-    without = missing(phase.seen, features.logit_actions.tolist())
-    if without:
-        raise DataError(
-            f"{context.workspace.features(name)}: the backbone has no logit for {without}, which the {name} phase has "
-            "seen; run `fsvae-pipe extract` again"
-        )
     column = {int(action): index for index, action in enumerate(features.logit_actions)}
     scored = clips.seen | clips.unseen
     return PhaseScoring(

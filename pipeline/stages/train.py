@@ -28,6 +28,7 @@ from models.fsvae.training import LossRow
 from pipeline.messages.errors import PipelineError
 from pipeline.messages.remaining import Remaining
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
+from pipeline.stages.agreement import require_agreement
 from pipeline.stages.inputs import features_and_text
 from pipeline.stages.member import TrainedMember, load_member, save_member, trained_from
 from pipeline.stages.parallel import worked_on
@@ -75,6 +76,7 @@ def training_data(context: Context) -> dict[PhaseName, TrainingData]:
     """What each phase trains on: its seen actions' training clips and those actions' texts."""
     features = read_phases(context)
     split = split_in_use(context.config, features)
+    require_agreement(context, context.config, split, features)
     text_matrix(context, context.config.text.levels, split.actions)  # those that only evaluate needs: before, not after
     data: dict[PhaseName, TrainingData] = {}
     for name in PHASES:

@@ -20,6 +20,7 @@ class Context:
     console: Console  # standard error: progress and messages; results go to standard output
     run_name: str = "default"
     overrides: tuple[str, ...] = ()  # those of --set, laid over `config` already
+    stale: tuple[str, ...] = ()  # earlier stages whose outputs are used although they are stale, and why
 
     @property
     def run(self) -> RunFolder:

@@ -1,0 +1,85 @@
+"""Do the features say that they were made for the clips and actions that `train` and `evaluate` use them for?
+
+A features file records the settings it was made with and the actions that its backbone was trained on. When these
+contradict the split or the protocol in use, a result would count actions as unseen that the backbone has seen, or clips
+as test clips that it was trained on. Such a result is refused, whatever the user asked for.
+"""
+
+from collections.abc import Mapping
+
+from data.errors import DataError
+from data.splits import Split, action_label
+from data.stores.feature_store import FeatureSet
+from pipeline.messages.errors import PipelineError
+from pipeline.phases.phase import Phase, missing, phase_of
+from pipeline.stages.inputs import features_and_text
+from pipeline.workspace.config import Config
+from pipeline.workspace.context import Context
+from pipeline.workspace.folder import PHASES, PhaseName
+from pipeline.workspace.provenance import IMPORT, Provenance, read_record
+
+CLIPS = ("dataset.name", "dataset.protocol", "dataset.train_subjects", "dataset.train_cameras", "dataset.train_setups")
+SPLIT = ("dataset.split", "dataset.unseen", "dataset.val_unseen")
+AGAIN = "run `fsvae-pipe run`, which makes the features again"
+
+
+def require_agreement(context: Context, config: Config, split: Split, features: Mapping[PhaseName, FeatureSet]) -> None:
+    """Raise PipelineError when a features file was made for other clips or actions than `config` and `split` name.
+
+    Raises DataError when the backbone lacks an action that a phase has seen.
+
+    `config` holds the settings of the run: those of now for `train`, those in its record for `evaluate`.
+    """
+    for name in PHASES:
+        path = context.workspace.features(name)
+        record = read_record(path)
+        made = Provenance.from_record(record)
+        _require_settings(str(path), made, config)
+        if made.stage != IMPORT:  # an import may hold logits of all actions; its settings tell the split
+            _require_actions(str(path), record, phase_of(name, split), features[name])
+
+
+def _require_settings(path: str, made: Provenance, config: Config) -> None:
+    """Compare those settings that the record has, as they stand: an import has only some."""
+    now = config.flat()
+    keys = (*CLIPS, *SPLIT) if made.stage == IMPORT else CLIPS
+    other = [key for key in keys if key in made.settings and made.settings[key] != now[key]]
+    if other:
+        told = "; ".join(f"{key} was {made.settings[key]!r} then and is {now[key]!r} now" for key in other)
+        raise PipelineError(f"{path} was made for other clips or actions than the run uses: {told}; {AGAIN}")
+
+
+def _require_actions(path: str, record: Mapping[str, str], phase: Phase, features: FeatureSet) -> None:
+    """The backbone must know the seen actions of the phase, and no unseen one unless its record says so."""
+    known = {int(action) for action in features.logit_actions}
+    without = missing(phase.seen, known)
+    if without:
+        raise DataError(
+            f"{path}: the backbone has no logit for {without}, which the {phase.name} phase has seen; "
+            "run `fsvae-pipe extract` again"
+        )
+    leaked = sorted(known & set(phase.unseen))
+    if leaked and record.get("transfer") != "true":
+        raise PipelineError(
+            f"{path}: the backbone was trained on {', '.join(map(action_label, leaked))}, which the {phase.name} phase "
+            f"calls unseen, so that a result would count what was seen as unseen; {AGAIN}"
+        )
+
+
+def require_trained_on(context: Context) -> list[str]:
+    """Raise PipelineError when the run was trained on other features than those it is to be scored on.
+
+    Return a caveat where its texts are others now: that may be on purpose, and the result must say it.
+    """
+    made = Provenance.from_record(read_record(context.run.model)).inputs
+    now = features_and_text(context)
+    changed = [name for name in sorted(now) if name in made and made[name] != now[name]]
+    others = [name for name in changed if name != "text.h5"]
+    if others:
+        raise PipelineError(
+            f"{', '.join(others)} changed since {context.run.root} was trained on it, so that its scores would mean "
+            "nothing; run `fsvae-pipe train`"
+        )
+    return ["text.h5 changed since the run was trained: it is scored with texts that it did not learn from"] * (
+        "text.h5" in changed
+    )
