@@ -117,7 +117,7 @@ class FrequencyModule(nn.Module):
 
     def gains(self) -> Tensor:
         """The gain of each coefficient, (D,)."""
-        return 1 + self.strength * self.weight[self.band] * self.slope
+        return 1 + self.strength * self.weight.index_select(0, self.band) * self.slope
 
     def forward(self, rows: Tensor) -> Tensor:
         """(..., D) features -> (..., D) enhanced features."""

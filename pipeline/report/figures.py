@@ -3,6 +3,7 @@
 Letters: N test clips, c actions, D coefficients.
 """
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from data.splits import action_label
+from models.fsvae.losses import LOSSES
 from models.zero_shot.metrics import confusion_matrix
 from pipeline.report.data import Predictions, RunData
 from pipeline.report.model import Gains
-from pipeline.report.plot import COLOURS, FOURTH, GREY, SEEN, THIRD, UNSEEN, Plot, axis, hover_text, layout, short
+from pipeline.report.plot import COLOURS, GREY, SEEN, UNSEEN, Plot, axis, hover_text, layout, short
 
 WIDE_ACTIONS = 20  # a matrix of more takes the whole width
 
@@ -121,33 +123,26 @@ def accuracy_against_texts(
     return Plot(f"{kind} accuracy against the nearest text", about, figure)
 
 
-LOSSES = {
-    "total": ("total", GREY),
-    "skeleton": ("skeleton reconstruction", SEEN),
-    "text": ("text reconstruction", UNSEEN),
-    "skeleton_kl": ("skeleton KL", THIRD),
-    "text_kl": ("text KL", FOURTH),
-    "calibrated": ("calibrated", "#E69F00"),
-    "cross": ("cross reconstruction", "#56B4E9"),
-}
-
-
 def learning(run: RunData, history: pd.DataFrame, phase: str) -> Plot:
-    """Losses of one phase along training, means of the seeds."""
+    """Losses of one phase along training, means of the seeds: a curve for each column of `history` that is a loss."""
+    labels = {loss.name: loss.label for loss in LOSSES}
+    losses = [name for name in history.columns if name not in ("seed", "phase", "cycle", "step", "total")]
+    lines = {"total": {"color": GREY, "width": 3}}
+    lines |= {name: {"color": colour, "width": 2} for name, colour in zip(losses, itertools.cycle((SEEN, *COLOURS)))}
     figure = go.Figure(layout=layout(430))
     steps = run.config.train.steps_per_cycle
     table = history[history["phase"] == phase].assign(at=(history["cycle"] - 1) * steps + history["step"])
     means = table.groupby("at").mean(numeric_only=True)
-    for column, (name, colour) in LOSSES.items():
+    for column, line in lines.items():
         values = means[column].where(means[column] > 0)  # a loss that is off has no logarithm
         if values.notna().any():
             figure.add_scatter(
                 x=means.index.to_numpy(),
                 y=values.to_numpy(),
                 mode="lines",
-                name=name,
+                name=short(labels.get(column, column)),
                 connectgaps=False,
-                line={"color": colour, "width": 3 if column == "total" else 2},
+                line=line,
                 hovertemplate="step %{x}: %{y:.4g}<extra>%{fullData.name}</extra>",
             )
     for cycle in range(1, run.config.train.cycles):

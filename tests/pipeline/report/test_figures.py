@@ -5,12 +5,13 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 from data.stores.text_store import read_text_features
 from models.shift_gcn.state import EpochReport
 from pipeline.report.data import Missing, Predictions, RunData, read_run
-from pipeline.report.figures import backbone_learning, class_accuracy, confusion
+from pipeline.report.figures import backbone_learning, class_accuracy, confusion, learning
 from pipeline.report.gate import trade_off
 from pipeline.report.mistakes import SHOWN, worst_mistakes
 from pipeline.report.model import latent_map, read_gains
@@ -91,6 +92,19 @@ def test_gains_start_as_set_and_are_learnt_a_seed(run: RunData) -> None:
     assert found.start[0] == pytest.approx(1 + run.config.model.frequency.strength)
     assert np.abs(found.learnt - found.start).max() > 1e-4
     assert not np.array_equal(*found.learnt)
+
+
+def test_each_loss_of_the_history_is_a_curve(run: RunData) -> None:
+    history = run.history
+    assert isinstance(history, pd.DataFrame)
+    drawn = {trace.name: trace for trace in learning(run, history, "val").figure.data}
+    names = ["total", "skeleton reconstruction", "text reconstruction", "skeleton KL", "calibrated"]
+    assert list(drawn) == names  # of two cycles, no text KL; no cross-reconstruction: both are 0 throughout
+    means = history[history["phase"] == "val"].groupby(["cycle", "step"])["total"].mean()
+    assert list(drawn["total"].y) == pytest.approx(means.to_list())
+    other = history.drop(columns="skeleton_kl").assign(gone=1.0)  # of a run with other losses than the table's
+    drawn = {trace.name: trace for trace in learning(run, other, "val").figure.data}
+    assert list(drawn) == [*(name for name in names if name != "skeleton KL"), "gone"]
 
 
 def test_both_accuracies_of_the_backbone_are_drawn() -> None:
