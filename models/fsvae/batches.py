@@ -1,6 +1,6 @@
-"""What FS-VAE is trained on: the features of a phase, and everything random of each step.
+"""The training data of a phase, and everything random of each step: batches, noise, permutations.
 
-The batches and the noise of many steps are drawn at once, on the CPU, so that every device gets the same.
+The random numbers of many steps are drawn at once. They are drawn on the CPU, so that every device gets the same.
 
 Letters: N training clips, C actions, B batch, U distinct actions of a batch, D features, Z latent.
 """
@@ -16,12 +16,15 @@ from torch import Tensor
 
 from models.errors import ModelError
 
-DRAWN_AT_ONCE = 256  # steps; bounds the memory that drawn noise takes
+STEPS_AT_ONCE = 256  # bounds the memory that the noise takes
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What one phase trains on: skeleton features (N, D_s), each clip's row (N,) in the texts (C, D_t)."""
+    """What one phase trains on: skeleton features (N, D_s), the texts (C, D_t), and each clip's row in them (N,).
+
+    Raises ModelError when there is no clip, or a feature is NaN or infinite.
+    """
 
     skeletons: NDArray[np.float32]
     text_row: NDArray[np.int64]
@@ -42,15 +45,15 @@ class TrainingData:
 def batch_rows(
     clips: int, size: int, shuffle: Literal["epoch", "step"], generator: np.random.Generator
 ) -> Iterator[NDArray[np.int64]]:
-    """Rows of one batch after another, (B,).
+    """Rows of one batch after another, (B,). The batches never end.
 
-    epoch  pass after pass over all clips in random order, cut into batches of `size`: each clip is used once before
-           any is used again. A set smaller than a batch is repeated within it (ours).
-    step   all clips are shuffled for every step, which takes the first `size` (released code): a clip may come again
-           in the next step, and comes at most once in a step. A set smaller than a batch is the batch.
+    epoch  All clips are put in random order and cut into batches of `size`, again and again. Each clip is used once
+           before any is used again. If there are fewer clips than `size`, a batch repeats them (ours).
+    step   Every step draws its batch from all clips (released code). A clip may be in the next batch again, but is at
+           most once in a batch. If there are fewer clips than `size`, a batch holds each of them once.
     """
     while shuffle == "step":
-        yield generator.choice(clips, min(size, clips), replace=False)  # the same, without shuffling all the others
+        yield generator.choice(clips, min(size, clips), replace=False)  # without shuffling the clips that are not drawn
     queue = np.empty(0, dtype=np.int64)
     while True:
         while len(queue) < size:
@@ -59,15 +62,15 @@ def batch_rows(
         queue = queue[size:]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batch:
-    """Everything random of one step, and each action of the batch once (U <= B of them)."""
+    """The clips of one step, and its random numbers."""
 
     clips: Tensor  # (B,) rows of the skeleton features
-    text_of_clip: Tensor  # (B,) rows of the texts
-    texts: Tensor  # (U,) rows of the texts, each once
-    place_of_clip: Tensor  # (B,) places in `texts`
-    noise: Tensor  # (2, B, 1 or Z), for skeletons and texts
+    actions: Tensor  # (B,) each clip's action, as a row of the texts
+    distinct_actions: Tensor  # (U,) the actions of the batch, each once
+    place_of_action: Tensor  # (B,) where each clip's action stands in distinct_actions
+    noise: Tensor  # (2, B, 1 or Z), of skeletons and of texts
     permutation: Tensor  # (B,)
 
 
@@ -75,23 +78,23 @@ def draw_batches(
     steps: int,
     rows: Iterator[NDArray[np.int64]],
     text_row: NDArray[np.int64],
-    width: int,
+    noise_width: int,
     generator: torch.Generator,
     device: torch.device,
 ) -> Iterator[Batch]:
-    """The batches of `steps` steps, drawn on the CPU so that every device gets the same, many at once."""
-    for start in range(0, steps, DRAWN_AT_ONCE):
-        clips = np.stack([next(rows) for _ in range(min(DRAWN_AT_ONCE, steps - start))])  # (steps, B)
-        text_of_clip = text_row[clips]
-        unique = [np.unique(row, return_inverse=True) for row in text_of_clip]
-        noise = torch.randn((len(clips), 2, clips.shape[1], width), generator=generator).to(device)
+    """The batches of `steps` steps on `device`. `rows` comes from batch_rows; `noise_width` is 1 or Z."""
+    for start in range(0, steps, STEPS_AT_ONCE):
+        clips = np.stack([next(rows) for _ in range(min(STEPS_AT_ONCE, steps - start))])  # (steps, B)
+        actions = text_row[clips]  # (steps, B)
+        distinct = [np.unique(of_step, return_inverse=True) for of_step in actions]
+        noise = torch.randn((len(clips), 2, clips.shape[1], noise_width), generator=generator).to(device)
         permutations = torch.rand(clips.shape, generator=generator).argsort(dim=1).to(device)
         yield from map(
             Batch,
             torch.from_numpy(clips).to(device),
-            torch.from_numpy(text_of_clip).to(device),
-            [torch.from_numpy(texts).to(device) for texts, _ in unique],
-            torch.from_numpy(np.stack([place for _, place in unique])).to(device),
+            torch.from_numpy(actions).to(device),
+            [torch.from_numpy(of_step).to(device) for of_step, _ in distinct],
+            torch.from_numpy(np.stack([place for _, place in distinct])).to(device),
             noise,
             permutations,
         )

@@ -2,14 +2,15 @@
 
     enhanced = IDCT(gain * DCT(x)),    gain_i = 1 + strength * weight[band(i)] * slope_i
 
-DCT-II, orthonormal, over the feature axis, so the module is linear in x and its inverse transform is its transpose.
-Low coefficients have a slope > 0 (raised), high ones < 0 (damped). `strength` and `weight` are learnt. Two forms:
+The transform is the orthonormal DCT-II over the feature axis. It is linear, and its transpose is its inverse. Low
+coefficients have a slope > 0 (they are raised), high ones a slope < 0 (they are damped). `strength` and `weight` are
+learnt. There are two forms:
 
-paper     Low: i <= cutoff. slope = 1 - i / (cutoff + 1) when low, else -(i - cutoff) / (D - cutoff): the gain falls
-          steadily from the first coefficient to the last. The paper gives low and high gains, learnt band weights
-          and a dependence on i; the straight line is ours.
-released  Band edges are the integer parts of linspace(0, D - 1, bands + 1). Low: the band ends at or before the
-          cutoff. slope = 1 - b / bands when low, else -(2 - b / bands), for band b. The last coefficient keeps gain 1.
+paper     A coefficient is low when i <= cutoff. slope = 1 - i / (cutoff + 1) when low, else
+          -(i - cutoff) / (D - cutoff). So the gain falls from the first coefficient to the last. The paper gives low
+          and high gains, learnt band weights and a dependence on i; the straight line is ours.
+released  Band edges are the integer parts of linspace(0, D - 1, bands + 1). A band b is low when it ends at or before
+          the cutoff. slope = 1 - b / bands when low, else -(2 - b / bands). The last coefficient keeps gain 1.
 
 Letters: N rows, D features.
 """
@@ -26,7 +27,7 @@ from models.fsvae.settings import FrequencySettings
 
 
 def dct(rows: Tensor) -> Tensor:
-    """Orthonormal DCT-II of the last axis, (..., D) -> (..., D). Differentiable. By FFT (Makhoul 1980)."""
+    """Orthonormal DCT-II of the last axis, (..., D) -> (..., D). Differentiable. Computed by FFT (Makhoul 1980)."""
     return _Transform.apply(rows, False)  # type: ignore[no-any-return, no-untyped-call]
 
 
@@ -36,7 +37,7 @@ def inverse_dct(coefficients: Tensor) -> Tensor:
 
 
 class _Transform(torch.autograd.Function):
-    """One direction forward, the other backward: an orthonormal transform's transpose is its inverse."""
+    """The DCT, or its inverse. Backward is the other of the two: the transpose of an orthonormal transform."""
 
     @staticmethod
     def forward(context: Any, rows: Tensor, inverse: bool) -> Tensor:
@@ -50,7 +51,7 @@ class _Transform(torch.autograd.Function):
 
 @lru_cache(maxsize=8)
 def twiddles(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """exp(-i pi k / 2D) times the orthonormal scale, for k = 0 ... D // 2, and its inverse. (D // 2 + 1,) complex."""
+    """exp(-i pi k / 2D) times the orthonormal scale for k = 0 ... D // 2, and its inverse. (D // 2 + 1,) each."""
     k = torch.arange(size // 2 + 1, dtype=torch.float64)
     scale = torch.full_like(k, (2 / size) ** 0.5)
     scale[0] = (1 / size) ** 0.5
@@ -60,7 +61,7 @@ def twiddles(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
 
 @lru_cache(maxsize=8)
 def fold(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Even places rising, then odd places falling, and the order that undoes it. (D,) each."""
+    """The order of Makhoul's FFT (even places rising, then odd places falling), and its inverse. (D,) each."""
     order = torch.cat((torch.arange(0, size, 2), torch.arange(1, size, 2).flip(0))).to(device)
     return order, order.argsort()
 
@@ -83,7 +84,7 @@ def _inverse_dct(coefficients: Tensor) -> Tensor:
 
 
 def bands_and_slopes(size: int, settings: FrequencySettings) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The band of each of D = `size` coefficients and its slope, as in the module's docstring. Both (D,)."""
+    """The band and the slope of each of D = `size` coefficients, as in the docstring of this file. (D,) each."""
     coefficient = np.arange(size)
     if settings.form == "released":
         edges = np.linspace(0, size - 1, settings.bands + 1).astype(np.int64)
@@ -102,7 +103,7 @@ def bands_and_slopes(size: int, settings: FrequencySettings) -> tuple[NDArray[np
 
 
 class FrequencyModule(nn.Module):
-    """Learnt gains on the DCT coefficients of (..., D) features; see the module's docstring."""
+    """Learnt gains on the DCT coefficients of features (..., D), as in the docstring of this file."""
 
     band: Tensor
     slope: Tensor
@@ -117,7 +118,7 @@ class FrequencyModule(nn.Module):
 
     def gains(self) -> Tensor:
         """The gain of each coefficient, (D,)."""
-        return 1 + self.strength * self.weight[self.band] * self.slope
+        return 1 + self.strength * self.weight.index_select(0, self.band) * self.slope
 
     def forward(self, rows: Tensor) -> Tensor:
         """(..., D) features -> (..., D) enhanced features."""

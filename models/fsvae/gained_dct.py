@@ -1,15 +1,19 @@
-"""The frequency module in training: gains on DCT coefficients of rows that are picked from a table, again and again.
+"""The frequency module in training: gains on the DCT coefficients of features that are picked again and again.
 
-    enhanced = IDCT(gain * DCT(x)),    dL/dgain_i = sum over rows of DCT(dL/denhanced)_i * DCT(x)_i
+    enhanced = IDCT(gains * DCT(x))
 
-The DCT of the table is taken once. The inverse is an FFT (models/fsvae/frequency.py) of a spectrum that holds, at
-frequency k of D features, the coefficients c_k and c_(D-k) of the enhanced features:
+The DCT of all features is computed once. The inverse is an FFT (frequency.py) of a spectrum that holds, at frequency k
+of D features, two coefficients:
 
     (c_k - i c_(D-k)) t_k,    t the inverse twiddles, c_D = 0
 
-The table keeps the coefficients in that order, so that a gain is a product in place, and so does the gradient's DCT.
-Letters: N rows of the table, B rows that are picked, D features, K = D // 2 + 1 frequencies.
+So the coefficients are stored as these pairs, c_k beside -c_(D-k): the inverse reads them without sorting. The class
+_InversePairs is linear, so its backward is its transpose. The gains are an ordinary product.
+
+Letters: N rows of features, B rows that are picked, D features, K = D // 2 + 1 frequencies.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,32 +22,39 @@ from models.fsvae.frequency import dct, fold, twiddles
 
 
 class GainedDCT:
-    """Gains between two transforms, for rows of one table (N, D)."""
+    """Applies gains to the DCT coefficients of rows of `features` (N, D)."""
 
-    def __init__(self, table: Tensor) -> None:
-        size, frequencies, device = table.shape[1], table.shape[1] // 2 + 1, table.device
-        self._size = size
-        self._twiddle, self._untwiddle = twiddles(size, device)
-        self._order, self._unfolded = fold(size, device)
-        k = torch.arange(frequencies, device=device)
-        self._pairs = torch.stack((k, (size - k) % size), dim=1).flatten()  # (2 K,): 0, 0, 1, D - 1, 2, D - 2 ...
-        signs = torch.tensor([1.0, -1.0], device=device).repeat(frequencies)
+    def __init__(self, features: Tensor) -> None:
+        self._size, device = features.shape[1], features.device
+        k = torch.arange(self._size // 2 + 1, device=device)
+        self._coefficient = torch.stack((k, (self._size - k) % self._size), dim=1).flatten()  # 0, 0, 1, D - 1 ...
+        signs = torch.tensor([1.0, -1.0], device=device).repeat(len(k))
         signs[1] = 0  # there is no coefficient D
-        self._coefficients = dct(table)[:, self._pairs] * signs  # (N, 2 K)
-        i = torch.arange(size, device=device)
-        self._place = torch.where(i < frequencies, 2 * i, 2 * (size - i) + 1)  # (D,) of each coefficient in the pairs
-        self._picked = self._coefficients[:0]
+        self._pairs = dct(features)[:, self._coefficient] * signs  # (N, 2 K)
 
-    def forward(self, index: Tensor, gains: Tensor) -> Tensor:
-        """Rows (B,) of the table and gains (D,) -> (B, D) enhanced features."""
-        self._picked = self._coefficients.index_select(0, index)  # (B, 2 K)
-        gained = self._picked * gains.index_select(0, self._pairs)
-        spectrum = torch.view_as_complex(gained.view(len(index), -1, 2)).mul_(self._untwiddle)  # (B, K)
-        folded: Tensor = torch.fft.irfft(spectrum, n=self._size)
-        return folded.index_select(1, self._unfolded)  # (B, D)
+    def rows(self, index: Tensor, gains: Tensor) -> Tensor:
+        """The enhanced features of rows `index` (B,) under `gains` (D,), (B, D). Differentiable in the gains."""
+        pairs = self._pairs.index_select(0, index) * gains.index_select(0, self._coefficient)  # (B, 2 K)
+        enhanced: Tensor = _InversePairs.apply(pairs, self._size)  # type: ignore[no-untyped-call]
+        return enhanced
 
-    def backward(self, gradient: Tensor) -> Tensor:
-        """From the gradient of what `forward` gave, (B, D), that of the gains, (D,)."""
-        spectrum = torch.fft.rfft(gradient.index_select(1, self._order)).mul_(self._twiddle)  # (B, K)
-        products = torch.view_as_real(spectrum).flatten(1).mul_(self._picked)  # (B, 2 K)
-        return products.sum(dim=0).index_select(0, self._place)
+
+class _InversePairs(torch.autograd.Function):
+    """Pairs of coefficients (B, 2 K) -> features (B, D). Linear."""
+
+    @staticmethod
+    def forward(context: Any, pairs: Tensor, size: int) -> Tensor:
+        context.size = size
+        spectrum = torch.view_as_complex(pairs.view(len(pairs), -1, 2)) * twiddles(size, pairs.device)[1]  # (B, K)
+        folded: Tensor = torch.fft.irfft(spectrum, n=size)
+        return folded.index_select(1, fold(size, pairs.device)[1])  # (B, D)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        size, (gradient,) = context.size, gradients
+        spectrum = torch.fft.rfft(gradient.index_select(1, fold(size, gradient.device)[0]))
+        spectrum *= twiddles(size, gradient.device)[0]  # (B, K)
+        pairs = torch.view_as_real(spectrum).flatten(1)  # (B, 2 K)
+        if size % 2 == 0:
+            pairs[:, size:] /= 2  # the pair of k = D / 2 holds one coefficient twice
+        return pairs, None

@@ -1,8 +1,9 @@
-"""FS-VAE: a VAE of skeleton features and one of text features that share a latent space.
+"""FS-VAE: a VAE for skeleton features and a VAE for text features, with one latent space.
 
     s (B, D_s) -> frequency module -> skeleton VAE -> z_s      t (B, D_t) [-> frequency module] -> text VAE -> z_t
 
-Reconstruction targets are the features themselves, before the frequency module.
+The decoders reconstruct the features as they are before the frequency module.
+
 Letters: B batch, C actions, D features, Z latent.
 """
 
@@ -18,11 +19,10 @@ class FSVAE(nn.Module):
     """The two VAEs and the frequency modules in front of their encoders."""
 
     def __init__(self, skeleton_size: int, text_size: int, settings: ModelSettings, generator: torch.Generator) -> None:
-        """`skeleton_size` is D_s, `text_size` D_t; `generator` draws the first weights."""
+        """`skeleton_size` is D_s and `text_size` D_t. `generator` draws the first weights."""
         super().__init__()
-        both = settings.latent, settings.hidden, settings.decoder_relu, generator
-        self.skeleton = VAE(skeleton_size, *both)
-        self.text = VAE(text_size, *both)
+        self.skeleton = VAE(skeleton_size, settings.latent, settings.hidden, settings.decoder_relu, generator)
+        self.text = VAE(text_size, settings.latent, settings.hidden, settings.decoder_relu, generator)
         apply_to = settings.frequency.apply_to
         self.skeleton_frequency = (
             FrequencyModule(skeleton_size, settings.frequency) if apply_to in ("skeleton", "both") else None

@@ -1,7 +1,7 @@
 """Presets: named sets of values for the keys of [model], [train] and [evaluate].
 
-`[model] preset = "released"` takes the values of that preset for every key that the user has not set. What a preset
-sets is told in presets.toml, beside this module; the preset `default` is the settings' own defaults.
+With `[model] preset = "released"`, every key that the user has not set takes its value from that preset. presets.toml,
+beside this file, lists what each preset sets. The preset `default` is the defaults of the settings classes.
 """
 
 import copy
@@ -14,41 +14,42 @@ from typing import Any
 
 @cache
 def preset_differences() -> dict[str, dict[str, Any]]:
-    """Preset name -> nested settings that differ from the defaults."""
+    """Preset name -> the settings in which it differs from the defaults, nested."""
     return tomllib.loads(resources.files("models.fsvae").joinpath("presets.toml").read_text("utf-8"))
 
 
 def with_preset(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The nested settings `tree`, over those of the preset that its key model.preset names.
+    """The nested settings `tree`, completed by the preset that its key model.preset names.
 
-    A tree without that key, or with a value that is no preset's name, comes back as it is: validation is not done here.
+    Settings in `tree` win over those of the preset. Without that key, or when no preset has that name, `tree` comes
+    back unchanged: it is validated elsewhere.
     """
     model = tree.get("model")
     name = model.get("preset") if isinstance(model, Mapping) else None
-    under = preset_differences().get(name, {}) if isinstance(name, str) else {}
-    return _laid_over(under, tree)
+    preset = preset_differences().get(name, {}) if isinstance(name, str) else {}
+    return _merged(preset, tree)
 
 
 def without_preset_keys(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The nested settings `tree` without the keys that any preset sets, so that one chosen later holds for all."""
-    left = copy.deepcopy(dict(tree))
+    """The nested settings `tree` without the keys that any preset sets, so that a preset chosen later sets them all."""
+    remaining = copy.deepcopy(dict(tree))
     for preset in preset_differences().values():
-        _take_away(preset, left)
-    return left
+        _remove_keys(preset, remaining)
+    return remaining
 
 
-def _take_away(keys: Mapping[str, Any], tree: dict[str, Any]) -> None:
+def _remove_keys(keys: Mapping[str, Any], tree: dict[str, Any]) -> None:
     for key, value in keys.items():
         if isinstance(value, Mapping):
             if isinstance(tree.get(key), dict):
-                _take_away(value, tree[key])
+                _remove_keys(value, tree[key])
         else:
             tree.pop(key, None)
 
 
-def _laid_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = copy.deepcopy(dict(under))
-    for key, value in over.items():
+def _merged(tree: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    merged = copy.deepcopy(dict(tree))
+    for key, value in overrides.items():
         both_tables = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _laid_over(merged[key], value) if both_tables else value
+        merged[key] = _merged(merged[key], value) if both_tables else value
     return merged

@@ -1,14 +1,14 @@
 """Settings of FS-VAE: the tables [model], [train] and [evaluate.classifier] of config.toml.
 
-The defaults written here are the preset `default`: what measured best on a validation phase (docs/fs-vae.md). `paper`
-and `released` are spelled out in presets.toml.
+The defaults written here are the preset `default`, which measured best on a validation phase (docs/fs-vae.md).
+presets.toml lists how the presets `paper` and `released` differ.
 """
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-SCALED = -1  # a schedule corner left at this value stands where it does in the published cycle, scaled to the cycle
+SCALED = -1  # a setting of the schedule with this value is as published, scaled to the length of the cycle
 
 
 class FrequencySettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
@@ -45,7 +45,7 @@ class ModelSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ScheduleSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
-    """When the losses set in within a cycle, in steps; -1 = as published, scaled to the length of the cycle."""
+    """When the losses begin within a cycle, in steps; -1 = as published, scaled to the length of the cycle."""
 
     kl_start: int = Field(SCALED, ge=SCALED, description="the weight of the skeleton KL term rises from this step on")
     kl_ramp: int = Field(SCALED, ge=SCALED, description="steps in which a KL weight would rise to kl_weight")
@@ -72,7 +72,7 @@ class TrainSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False,
     alpha: float = Field(0.5, ge=0, description="weight of the calibrated loss")
     lambda_: float = Field(100.0, gt=0, alias="lambda", description="temperature of the calibrated loss")
     calibrated: Literal["one-sided", "two-sided", "all-pairs", "label-aware"] = Field(
-        "one-sided", description="which pairs count as negatives (models/fsvae/losses.py)"
+        "one-sided", description="which pairs count as negatives (models/fsvae/calibration.py)"
     )
     cross_weight: float = Field(0.0, ge=0, description="weight of plain cross-reconstruction")
     schedule: ScheduleSettings = ScheduleSettings()

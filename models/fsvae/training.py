@@ -1,11 +1,10 @@
 """Training of one member: the FS-VAE of one seed in one phase.
 
-Members share nothing, so they are trained apart, each with one thread, and the result of a member does not depend on
-which others are trained beside it.
+Members share nothing. Each is trained on its own with one thread, so its result does not depend on which others are
+trained at the same time.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,30 +13,18 @@ from torch import Tensor
 from data.random_streams import FSVAE_BATCHES, FSVAE_NOISE, FSVAE_WEIGHTS
 from models.errors import ModelError
 from models.fsvae.batches import Batch, TrainingData, batch_rows, draw_batches
+from models.fsvae.losses import LOSSES, weighted_sum
 from models.fsvae.model import FSVAE
 from models.fsvae.schedules import schedule_of
 from models.fsvae.settings import ModelSettings, TrainSettings
-from models.fsvae.step import TrainingStep
+from models.fsvae.step import ForwardPass
 from models.fsvae.vae import noise_width
 from models.generators import torch_generator
 
 LOGGED_PER_CYCLE = 10
+HISTORY_COLUMNS = ("cycle", "step", *(loss.name for loss in LOSSES), "total")
 State = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class LossRow:
-    """The losses of one logged step, before their weights; cross and calibrated are 0 while they are off."""
-
-    cycle: int  # from 1
-    step: int  # from 0
-    skeleton: float
-    text: float
-    skeleton_kl: float
-    text_kl: float
-    calibrated: float
-    cross: float
-    total: float
+LossRow = dict[str, float]  # HISTORY_COLUMNS of one logged step: losses before their weights, 0 while they are off
 
 
 def train_member(
@@ -48,16 +35,15 @@ def train_member(
     device: torch.device,
     on_cycle: Callable[[int, LossRow], None] = lambda cycle, row: None,
 ) -> tuple[list[State], list[LossRow]]:
-    """Train one FS-VAE; its state after every cycle (decoders only in the last), and the logged losses.
+    """Train one FS-VAE. Returns its state after every cycle (decoders only after the last), and the logged losses.
 
-    `entropy` is the seed and the phase's number, which everything random is drawn from. Raises ModelError when the loss
-    stops being finite.
+    `entropy` is the seed and the phase's number, which everything random is drawn from. `on_cycle` is called after each
+    cycle with its number (from 1) and its last logged losses. Raises ModelError when the loss is no longer finite.
     """
     weights, noise = (torch_generator(stream.torch_seed(*entropy)) for stream in (FSVAE_WEIGHTS, FSVAE_NOISE))
     model = FSVAE(data.skeletons.shape[1], data.texts.shape[1], model_settings, weights).to(device)
-    schedule = schedule_of(settings.schedule, settings.steps_per_cycle)
-    steps = TrainingStep(model, data, settings, schedule, device)
-    optimiser = torch.optim.Adam([steps.parameters], lr=settings.learning_rate, fused=True)
+    forward = ForwardPass(model, data, settings, schedule_of(settings.schedule, settings.steps_per_cycle), device)
+    optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     generator = FSVAE_BATCHES.generator(*entropy)
     rows = batch_rows(len(data.skeletons), settings.batch_size, settings.shuffle, generator)
     width = noise_width(model_settings.noise, model_settings.latent)
@@ -65,7 +51,7 @@ def train_member(
     history: list[LossRow] = []
     for cycle in range(1, settings.cycles + 1):
         batches = draw_batches(settings.steps_per_cycle, rows, data.text_row, width, noise, device)
-        logged = _train_cycle(steps, optimiser, cycle, settings.steps_per_cycle, batches)
+        logged = _train_cycle(forward, optimiser, cycle, batches)
         history += logged
         on_cycle(cycle, logged[-1])
         states.append(_state(model, with_decoders=cycle == settings.cycles))
@@ -74,27 +60,34 @@ def train_member(
 
 def _state(model: FSVAE, with_decoders: bool) -> State:
     return {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        name: tensor.detach().cpu().clone()
         for name, tensor in model.state_dict().items()
         if with_decoders or ".decoder" not in name
     }
 
 
 def _train_cycle(
-    steps: TrainingStep, optimiser: torch.optim.Optimizer, cycle: int, number: int, batches: Iterable[Batch]
+    forward: ForwardPass, optimiser: torch.optim.Optimizer, cycle: int, batches: Iterable[Batch]
 ) -> list[LossRow]:
     logged: list[LossRow] = []
-    every = max(1, number // LOGGED_PER_CYCLE)
-    for step, batch in enumerate(batches):
-        told = step % every == every - 1 or step == number - 1
-        losses = steps.gradients(cycle, step, batch, told)
+    steps = forward.settings.steps_per_cycle
+    every = max(1, steps // LOGGED_PER_CYCLE)
+    for number, batch in enumerate(batches):
+        total, values = weighted_sum(forward(cycle, number, batch))
+        optimiser.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        if told:
-            logged.append(LossRow(cycle, step, *losses))
-            if not np.isfinite(logged[-1].total):
-                raise ModelError(
-                    f"the loss is {logged[-1].total} at step {step} of cycle {cycle} (features reach "
-                    f"{steps.skeleton.features.abs().max().item():.3g}); lower train.learning_rate, or train the "
-                    "backbone longer when features are far above 100"
-                )
+        if number % every == every - 1 or number == steps - 1:
+            losses = {loss.name: values[loss.name].item() if loss.name in values else 0.0 for loss in LOSSES}
+            logged.append({"cycle": cycle, "step": number, **losses, "total": total.item()})
+            _require_finite(logged[-1], forward.skeletons)
     return logged
+
+
+def _require_finite(row: LossRow, skeletons: Tensor) -> None:
+    if not np.isfinite(row["total"]):
+        raise ModelError(
+            f"the loss is {row['total']} at step {row['step']} of cycle {row['cycle']} (features reach "
+            f"{skeletons.abs().max().item():.3g}); lower train.learning_rate, or train the backbone longer when "
+            "features are far above 100"
+        )

@@ -1,10 +1,11 @@
-"""The unseen classifier: softmax regression on latents that texts alone have drawn.
+"""The unseen classifier: softmax regression on latents that are drawn from texts alone.
 
-For each of U unseen actions, `samples` latents are drawn from the text encoder's N(mu, sigma^2); a linear layer is
-fitted to them with cross-entropy, by full-batch Adam. It is then applied to the skeleton encoder's mu. The released
-code puts a ReLU between the linear layer and the softmax, and starts it as all its linear layers: Xavier-uniform with
-gain 0.5, the bias at zero.
-Letters: N clips, U unseen actions, Z latent.
+For each of U unseen actions, `samples` latents are drawn from the text encoder's N(mu, sigma^2). A linear layer is
+fitted to them with cross-entropy, by full-batch Adam, and then applied to the skeleton encoder's mu. The released code
+puts a ReLU between the linear layer and the softmax, and starts the layer like all its linear layers: Xavier-uniform
+weights with gain 0.5, a bias of zero.
+
+Letters: N latents, U unseen actions, Z latent.
 """
 
 import torch
@@ -31,9 +32,9 @@ class UnseenClassifier(nn.Module):
                 nn.init.uniform_(parameter, -bound, bound, generator)
 
     def forward(self, latents: Tensor) -> Tensor:
-        """(N, Z) -> scores before the softmax, (N, U)."""
-        scores: Tensor = self.layer(latents)
-        return scores.relu() if self.relu else scores
+        """(N, Z) -> logits (N, U)."""
+        logits: Tensor = self.layer(latents)
+        return logits.relu() if self.relu else logits
 
     @torch.no_grad()
     def probabilities(self, latents: Tensor) -> Tensor:
@@ -42,39 +43,37 @@ class UnseenClassifier(nn.Module):
         return probabilities
 
 
-@torch.no_grad()
+@torch.enable_grad()  # a caller may be under no_grad
 def fit_unseen_classifier(
     mu: Tensor, logvar: Tensor, noise_width: int, settings: ClassifierSettings, generator: torch.Generator
 ) -> UnseenClassifier:
-    """Fit a classifier to the unseen actions' text latents, mu and log-variance (U, Z) each, on the CPU.
+    """Fit a classifier to the text latents of the unseen actions, mu and log-variance (U, Z) each, on the CPU.
 
-    `noise_width` is 1 or Z, as in training.
+    `noise_width` is 1 or Z, as in training. `generator` draws the latents, then the first weights.
     """
     actions, latent = mu.shape
-    target = torch.arange(actions).repeat_interleave(settings.samples)  # (U * samples,)
+    target = torch.arange(actions).repeat_interleave(settings.samples)  # (N,) of N = U * samples
     noise = torch.randn((len(target), noise_width), generator=generator)
-    latents = draw_latents(mu[target], logvar[target], noise)
+    latents = draw_latents(mu.detach()[target], logvar.detach()[target], noise)  # (N, Z)
     classifier = UnseenClassifier(latent, actions, settings, generator)
     optimiser = torch.optim.Adam(classifier.parameters(), lr=settings.learning_rate, fused=True)
-    columns = latents.T.contiguous()  # (Z, U * samples): a softmax over few actions is far faster down columns
-    right = nn.functional.one_hot(target, actions).T.float().contiguous()  # (U, U * samples)
+    columns = latents.T.contiguous()  # (Z, N): a softmax over few actions is far faster down columns
+    share = nn.functional.one_hot(target, actions).T.contiguous() / len(target)  # (U, N)
     for _ in range(settings.steps):
-        _set_gradients(classifier, columns, right)
+        loss = _cross_entropy(classifier, columns, share)
+        classifier.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return classifier
 
 
-def _set_gradients(classifier: UnseenClassifier, latents: Tensor, right: Tensor) -> None:
-    """Those of the mean cross-entropy, by hand: autograd takes well over half as long again.
+def _cross_entropy(classifier: UnseenClassifier, columns: Tensor, share: Tensor) -> Tensor:
+    """The mean cross-entropy of latents in `columns` (Z, N).
 
-    Latents (Z, N); `right` (U, N) is 1 at each sample's action.
+    `share` (U, N) is 1 / N at each latent's action, else 0. torch's cross_entropy takes latents in rows, which is
+    slow for few actions.
     """
-    layer = classifier.layer
-    scores = torch.addmm(layer.bias[:, None], layer.weight, latents)  # (U, N)
+    logits = torch.addmm(classifier.layer.bias[:, None], classifier.layer.weight, columns)  # (U, N)
     if classifier.relu:
-        scores.relu_()
-    gradient = (scores.softmax(dim=0) - right) / right.shape[1]
-    if classifier.relu:
-        gradient *= scores > 0
-    layer.weight.grad = gradient @ latents.T
-    layer.bias.grad = gradient.sum(dim=1)
+        logits = logits.relu()
+    return -(logits.log_softmax(dim=0) * share).sum()

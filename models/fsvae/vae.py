@@ -1,8 +1,9 @@
-"""A variational autoencoder of one modality, as used twice in FS-VAE.
+"""A variational autoencoder for one modality. FS-VAE has two.
 
     mu, logvar = encoder(x)        z = mu + exp(logvar / 2) * eps        reconstruction = decoder(z)
 
-The released runs have no hidden layer, a ReLU behind the decoder, and Xavier-uniform weights with gain 0.5.
+The released runs have no hidden layer, a ReLU after the decoder, and Xavier-uniform weights with gain 0.5.
+
 Letters: B batch, D features, Z latent.
 """
 
@@ -22,17 +23,17 @@ class VAE(nn.Module):
     def __init__(
         self, features: int, latent: int, hidden: Sequence[int], decoder_relu: bool, generator: torch.Generator
     ) -> None:
-        """`generator` draws the first weights; `hidden` are widths from the feature side inwards."""
+        """`generator` draws the first weights. `hidden` are the encoder's widths; the decoder has them in reverse."""
         super().__init__()
         self.latent = latent
-        inwards, outwards = [features, *hidden], [latent, *reversed(hidden)]
-        self.encoder_hidden = nn.Sequential(*_hidden_layers(inwards, generator))
-        self.encoder = nn.Linear(inwards[-1], 2 * latent)  # mu and log-variance, one beside the other
+        encoder_widths, decoder_widths = [features, *hidden], [latent, *reversed(hidden)]
+        self.encoder_hidden = nn.Sequential(*_hidden_layers(encoder_widths, generator))
+        self.encoder = nn.Linear(encoder_widths[-1], 2 * latent)  # mu, then log-variance
         for half in torch.split(self.encoder.weight.data, latent):
             nn.init.xavier_uniform_(half, GAIN, generator)
         nn.init.zeros_(self.encoder.bias)
-        self.decoder_hidden = nn.Sequential(*_hidden_layers(outwards, generator))
-        self.decoder = _linear(outwards[-1], features, generator)
+        self.decoder_hidden = nn.Sequential(*_hidden_layers(decoder_widths, generator))
+        self.decoder = _linear(decoder_widths[-1], features, generator)
         self.decoder_relu = decoder_relu
 
     def encode(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -47,12 +48,12 @@ class VAE(nn.Module):
 
 
 def draw_latents(mu: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
-    """mu + exp(logvar / 2) * noise; noise is (B, Z), or (B, 1) for one number a sample. (B, Z)."""
+    """mu + exp(logvar / 2) * noise, (B, Z). `noise` is (B, Z), or (B, 1) for one number a sample."""
     return torch.addcmul(mu, (0.5 * logvar).exp(), noise.expand_as(mu))
 
 
 def noise_width(noise: Literal["sample", "dimension"], latent: int) -> int:
-    """Numbers of latent noise a sample: 1 (released code), or one a dimension."""
+    """How many numbers of noise a sample has: one (released code), or one a dimension."""
     return 1 if noise == "sample" else latent
 
 

@@ -1,40 +1,36 @@
 """The learning curves of a report: losses of FS-VAE, accuracies of the backbone."""
 
+import itertools
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from pipeline.report.plot_style import FOURTH, GREY, SEEN, THIRD, UNSEEN, Plot, axis, layout
+from models.fsvae.losses import LOSSES
+from pipeline.report.plot_style import COLOURS, GREY, SEEN, UNSEEN, Plot, axis, layout, short
 from pipeline.report.run_data import RunData
-
-LOSSES = {
-    "total": ("total", GREY),
-    "skeleton": ("skeleton reconstruction", SEEN),
-    "text": ("text reconstruction", UNSEEN),
-    "skeleton_kl": ("skeleton KL", THIRD),
-    "text_kl": ("text KL", FOURTH),
-    "calibrated": ("calibrated", "#E69F00"),
-    "cross": ("cross reconstruction", "#56B4E9"),
-}
 
 
 def learning(run: RunData, history: pd.DataFrame, phase: str) -> Plot:
-    """Losses of one phase along training, means of the seeds."""
+    """Losses of one phase along training, means of the seeds: a curve for each column of `history` that is a loss."""
+    labels = {loss.name: loss.label for loss in LOSSES}
+    losses = [name for name in history.columns if name not in ("seed", "phase", "cycle", "step", "total")]
+    lines = {"total": {"color": GREY, "width": 3}}
+    lines |= {name: {"color": colour, "width": 2} for name, colour in zip(losses, itertools.cycle((SEEN, *COLOURS)))}
     figure = go.Figure(layout=layout(430))
     steps = run.config.train.steps_per_cycle
     table = history[history["phase"] == phase].assign(at=(history["cycle"] - 1) * steps + history["step"])
     means = table.groupby("at").mean(numeric_only=True)
-    for column, (name, colour) in LOSSES.items():
+    for column, line in lines.items():
         values = means[column].where(means[column] > 0)  # a loss that is off has no logarithm
         if values.notna().any():
             figure.add_scatter(
                 x=means.index.to_numpy(),
                 y=values.to_numpy(),
                 mode="lines",
-                name=name,
+                name=short(labels.get(column, column)),
                 connectgaps=False,
-                line={"color": colour, "width": 3 if column == "total" else 2},
+                line=line,
                 hovertemplate="step %{x}: %{y:.4g}<extra>%{fullData.name}</extra>",
             )
     for cycle in range(1, run.config.train.cycles):

@@ -6,7 +6,7 @@ have been deleted. In place of its contents then stands a `Missing` with the rea
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,17 +90,16 @@ class RunData:
 
     @cached_property
     def history(self) -> pd.DataFrame | Missing:
-        """history.csv: losses, one row a seed, phase and logged step."""
+        """history.csv: a row a seed, phase and logged step, a column for each loss that the run was trained with."""
         return attempt(self._history)
 
     def _history(self) -> pd.DataFrame:
-        from models.fsvae.training import LossRow
-
         if self.config.model.aligner == "ridge":
             raise PipelineError('the run has no losses: the aligner "ridge" is solved, not trained')
         try:
-            columns = {field.name: float for field in fields(LossRow)}
-            return pd.read_csv(self.folder.history).astype({"phase": str, **columns})
+            table = pd.read_csv(self.folder.history)
+            numbers = dict.fromkeys(("cycle", "step", "total", *table.columns.drop(["seed", "phase"])), float)
+            return table.astype({"phase": str, **numbers})
         except FileNotFoundError:
             raise DataError(f"{self.folder.history}: no such file") from None
         except (KeyError, ValueError, pd.errors.ParserError) as error:

@@ -6,13 +6,13 @@ member counts only for training from the same settings (other than the seeds), i
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from data.errors import DataError
-from models.fsvae.training import LossRow, State
+from models.fsvae.training import HISTORY_COLUMNS, LossRow, State
 from pipeline.workspace.folder import PhaseName
 from pipeline.workspace.provenance import Provenance
 from pipeline.workspace.tensor_store import (
@@ -52,7 +52,7 @@ def trained_from(provenance: Provenance, device: str) -> str:
 
 def save_member(path: Path, member: TrainedMember, digest: str) -> None:
     """Write `member` to `path`, whole or not at all; `digest` is that of `trained_from`."""
-    history = json.dumps([asdict(row) for row in member.history])
+    history = json.dumps(member.history)
     write_tensors(path, member.tensors(), {"digest": digest, "history": history, "seconds": str(member.seconds)})
 
 
@@ -64,7 +64,9 @@ def load_member(path: Path, seed: int, phase: PhaseName, cycles: int, digest: st
         if record.get("digest") != digest:
             return None
         states = [read_state(path, seed, phase, cycle) for cycle in range(1, cycles + 1)]
-        history = [LossRow(**row) for row in json.loads(record["history"])]
+        history: list[LossRow] = json.loads(record["history"])
+        if any(tuple(row) != HISTORY_COLUMNS for row in history):
+            return None  # trained with other losses
         seconds = float(record["seconds"])
     except (DataError, ValueError, KeyError, TypeError):
         return None

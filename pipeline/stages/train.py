@@ -12,7 +12,6 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ from models.aligners.registry import make_aligner
 from models.devices import torch_device
 from models.fsvae.batches import TrainingData
 from models.fsvae.settings import TrainSettings
-from models.fsvae.training import LossRow
+from models.fsvae.training import HISTORY_COLUMNS, LossRow
 from pipeline.messages.errors import PipelineError
 from pipeline.messages.remaining import Remaining
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
@@ -68,7 +67,7 @@ def _summary(member: TrainedMember, settings: TrainSettings) -> str:
         return f"solved in {member.seconds:.2f} s"
     return (
         f"{settings.cycles} cycles of {settings.steps_per_cycle} steps in {member.seconds:.1f} s, "
-        f"loss {member.history[-1].total:.4f}"
+        f"loss {member.history[-1]['total']:.4f}"
     )
 
 
@@ -130,7 +129,7 @@ def _train_one(
     def tell(cycle: int, row: LossRow) -> None:
         """To standard error by itself: it is the one thing that a worker process shares with the screen."""
         if talk:
-            told = f"cycle {cycle}/{aligner.cycles}, loss {row.total:.4f}{remaining.text(cycle)}"
+            told = f"cycle {cycle}/{aligner.cycles}, loss {row['total']:.4f}{remaining.text(cycle)}"
             sys.stderr.write(f"  seed {seed}, {phase} phase: {told}\n")
 
     start, remaining = time.perf_counter(), Remaining(0, aligner.cycles)
@@ -155,9 +154,9 @@ def _write_run(context: Context, provenance: Provenance, members: list[TrainedMe
     with replacing(run.environment) as partial:
         partial.write_text(json.dumps(environment, indent=2) + "\n", "utf-8")
     with replacing(run.history) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["seed", "phase", *(field.name for field in fields(LossRow))])
+        writer = csv.DictWriter(file, ("seed", "phase", *HISTORY_COLUMNS))
+        writer.writeheader()
         for member in members:
-            writer.writerows([member.seed, member.phase, *asdict(row).values()] for row in member.history)
+            writer.writerows({"seed": member.seed, "phase": member.phase, **row} for row in member.history)
     tensors = {name: tensor for member in members for name, tensor in member.tensors().items()}
     write_tensors(run.model, tensors, provenance.record())

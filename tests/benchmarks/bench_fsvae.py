@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from models.fsvae.batches import TrainingData
+from models.fsvae.calibration import calibrated_loss
 from models.fsvae.frequency import dct, inverse_dct
-from models.fsvae.losses import calibrated_loss, kl_divergence
+from models.fsvae.losses import kl_divergence
 from models.fsvae.model import FSVAE
 from models.fsvae.schedules import schedule_of
 from models.fsvae.settings import ModelSettings, TrainSettings

@@ -1,11 +1,12 @@
 """Gains on the DCT of picked rows: the same as gains between two transforms, gradients included."""
 
+import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models.fsvae.frequency import dct, inverse_dct
-from models.fsvae.gained_dct import GainedDCT
+from models.fsvae.gained_dct import GainedDCT, _InversePairs
 
 
 @example(size=1, seed=0)
@@ -20,7 +21,17 @@ def test_equal_to_two_transforms(size: int, seed: int) -> None:
     wanted = inverse_dct(dct(table[index]) * gains)
     of_output = torch.randn((3, size), generator=generator)
     (wanted_gradient,) = torch.autograd.grad((wanted * of_output).sum(), gains)
-    with torch.no_grad():
-        tried = GainedDCT(table)
-        torch.testing.assert_close(tried.forward(index, gains), wanted.detach(), rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(tried.backward(of_output), wanted_gradient, rtol=1e-4, atol=1e-5)
+    found = GainedDCT(table).rows(index, gains)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    (found_gradient,) = torch.autograd.grad((found * of_output).sum(), gains)
+    torch.testing.assert_close(found_gradient, wanted_gradient, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 6])
+def test_the_backward_is_the_transpose_for_any_pairs(size: int) -> None:
+    generator, numbers = torch.Generator().manual_seed(size), 2 * (size // 2 + 1)
+    pairs = torch.randn((1, numbers), generator=generator).requires_grad_()
+    of_output = torch.randn((1, size), generator=generator)
+    matrix = _InversePairs.apply(torch.eye(numbers), size)  # type: ignore[no-untyped-call]
+    (found,) = torch.autograd.grad((_InversePairs.apply(pairs, size) * of_output).sum(), pairs)  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(found, of_output @ matrix.T)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import islice, pairwise
 from typing import Any
 
@@ -14,12 +13,13 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from models.errors import ModelError
 from models.fsvae.batches import Batch, TrainingData, batch_rows
-from models.fsvae.losses import calibrated_loss, kl_divergence
+from models.fsvae.calibration import calibrated_loss
+from models.fsvae.losses import LOSSES, kl_divergence, weighted_sum
 from models.fsvae.model import FSVAE
 from models.fsvae.schedules import schedule_of
 from models.fsvae.settings import ModelSettings, TrainSettings
-from models.fsvae.step import TrainingStep
-from models.fsvae.training import LossRow, train_member
+from models.fsvae.step import ForwardPass
+from models.fsvae.training import HISTORY_COLUMNS, LossRow, train_member
 from models.fsvae.vae import draw_latents, noise_width
 
 CPU = torch.device("cpu")
@@ -59,28 +59,37 @@ TRAININGS: dict[str, dict[str, Any]] = {
 }
 
 
+NAMES = ["skeleton", "text", "skeleton_kl", "text_kl", "calibrated", "cross"]  # in the order of the literal sum
+
+
+def made_step(data: TrainingData, model: FSVAE, settings: TrainSettings, width: int) -> tuple[ForwardPass, Batch]:
+    """Four clips, one of them twice, whose actions repeat too."""
+    clips, permutation = torch.tensor([7, 3, 3, 12]), torch.tensor([2, 0, 3, 1])
+    actions = torch.from_numpy(data.text_row)[clips]
+    distinct, place = torch.unique(actions, return_inverse=True)
+    noise = torch.randn((2, 4, width), generator=torch.Generator().manual_seed(1))
+    forward = ForwardPass(model, data, settings, schedule_of(settings.schedule, 20), CPU)
+    return forward, Batch(clips, actions, distinct, place, noise, permutation)
+
+
+def settings_of(training: str) -> TrainSettings:
+    schedule = {"kl_start": 0, "kl_ramp": 10, "calibrated_start": 0, "text_kl_cycle": 1}
+    return TrainSettings.model_validate({"schedule": schedule, **TRAININGS[training]})
+
+
 @pytest.mark.parametrize("training", TRAININGS)
 @pytest.mark.parametrize("made", MODELS)
-def test_the_losses_and_gradients_of_a_step_are_autograds_of_the_papers_sum(made: str, training: str) -> None:
-    data = made_data()
-    settings = TrainSettings.model_validate(
-        {"schedule": {"kl_start": 0, "kl_ramp": 10, "calibrated_start": 0, "text_kl_cycle": 1}, **TRAININGS[training]}
-    )
+def test_the_losses_and_gradients_of_a_step_are_those_of_the_papers_sum(made: str, training: str) -> None:
+    data, settings = made_data(), settings_of(training)
     model_settings = ModelSettings.model_validate({"latent": 3, **MODELS[made]})
     model, literal = (FSVAE(10, 14, model_settings, torch.Generator().manual_seed(0)) for _ in range(2))
-    clips, permutation = torch.tensor([7, 3, 3, 12]), torch.tensor([2, 0, 3, 1])
-    rows = torch.from_numpy(data.text_row)[clips]
-    width = noise_width(model_settings.noise, 3)
-    noise = torch.randn((2, 4, width), generator=torch.Generator().manual_seed(1))
-    texts, place = torch.unique(rows, return_inverse=True)
-    step = TrainingStep(model, data, settings, schedule_of(settings.schedule, 20), CPU)
-    batch = Batch(clips, rows, texts, place, noise, permutation)
-    step.gradients(1, 7, replace(batch, clips=clips.flip(0)), told=False)  # leaves nothing behind for the next step
-    losses = step.gradients(1, 5, batch, told=True)
+    forward, batch = made_step(data, model, settings, noise_width(model_settings.noise, 3))
+    found_total, found = weighted_sum(forward(1, 5, batch))
+    found_total.backward()  # type: ignore[no-untyped-call]
 
-    s, t = torch.from_numpy(data.skeletons)[clips], torch.from_numpy(data.texts)[rows]
+    s, t = torch.from_numpy(data.skeletons)[batch.clips], torch.from_numpy(data.texts)[batch.actions]
     (mu_s, logvar_s), (mu_t, logvar_t) = literal.encode_skeletons(s), literal.encode_texts(t)
-    z_s, z_t = draw_latents(mu_s, logvar_s, noise[0]), draw_latents(mu_t, logvar_t, noise[1])
+    z_s, z_t = draw_latents(mu_s, logvar_s, batch.noise[0]), draw_latents(mu_t, logvar_t, batch.noise[1])
     s_from_t, t_from_s = literal.skeleton.decode(z_t), literal.text.decode(z_s)
     distances = torch.cdist(s, s_from_t).square(), torch.cdist(t, t_from_s).square()
     terms = [
@@ -88,20 +97,32 @@ def test_the_losses_and_gradients_of_a_step_are_autograds_of_the_papers_sum(made
         mse_loss(literal.text.decode(z_t), t),
         kl_divergence(mu_s, logvar_s),
         kl_divergence(mu_t, logvar_t),
-        calibrated_loss(settings.calibrated, *distances, permutation, rows, settings.lambda_),
+        calibrated_loss(settings.calibrated, *distances, batch.permutation, batch.actions, settings.lambda_),
         mse_loss(s_from_t, s) + mse_loss(t_from_s, t),
     ]
-    if not settings.alpha:
-        terms[4] = terms[4] * 0
-    if not settings.cross_weight:
-        terms[5] = terms[5] * 0
     weights = [1.0, 1.0, 0.1 * 5 / 10, 0.1 * 5 / 10, settings.lambda_ * settings.alpha, settings.cross_weight]
     total = torch.stack([weight * term for weight, term in zip(weights, terms, strict=True)]).sum()
-    assert losses == pytest.approx([term.item() for term in [*terms, total]], rel=1e-5, abs=1e-6)
+    wanted = {name: term.item() for name, term, weight in zip(NAMES, terms, weights, strict=True) if weight}
+    assert {name: value.item() for name, value in found.items()} == pytest.approx(wanted, rel=1e-5, abs=1e-6)
+    assert found_total.item() == pytest.approx(total.item(), rel=1e-5, abs=1e-6)
     total.backward()  # type: ignore[no-untyped-call]
-    for found, wanted in zip(model.parameters(), literal.parameters(), strict=True):
-        assert wanted.grad is not None
-        torch.testing.assert_close(found.grad, wanted.grad, atol=1e-6, rtol=1e-4)
+    for one, other in zip(model.parameters(), literal.parameters(), strict=True):
+        assert other.grad is not None
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("training", "decoded"), [("own", [4, 4]), ("crossed", [8, 8]), ("one-sided", [8, 8])])
+def test_each_text_is_encoded_once_and_cross_reconstructions_only_when_used(training: str, decoded: list[int]) -> None:
+    data = made_data()
+    model = FSVAE(10, 14, MODEL, torch.Generator().manual_seed(0))
+    forward, batch = made_step(data, model, settings_of(training), 1)
+    rows = Counter[str]()
+    for name, layer in model.named_modules():
+        if name.endswith(("encoder", "decoder")):
+            layer.register_forward_hook(lambda layer, given, out, name=name: rows.update({name: len(out)}))
+    weighted_sum(forward(1, 5, batch))
+    assert (rows["skeleton.encoder"], rows["text.encoder"]) == (4, 2)
+    assert [rows["skeleton.decoder"], rows["text.decoder"]] == decoded
 
 
 def test_each_clip_is_used_once_before_any_again() -> None:
@@ -171,23 +192,30 @@ def test_the_first_cycles_do_not_depend_on_how_many_follow() -> None:
 
 def test_losses_fall_and_every_one_is_on_in_the_end() -> None:
     states, rows = train(TrainSettings(cycles=3, steps_per_cycle=200, batch_size=16, learning_rate=1e-2))
-    assert rows[-1].skeleton < rows[0].skeleton
-    assert rows[-1].text < rows[0].text
-    assert min(rows[-1].skeleton_kl, rows[-1].text_kl, rows[-1].calibrated) > 0
-    assert {(row.cycle, row.step) for row in rows if row.cycle == 2} == {(2, step) for step in range(19, 200, 20)}
+    assert rows[-1]["skeleton"] < rows[0]["skeleton"]
+    assert rows[-1]["text"] < rows[0]["text"]
+    assert min(rows[-1][name] for name in ("skeleton_kl", "text_kl", "calibrated")) > 0
+    assert rows[-1]["cross"] == 0
+    assert [row["step"] for row in rows if row["cycle"] == 2] == list(range(19, 200, 20))
     assert [any("decoder" in name for name in state) for state in states] == [False, False, True]
 
 
 @pytest.mark.parametrize("kind", ["one-sided", "two-sided", "all-pairs", "label-aware"])
 def test_every_calibrated_loss_trains(kind: str) -> None:
     settings = TrainSettings.model_validate({"calibrated": kind, "cycles": 1, "steps_per_cycle": 20, "batch_size": 8})
-    assert np.isfinite(train(settings)[1][-1].total)
+    assert np.isfinite(train(settings)[1][-1]["total"])
+
+
+def test_a_logged_row_has_the_columns_of_the_table_in_its_order() -> None:
+    columns = ("cycle", "step", *(loss.name for loss in LOSSES), "total")
+    assert columns == HISTORY_COLUMNS
+    assert all(tuple(row) == columns for row in train()[1])
 
 
 def test_a_constant_feature_and_equal_texts_train() -> None:
     data = made_data()
     constant = TrainingData(np.ones_like(data.skeletons), data.text_row, np.ones_like(data.texts))
-    assert np.isfinite(train(data=constant)[1][-1].total)
+    assert np.isfinite(train(data=constant)[1][-1]["total"])
 
 
 @pytest.mark.parametrize("part", ["skeleton", "text"])

@@ -29,6 +29,14 @@ def test_one_unseen_action_is_certain() -> None:
     assert classifier.probabilities(torch.randn(7, 3)).tolist() == [[1.0]] * 7
 
 
+def test_it_is_fitted_inside_a_callers_no_grad_too() -> None:
+    mu, settings = torch.eye(2, 3), ClassifierSettings(samples=10, steps=5)
+    wanted = fit_unseen_classifier(mu, mu, 1, settings, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        found = fit_unseen_classifier(mu, mu, 1, settings, torch.Generator().manual_seed(0))
+    assert torch.equal(found.layer.weight, wanted.layer.weight)
+
+
 def test_equal_texts_share_their_clips_evenly() -> None:
     mu = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
     settings = ClassifierSettings(samples=400, steps=300, learning_rate=0.02)

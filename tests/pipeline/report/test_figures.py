@@ -6,6 +6,7 @@ from typing import get_args
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 from data.stores.prediction_store import Predictions, Task
@@ -13,7 +14,7 @@ from data.stores.text_store import read_text_features
 from models.shift_gcn.state import EpochReport
 from pipeline.report.class_accuracy import class_accuracy, nearest_texts
 from pipeline.report.confusion_matrix import confusion_plot
-from pipeline.report.figures import backbone_learning
+from pipeline.report.figures import backbone_learning, learning
 from pipeline.report.frequency_gains import read_gains
 from pipeline.report.latent_map import latent_map
 from pipeline.report.mistakes import MOST_MISTAKES, worst_mistakes
@@ -95,6 +96,19 @@ def test_gains_start_as_set_and_are_learnt_a_seed(run: RunData) -> None:
     assert gains.initial[0] == pytest.approx(1 + run.config.model.frequency.strength)
     assert np.abs(gains.learnt - gains.initial).max() > 1e-4
     assert not np.array_equal(*gains.learnt)
+
+
+def test_each_loss_of_the_history_is_a_curve(run: RunData) -> None:
+    history = run.history
+    assert isinstance(history, pd.DataFrame)
+    drawn = {trace.name: trace for trace in learning(run, history, "val").figure.data}
+    names = ["total", "skeleton reconstruction", "text reconstruction", "skeleton KL", "calibrated"]
+    assert list(drawn) == names  # of two cycles, no text KL; no cross-reconstruction: both are 0 throughout
+    means = history[history["phase"] == "val"].groupby(["cycle", "step"])["total"].mean()
+    assert list(drawn["total"].y) == pytest.approx(means.to_list())
+    other = history.drop(columns="skeleton_kl").assign(gone=1.0)  # of a run with other losses than the table's
+    drawn = {trace.name: trace for trace in learning(run, other, "val").figure.data}
+    assert list(drawn) == [*(name for name in names if name != "skeleton KL"), "gone"]
 
 
 def test_both_accuracies_of_the_backbone_are_drawn() -> None:
