@@ -114,7 +114,7 @@ class Recognizer:
 
     def features(self, joints: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Clips (B, 3, T, 25, 2) as preprocess makes them -> features (B, 256) and seen logits (B, S)."""
-        from models.shift_gcn.features import clip_features
+        from models.backbone.features import clip_features
 
         network = self.backbone.network
         features, _ = clip_features(network, np.arange(len(joints)), lambda rows: joints[rows], BATCH_CLIPS)

@@ -38,7 +38,7 @@ def run_backbone(context: Context, split: Split) -> Backbone:
 
     Raises PipelineError when the features were imported, or the weights are gone or are not those that made them.
     """
-    from models.shift_gcn.checkpoint import load_network, network_fingerprint
+    from models.backbone.checkpoint import load_network, network_fingerprint
 
     features, weights = context.workspace.features("test"), context.workspace.backbone("test")
     record = read_record(features)

@@ -19,12 +19,12 @@ from safetensors import SafetensorError, safe_open
 from data.errors import DataError
 from data.stores.files import replacing, sealed
 from data.stores.skeleton_store import SkeletonStore
+from models.backbone.checkpoint import load_network, save_network
+from models.backbone.features import LoadBatch
+from models.backbone.state import EpochReport, TrainingState, best_epoch, reports_from_text, reports_to_text
+from models.backbone.training import TrainingClips, train_backbone
 from models.errors import ModelError
-from models.shift_gcn.checkpoint import load_network, save_network
-from models.shift_gcn.features import LoadBatch
 from models.shift_gcn.network import ShiftGCN
-from models.shift_gcn.state import EpochReport, TrainingState, best_epoch, reports_from_text, reports_to_text
-from models.shift_gcn.training import TrainingClips, train_backbone
 from pipeline.messages.errors import PipelineError
 from pipeline.messages.remaining import Remaining
 from pipeline.phases.phase import Phase

@@ -16,9 +16,9 @@ from rich.progress import Progress
 from data.splits import Split, action_label, resolve_split, training_clips
 from data.stores.feature_store import FeatureSet, write_features
 from data.stores.skeleton_store import SkeletonStore
+from models.backbone.checkpoint import network_fingerprint
+from models.backbone.features import clip_features
 from models.devices import make_accelerator
-from models.shift_gcn.checkpoint import network_fingerprint
-from models.shift_gcn.features import clip_features
 from models.shift_gcn.network import ShiftGCN
 from pipeline.messages.hints import told
 from pipeline.phases.held_out import at_chance, choose_held_out

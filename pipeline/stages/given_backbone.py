@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from data.clip_name import MAX_NUMBER
 from data.splits import NUM_ACTIONS, action_label
-from models.shift_gcn.checkpoint import is_own, load_network
+from models.backbone.checkpoint import is_own, load_network
 from models.shift_gcn.network import ShiftGCN
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.phase import Phase

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.shift_gcn.features import clip_features
+from models.backbone.features import clip_features
 from models.shift_gcn.network import JOINTS, UNITS
 from tests.shared.made_networks import literal_twin, lively_network, made_clips
 

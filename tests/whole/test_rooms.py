@@ -34,6 +34,7 @@ ROOMS = (  # a room imports only rooms that stand below it
     "models/onnx",
     "models/fsvae",
     "models/zero_shot",
+    "models/backbone",
     "models/shift_gcn",
     "models/text",
     "models",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data.stores.text_store import read_text_features
-from models.shift_gcn.state import EpochReport
+from models.backbone.state import EpochReport
 from pipeline.report.data import Missing, Predictions, RunData, read_run
 from pipeline.report.figures import backbone_learning, class_accuracy, confusion
 from pipeline.report.gate import trade_off

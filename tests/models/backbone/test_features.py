@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.shift_gcn.features import clip_features
+from models.backbone.features import clip_features
 from models.shift_gcn.folded import FoldedShiftGCN, Scratch
 from tests.shared.made_networks import lively_network, made_clips
 

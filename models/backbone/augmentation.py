@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from models.shift_gcn.settings import BackboneSettings
+from models.backbone.settings import BackboneSettings
 
 
 def augments(settings: BackboneSettings) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.shift_gcn.settings import BackboneSettings
+from models.backbone.settings import BackboneSettings
 
 MOMENTUM = 0.9
 WEIGHT_DECAY = 1e-4

@@ -17,14 +17,14 @@ from accelerate.utils import broadcast
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.backbone.augmentation import augment, augments
+from models.backbone.features import LoadBatch, clip_features
+from models.backbone.recipe import MOMENTUM, learning_rate, normalise_offset_gradients, parameter_groups
+from models.backbone.settings import BackboneSettings
+from models.backbone.state import EpochReport, TrainingState, best_epoch
 from models.errors import ModelError
-from models.shift_gcn.augmentation import augment, augments
 from models.shift_gcn.batch_norm import BodyBatchNorm
-from models.shift_gcn.features import LoadBatch, clip_features
 from models.shift_gcn.network import ShiftGCN
-from models.shift_gcn.recipe import MOMENTUM, learning_rate, normalise_offset_gradients, parameter_groups
-from models.shift_gcn.settings import BackboneSettings
-from models.shift_gcn.state import EpochReport, TrainingState, best_epoch
 
 SMALLEST_SHARE = 2  # clips of a batch that one process needs
 

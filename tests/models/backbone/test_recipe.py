@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from models.backbone.recipe import learning_rate, normalise_offset_gradients, parameter_groups
+from models.backbone.settings import BackboneSettings
 from models.shift_gcn.network import ShiftGCN
-from models.shift_gcn.recipe import learning_rate, normalise_offset_gradients, parameter_groups
-from models.shift_gcn.settings import BackboneSettings
 
 
 def test_published_schedule() -> None:

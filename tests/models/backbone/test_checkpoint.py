@@ -6,8 +6,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from models.backbone.checkpoint import load_network, save_network
 from models.errors import ModelError
-from models.shift_gcn.checkpoint import load_network, save_network
 from models.shift_gcn.network import ShiftGCN
 from tests.shared.made_networks import literal_twin, lively_network, made_clips
 
