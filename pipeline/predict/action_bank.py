@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from data.splits import action_label
 from data.stores import h5
+from data.stores.feature_store import feature_width
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import text_matrix
 from pipeline.predict.free_text import GivenAction, encode_given, require_distinct
@@ -131,18 +132,18 @@ def _classifier(run: TrainedRun, texts: NDArray[np.float32], fit: bool) -> "tupl
 
     from models.fsvae.model import FSVAE
     from models.fsvae.unseen_classifier import UnseenClassifier
-    from models.shift_gcn.network import FEATURES
     from pipeline.workspace.weights import read_state, require_as_written
 
     require_as_written(run.context.run.model)
     state = read_state(run.context.run.model, run.seed, "test", run.cycle)
+    width = feature_width(run.context.workspace.features("test"))
     settings = run.config.evaluate
     if fit:
         from pipeline.stages.scoring import fit_text_classifier
 
         entropy = (run.seed, PHASES.index("test"), run.cycle)
-        return fit_text_classifier(texts, FEATURES, state, run.config.model, settings, entropy)
-    model = FSVAE(FEATURES, texts.shape[1], run.config.model, torch.Generator())
+        return fit_text_classifier(texts, width, state, run.config.model, settings, entropy)
+    model = FSVAE(width, texts.shape[1], run.config.model, torch.Generator())
     model.load_state_dict(state, strict=False)
     classifier = UnseenClassifier(run.config.model.latent, len(texts), settings.classifier, torch.Generator())
     with h5.reading(run.context.run.predictions) as file:

@@ -26,7 +26,7 @@ from pipeline.messages.errors import PipelineError
 from pipeline.predict.action_bank import ActionBank, Mode, make_bank
 from pipeline.predict.model_description import description
 from pipeline.predict.predict import given_actions
-from pipeline.predict.run_backbone import Backbone
+from pipeline.predict.run_backbone import RunBackbone
 from pipeline.predict.trained_run import open_run
 from pipeline.workspace.context import Context
 
@@ -93,23 +93,21 @@ def require_onnx() -> None:
         )
 
 
-def _parts(backbone: Backbone, bank: ActionBank) -> "ModelParts":
-    from models.onnx.graph import ModelParts
+def _parts(backbone: RunBackbone, bank: ActionBank) -> "ModelParts":
+    from models.onnx.graph import GateParts, ModelParts
+    from models.onnx.unseen import FSVAEUnseen
 
     gate = bank.gate
     return ModelParts(
-        network=backbone.network,
-        seen_weight=backbone.weight,
-        seen_bias=backbone.bias,
-        fsvae=bank.model,
-        classifier=bank.classifier,
-        gate=None if gate is None else gate.gate,
-        top=0 if gate is None else gate.top,
-        temperature=1.0 if gate is None else gate.temperature,
+        backbone=backbone.network.plain(),
+        unseen=FSVAEUnseen(bank.model, bank.classifier),
+        seen_weight=backbone.head.weight,
+        seen_bias=backbone.head.bias,
+        gate=None if gate is None else GateParts(gate.gate, gate.top, gate.temperature),
     )
 
 
-def largest_difference(model: bytes, backbone: Backbone, bank: ActionBank, skeletons: Path) -> float:
+def largest_difference(model: bytes, backbone: RunBackbone, bank: ActionBank, skeletons: Path) -> float:
     """The largest difference between an output of the graph and PyTorch's, on clips of `skeletons` at CHECKED sizes.
 
     Features are of any size: their difference counts as a share of the largest one where that exceeds 1.
@@ -129,7 +127,7 @@ def largest_difference(model: bytes, backbone: Backbone, bank: ActionBank, skele
     return largest
 
 
-def _by_torch(clips: NDArray[np.float32], backbone: Backbone, bank: ActionBank) -> dict[str, NDArray[Any]]:
+def _by_torch(clips: NDArray[np.float32], backbone: RunBackbone, bank: ActionBank) -> dict[str, NDArray[Any]]:
     """The outputs of the graph, computed by PyTorch."""
     import torch
 

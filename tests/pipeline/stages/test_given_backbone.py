@@ -92,8 +92,10 @@ def test_published_weights_on_their_own_data(tiny: Path, name: str, classes: int
     assert "2 of the 2 unseen actions (A002, A005): results are transfer results" in given.warning(phase)
     logits = np.arange(2 * classes, dtype=np.float32).reshape(2, classes)
     nothing = np.zeros(2)
-    found = given.phase_logits(phase, np.zeros((2, 256), np.float32), logits, nothing.astype(int), nothing.astype(bool))
+    features = np.zeros((2, 256), np.float32)
+    found, head = given.of_phase(phase, features, logits, nothing.astype(int), nothing.astype(bool))
     np.testing.assert_array_equal(found, logits[:, [0, 2]])
+    np.testing.assert_array_equal(head.weight, given.network.fc.weight.detach()[[0, 2]])
 
 
 @pytest.mark.parametrize(("name", "classes"), [("ntu120", 60), ("ntu60", 20)])
