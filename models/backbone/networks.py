@@ -17,5 +17,5 @@ NETWORKS = {  # name -> "module:class", the class a subclass of models.backbone.
 def network_class(name: str) -> "type[Backbone]":
     """The class of the network called `name`, one of NETWORKS."""
     module, _, class_name = NETWORKS[name].partition(":")
-    found: type[Backbone] = getattr(import_module(module), class_name)
-    return found
+    network: type[Backbone] = getattr(import_module(module), class_name)
+    return network

@@ -1,9 +1,9 @@
 """A trained model as one ONNX graph: clips in; features, probabilities of both classifiers and the gate out.
 
 torch.onnx.export records one call of a plain module. The graph then takes any number of clips, and any number of
-frames from 4 on. Of torch's two exporters the older one is used (dynamo=False). Measured with torch 2.13, it writes
-opset 17, needs no further package and takes 1 s; the other one writes opset 18, needs onnxscript, takes 17 s, and fixed
-the number of clips silently. The older one is deprecated: if torch drops it, only `_recorded` has to change.
+frames from 4 on. Of torch's two exporters the older one is used (dynamo=False): it writes opset 17 and needs no further
+package. The other one writes opset 18 and needs onnxscript, and with torch 2.13 it silently fixed the number of clips.
+The older one is deprecated. If torch drops it, only `_recorded` has to change.
 `pipeline/predict/export.py` compares every graph with PyTorch before it is written.
 Letters: B clips, T frames, D features, S seen actions, U others.
 """

@@ -120,9 +120,9 @@ def largest_difference(model: bytes, backbone: RunBackbone, bank: ActionBank, sk
         for batch, frames in CHECKED:
             clips = store.batch(np.linspace(0, len(store) - 1, batch).astype(np.int64), frames)
             values = session.run(None, {"clips": clips})
-            found = {output.name: value for output, value in zip(session.get_outputs(), values, strict=True)}
+            outputs = {output.name: value for output, value in zip(session.get_outputs(), values, strict=True)}
             for name, wanted in _by_torch(clips, backbone, bank).items():
-                difference = float(np.abs(found[name] - wanted).max())
+                difference = float(np.abs(outputs[name] - wanted).max())
                 largest = max(largest, difference / max(1.0, float(np.abs(wanted).max())))
     return largest
 

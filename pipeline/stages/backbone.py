@@ -64,20 +64,20 @@ class PhaseTraining:
         )
 
 
-def phase_backbone(
+def trained_backbone(
     context: Context, training: PhaseTraining, store: SkeletonStore, accelerator: Accelerator
 ) -> tuple[Backbone, EpochReport]:
     """The network of a phase, trained unless it is there, and the report of the epoch that its weights are from."""
     settings, phase = context.config.backbone, training.phase
     path, partial = context.workspace.backbone(phase.name), context.workspace.backbone_training(phase.name)
     provenance = training.provenance(context)
-    done = _finished(path, provenance, settings)
+    done = _read_finished(path, provenance, settings)
     accelerator.wait_for_everyone()  # before one process may change what another one reads
     if done is not None:
         network, report = done
         context.console.print(f"{phase.name} phase: the backbone is there already; {accuracy_line(report)}")
         return network.to(accelerator.device), report
-    state = _interrupted(partial, provenance)
+    state = _read_interrupted(partial, provenance)
     begun = f", continued after epoch {len(state.reports)}" if state else ""
     title = network_class(settings.network).title
     context.console.print(
@@ -129,7 +129,9 @@ def batch_loader(store: SkeletonStore, frames: int) -> LoadBatch:
     return lambda clips: store.batch(clips, frames)
 
 
-def _finished(path: Path, provenance: Provenance, settings: BackboneSettings) -> tuple[Backbone, EpochReport] | None:
+def _read_finished(
+    path: Path, provenance: Provenance, settings: BackboneSettings
+) -> tuple[Backbone, EpochReport] | None:
     """The network in `path`, with the report of its epoch, when it was trained as `provenance` says."""
     record = _matching_record(path, provenance)
     if record is None:
@@ -141,7 +143,7 @@ def _finished(path: Path, provenance: Provenance, settings: BackboneSettings) ->
         return None  # damaged: train it again
 
 
-def _interrupted(path: Path, provenance: Provenance) -> TrainingState | None:
+def _read_interrupted(path: Path, provenance: Provenance) -> TrainingState | None:
     """The state of training in `path` when it was begun as `provenance` says."""
     record = _matching_record(path, provenance)
     if record is None:

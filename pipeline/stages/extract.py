@@ -24,7 +24,7 @@ from pipeline.messages.hints import told
 from pipeline.phases.held_out import at_chance, choose_held_out
 from pipeline.phases.phase import Phase, phase_of, require_clips, require_held_out
 from pipeline.phases.texts_in_use import require_texts
-from pipeline.stages.backbone import PhaseTraining, batch_loader, phase_backbone
+from pipeline.stages.backbone import PhaseTraining, batch_loader, trained_backbone
 from pipeline.stages.given_backbone import GivenBackbone, given_backbone
 from pipeline.stages.inputs import skeletons_and_weights
 from pipeline.workspace.context import Context
@@ -95,7 +95,7 @@ def _phase_features(
             context.console.print(f"warning: {warning}", style="yellow", markup=False)
     else:
         training = PhaseTraining(phase, fit, held_out, provenance.inputs["skeletons.h5"])
-        network, best = phase_backbone(context, training, store, accelerator)
+        network, best = trained_backbone(context, training, store, accelerator)
         if at_chance(best.top1, int(held_out.sum()), len(phase.seen)):
             warning = told(nothing_learnt(context, phase, best.top1))
             context.console.print(f"warning: {warning}", style="yellow", markup=False)
