@@ -14,9 +14,8 @@ from pipeline.messages.errors import PipelineError
 from pipeline.phases.phase import Phase
 from pipeline.stages.given_backbone import given_backbone
 from tests.conftest import TinyRun
-from tests.models.backbone.test_checkpoint import published_state
 from tests.pipeline.stages.test_extract import EXTRACT, context_of, said
-from tests.shared.made_networks import lively_network
+from tests.shared.made_networks import lively_network, published_state
 
 
 @pytest.fixture
