@@ -1,6 +1,6 @@
-"""features/PHASE.h5: what one phase's backbone makes of every clip.
+"""features/PHASE.h5: the features and logits of every clip, from one phase's backbone.
 
-Datasets, one row a clip, in the order of skeletons.h5 (n clips, D = 256 features, k actions the backbone knows):
+Datasets, one row a clip, in the order of skeletons.h5 (n clips, D numbers of a feature, k actions of the logits):
 
     name      (n,) string    SsssCcccPpppRrrrAaaa
     action    (n,) int64     1-based
@@ -8,6 +8,13 @@ Datasets, one row a clip, in the order of skeletons.h5 (n clips, D = 256 feature
     held_out  (n,) bool      a training clip that the backbone did not train on (part of `train`)
     features  (n, D) float32
     logits    (n, k) float32, attribute logit_actions (k,) int64: the action of each column, the phase's seen ones
+
+Two more datasets hold the linear classifier that gave the logits. Imported files have none:
+
+    head_weight  (k, D) float32
+    head_bias    (k,) float32
+
+logits = features head_weight^T + head_bias; for a classifier that `extract` fitted, up to a constant a row.
 
 The record says of the backbone, as text:
 
@@ -21,17 +28,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from data.clip_name import MAX_NUMBER
 from data.errors import DataError
 from data.stores import h5
+from data.stores.files import ADVICE
 
 COLUMNS: Mapping[str, tuple[type, int]] = {  # name -> type, dimensions
     "action": (np.int64, 1), "train": (np.bool_, 1), "held_out": (np.bool_, 1),
     "features": (np.float32, 2), "logits": (np.float32, 2),
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Head:
+    """The linear classifier of the seen actions: weight (k, D), bias (k,)."""
+
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, D) -> (n, k)."""
+        return features @ self.weight.T + self.bias
 
 
 @dataclass(frozen=True)
@@ -45,6 +66,7 @@ class FeatureSet:
     features: NDArray[np.float32]
     logits: NDArray[np.float32]
     logit_actions: NDArray[np.int64]
+    head: Head | None = None
 
     def __len__(self) -> int:
         return len(self.action)
@@ -57,6 +79,9 @@ def write_features(path: Path, features: FeatureSet, record: Mapping[str, str]) 
         for name in ("action", "train", "held_out", "features", "logits"):
             file.create_dataset(name, data=getattr(features, name), fletcher32=True)
         file["logits"].attrs["logit_actions"] = features.logit_actions
+        if features.head is not None:
+            file.create_dataset("head_weight", data=features.head.weight, fletcher32=True)
+            file.create_dataset("head_bias", data=features.head.bias, fletcher32=True)
 
 
 def read_features(path: Path) -> FeatureSet:
@@ -64,9 +89,11 @@ def read_features(path: Path) -> FeatureSet:
     with h5.reading(path) as file:
         columns = {name: h5.read_array(file, name, like, ndim) for name, (like, ndim) in COLUMNS.items()}
         logit_actions = np.atleast_1d(np.asarray(h5.read_attribute(file, "logits", "logit_actions")))
-        features = FeatureSet(name=h5.read_strings(file, "name"), logit_actions=logit_actions, **columns)
+        head = _head(file)
+        features = FeatureSet(name=h5.read_strings(file, "name"), logit_actions=logit_actions, head=head, **columns)
     lengths = {len(column) for column in (features.name, *columns.values())}
-    if len(lengths) > 1 or features.logits.shape[1:] != logit_actions.shape:
+    head_fits = head is None or head.weight.shape == (*logit_actions.shape, features.features.shape[1])
+    if len(lengths) > 1 or features.logits.shape[1:] != logit_actions.shape or not head_fits:
         raise DataError(f"{path}: its datasets differ in length; delete it and run `fsvae-pipe extract` again")
     for name, actions in (("action", features.action), ("logit_actions", logit_actions)):
         if actions.dtype.kind not in "iu" or (len(actions) and not 1 <= actions.min() <= actions.max() <= MAX_NUMBER):
@@ -77,3 +104,29 @@ def read_features(path: Path) -> FeatureSet:
     with h5.reading(path) as file:
         h5.require_as_written(file)
     return features
+
+
+def feature_width(path: Path) -> int:
+    """D, without reading the features. Raises DataError when the file is missing or not whole."""
+    with h5.reading(path) as file:
+        return int(h5.dataset(file, "features", "f", 2).shape[1])
+
+
+def read_head(path: Path) -> Head | None:
+    """The classifier alone; None in a file without one. Raises DataError as `read_features` does."""
+    with h5.reading(path) as file:
+        head = _head(file)
+        h5.require_as_written(file)
+    return head
+
+
+def _head(file: h5py.File) -> Head | None:
+    """The classifier in an open file. Raises DataError when it is not whole."""
+    if not {"head_weight", "head_bias"} & set(h5.members(file)):
+        return None
+    weight, bias = (
+        h5.read_array(file, name, np.float32, ndim) for name, ndim in (("head_weight", 2), ("head_bias", 1))
+    )
+    if len(weight) != len(bias):
+        raise DataError(f"{file.filename}: head_weight and head_bias differ in length; {ADVICE}")
+    return Head(weight, bias)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from data.random_streams import REPLACED_WEIGHTS, UNSEEN_CLASSIFIER
+from models.aligners.fsvae_plain import PlainFSVAE
 from models.aligners.protocol import Arrays, Entropy, Scorer, State
 from models.errors import ModelError
 from models.fsvae.batches import TrainingData
@@ -38,6 +39,10 @@ class FSVAEScorer(Scorer):
         """The classifier's weight (U, Z) and bias (U,)."""
         layer = self.classifier.layer
         return {f"{CLASSIFIER}{name}": value.detach().numpy() for name, value in layer.state_dict().items()}
+
+    def plain(self) -> nn.Module:
+        """The same with the frequency module as a matrix."""
+        return PlainFSVAE(self.model, self.classifier)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,10 @@ class Scorer(nn.Module):
         """What was fitted for these very texts. predictions.h5 keeps it, so that `predict` need not fit it again."""
         return {}
 
+    def plain(self) -> nn.Module:
+        """The same for ONNX: a module from (B, D_s) to (B, U) in operations that ONNX has."""
+        return self
+
     @torch.no_grad()
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """(N, D_s) -> (N, U), on the CPU."""

@@ -1,11 +1,13 @@
-"""Batch normalisation over bodies that may stand for several equal ones.
+"""Batch normalisation over bodies, one of which may stand for several equal ones.
 
-In a batch of clips with one body each, all the empty second bodies are equal at every layer. One of them is computed,
-and counts as many times as it stands for: statistics and gradients are those of the full batch. With weights w_n
+In a batch of clips with one body each, all empty second bodies are equal at every layer. Only one of them is computed.
+It counts as often as there are empty bodies, so that statistics and gradients are those of the full batch. Body n
+counts w_n times:
 
     mean = sum_n w_n sum_t x / W,  var = sum_n w_n sum_t (x - mean)^2 / W,  W = T sum_n w_n
 
-A gradient that arrives for a body is already the sum over all that it stands for.
+The gradient that comes back for a body is already the sum over all bodies that it stands for.
+Letters: V joints, C channels, N bodies, T frames.
 """
 
 from typing import Any
@@ -18,17 +20,17 @@ EPSILON = 1e-5
 
 
 class BodyBatchNorm(nn.Module):
-    """Normalise (V, C, N, T) per channel, or per joint and channel; state as in torch's BatchNorm, (C,) or (V * C,)."""
+    """Normalise (V, C, N, T) per channel, or per joint and channel. The state has the names of torch's BatchNorm."""
 
     running_mean: Tensor
     running_var: Tensor
     num_batches_tracked: Tensor
 
     def __init__(self, channels: int, joints: int = 0) -> None:
-        """`joints` = 0 normalises per channel, otherwise each joint has its own statistics.
+        """With `joints` = 0 there are statistics for each channel, (C,), otherwise for each joint and channel, (V C,).
 
-        As in torch, running statistics start from mean 0 and variance 1, which fade by a tenth a batch. With
-        `mean_of_first_batches` set they start from the first batches alone, which matters to short trainings.
+        As in torch, running statistics start from mean 0 and variance 1, and every batch replaces a tenth of them. With
+        `mean_of_first_batches` they start as means of the first ten batches instead, which matters to short trainings.
         """
         super().__init__()
         self.shape = (joints or 1, channels, 1, 1)
@@ -41,7 +43,7 @@ class BodyBatchNorm(nn.Module):
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
-        """(V, C, N, T) -> same shape; `weights` (N,) says how many bodies each one stands for."""
+        """(V, C, N, T) -> same shape. `weights` (N,) says how many bodies each one stands for."""
         if not self.training:
             scale, shift = self.scale_and_shift()
             return torch.addcmul(shift.view(self.shape), x, scale.view(self.shape))
@@ -57,7 +59,7 @@ class BodyBatchNorm(nn.Module):
         return y  # type: ignore[no-any-return]
 
     def scale_and_shift(self) -> tuple[Tensor, Tensor]:
-        """The normalisation in evaluation, as y = scale x + shift; both of the size of the state."""
+        """The normalisation in evaluation, as y = scale x + shift. Both have the size of the state."""
         scale = self.weight * (self.running_var + EPSILON).rsqrt()
         return scale, self.bias - self.running_mean * scale
 
@@ -67,7 +69,7 @@ class _BatchNorm(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, gamma: Tensor, beta: Tensor, weights: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        x = x.to(torch.promote_types(x.dtype, torch.float32))  # statistics are not for half precision
+        x = x.to(torch.promote_types(x.dtype, torch.float32))  # half precision is too coarse for statistics
         count = weights.sum() * (x.shape[3] * x.shape[0] // gamma.shape[0])
         mean = _total(x.sum(3), gamma, weights) / count
         centred = x - mean
@@ -91,7 +93,7 @@ class _BatchNorm(torch.autograd.Function):
 
 
 def _total(rows: Tensor, like: Tensor, weights: Tensor) -> Tensor:
-    """The weighted sum of (V, C, N) over what `like` (1 or V, C, 1, 1) has no axis for."""
+    """The weighted sum of (V, C, N) over the bodies, and over the joints as well where `like` is (1, C, 1, 1)."""
     summed = (rows * weights).sum(2)
     if like.shape[0] == 1:
         summed = summed.sum(0, keepdim=True)

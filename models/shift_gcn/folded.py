@@ -1,43 +1,44 @@
 """A trained Shift-GCN for evaluation on a CPU: the same numbers with about a fifth of the memory traffic.
 
-One body at a time, so that no result depends on what else is in a batch. Between units a body is laid out (V, C, L), in
-the joint order that the next spatial linear wants. What the plain network does in steps of their own is folded in:
+Bodies are computed one at a time, so that no result depends on the rest of a batch. Between units a body is laid out
+(V, C, L): its joints in the order that the next spatial linear wants, its T frames in rows of length L. Steps that the
+plain network does one by one are folded together:
 
-- mask, first batch norm and identity of the spatial part: into one matrix a joint;
-- batch norm before the temporal linear: into its matrix, and a bias that differs near the clip's ends, where the shift
-  reads zeros;
-- the whole part of a temporal shift: into the copy that puts joints in order. Rows lie zero-padded in one buffer, and
-  a view of all its windows is indexed by row; the fraction is an interpolation between neighbours in a window;
-- batch norm after the second shift: into the two interpolation weights.
+- The mask, the first batch norm and the identity of the spatial part are folded into one matrix a joint.
+- The batch norm before the temporal linear is folded into its matrix and its bias. This bias is another one near the
+  ends of the clip, where the shift reads zeros.
+- The whole frames of a temporal shift are folded into the copy that puts the joints in order. The rows lie in one
+  buffer with zeros around each, and a shifted row is a window of this buffer. The fraction of a frame is an
+  interpolation between neighbours in the window.
+- The batch norm after the second shift is folded into the two weights of this interpolation.
+
+Letters: V = 25 joints, C and D channels in and out of a unit, T frames.
 """
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from models.backbone.protocol import COORDINATES, JOINTS
 from models.shift_gcn.batch_norm import BodyBatchNorm
-from models.shift_gcn.network import (
-    COORDINATES,
-    FEATURES,
-    JOINTS,
-    PointwiseConv,
-    ShiftGCN,
-    ShiftUnit,
-    SpatialShiftConv,
-    shift_rows,
-)
+from models.shift_gcn.layers import PointwiseConv, ShiftUnit, SpatialShiftConv, shift_rows
 from models.shift_gcn.temporal_shift import TemporalShift, temporal_shift
+
+if TYPE_CHECKING:
+    from models.shift_gcn.network import ShiftGCN
 
 ROW_MULTIPLE = 8  # matrix products are faster on rows of such lengths
 
 
-class Scratch:
-    """Buffers of one thread, zero when new and used again for every body: new memory is slow to touch."""
+class Buffers:
+    """The working memory of one thread. It is used again for every body, because new memory is slow to touch."""
 
     def __init__(self) -> None:
         self._buffers: dict[tuple[str, tuple[int, ...]], Tensor] = {}
 
     def get(self, name: str, *shape: int) -> Tensor:
-        """The buffer of this name and shape, as it was left."""
+        """The buffer of this name and shape: zeros when it is new, else what was last written to it."""
         key = (name, shape)
         if key not in self._buffers:
             self._buffers[key] = torch.zeros(shape)
@@ -45,9 +46,9 @@ class Scratch:
 
 
 class FoldedShiftGCN:
-    """The features of bodies under a trained network, for clips of `frames` frames. Weights are copied when made."""
+    """Computes the features of bodies, for clips of `frames` frames. It holds copies of the network's weights."""
 
-    def __init__(self, network: ShiftGCN, frames: int) -> None:
+    def __init__(self, network: "ShiftGCN", frames: int) -> None:
         with torch.no_grad():
             scale, shift = network.data_bn.scale_and_shift()
             self._scale, self._shift = (part.cpu().view(-1, JOINTS, COORDINATES, 1) for part in (scale, shift))
@@ -56,15 +57,15 @@ class FoldedShiftGCN:
                 self._units.append(_FoldedUnit(unit, frames))
                 frames = self._units[-1].frames_out
 
-    def body_features(self, body: Tensor, slot: int, scratch: Scratch) -> Tensor:
-        """One body (3, T, 25), the first or the second (`slot` 0 or 1) of its clip -> (256,)."""
+    def body_features(self, body: Tensor, slot: int, buffers: Buffers) -> Tensor:
+        """One body (3, T, 25) -> (256,). `slot` is 0 for the first body of a clip and 1 for the second."""
         x = torch.addcmul(self._shift[slot], body.permute(2, 0, 1), self._scale[slot])  # (V, C, T)
-        first = scratch.get("input", JOINTS, COORDINATES, round_up(x.shape[2]))
+        first = buffers.get("input", JOINTS, COORDINATES, round_up(x.shape[2]))
         first[..., : x.shape[2]] = x.flatten(0, 1)[shift_rows(COORDINATES)].view_as(x)
         x = first
         for unit in self._units:
-            x = unit(x, scratch)  # (V, C, L)
-        return x[..., : self._units[-1].frames_out].mean((0, 2)).view(FEATURES)
+            x = unit(x, buffers)  # (V, C, L)
+        return x[..., : self._units[-1].frames_out].mean((0, 2))  # (256,)
 
 
 def round_up(frames: int) -> int:
@@ -73,7 +74,7 @@ def round_up(frames: int) -> int:
 
 
 class _FoldedShift:
-    """A temporal shift as windows of a padded buffer, and two weights a row."""
+    """A temporal shift: for each row a window of a padded buffer, and the weights of two neighbours in it."""
 
     def __init__(self, shift: TemporalShift, frames: int, scale: Tensor | None = None) -> None:
         offset = shift.offset_frames.cpu().clamp(-frames - 1, frames + 1)  # beyond the clip all is zero
@@ -87,17 +88,17 @@ class _FoldedShift:
         self.window = frames + 1
 
     def starts(self, rows: Tensor, channels: Tensor) -> Tensor:
-        """Where in the padded buffer the windows of `rows`, of these channels, begin."""
+        """Where the windows of `rows`, whose channels are `channels`, begin in the padded buffer."""
         return rows * self.row + self.pad + self.whole[channels].long()
 
-    def windows(self, padded: Tensor, starts: Tensor, scratch: Scratch) -> tuple[Tensor, Tensor]:
-        """What each output frame's two neighbours are, (rows, T // stride) each."""
+    def windows(self, padded: Tensor, starts: Tensor, buffers: Buffers) -> tuple[Tensor, Tensor]:
+        """The earlier and the later neighbour of each output frame, (rows, T // stride) each."""
         every = padded.as_strided((padded.numel() - self.window + 1, self.window), (1, 1))
-        found = torch.index_select(every, 0, starts, out=scratch.get("windows", len(starts), self.window))
+        chosen = torch.index_select(every, 0, starts, out=buffers.get("windows", len(starts), self.window))
         if self.stride == 1:
-            return found[:, :-1], found[:, 1:]
+            return chosen[:, :-1], chosen[:, 1:]
         stop = self.frames // self.stride * self.stride
-        return found[:, : stop : self.stride], found[:, 1 : stop + 1 : self.stride]
+        return chosen[:, : stop : self.stride], chosen[:, 1 : stop + 1 : self.stride]
 
 
 class _FoldedUnit:
@@ -133,43 +134,43 @@ class _FoldedUnit:
             part[channel, None] for part in (self.shift_out.earlier, self.shift_out.later, shift)
         )
 
-    def __call__(self, x: Tensor, scratch: Scratch) -> Tensor:
+    def __call__(self, x: Tensor, buffers: Buffers) -> Tensor:
         """(V, C, L) -> (V, D, L'), both in the order of the inward spatial shift; `x` is overwritten."""
         channels, frames = self.channels, self.frames
         plain = None
         if self.down is not None:
-            plain = _reordered(x, self.rows_back_in, scratch.get("plain", *x.shape))
-        y = self._spatial(x, plain, scratch)
-        padded = scratch.get("in", JOINTS, channels, self.shift_in.row)
+            plain = _reordered(x, self.rows_back_in, buffers.get("plain", *x.shape))
+        y = self._spatial(x, plain, buffers)
+        padded = buffers.get("in", JOINTS, channels, self.shift_in.row)
         pad = self.shift_in.pad
         torch.add(y[..., :frames], self.spatial_bias, out=padded[..., pad : pad + frames])
-        earlier, later = self.shift_in.windows(padded.relu_(), self.starts_in, scratch)
-        s = scratch.get("shifted", JOINTS, channels, x.shape[2])
+        earlier, later = self.shift_in.windows(padded.relu_(), self.starts_in, buffers)
+        s = buffers.get("shifted", JOINTS, channels, x.shape[2])
         torch.lerp(earlier, later, self.share_in, out=s.flatten(0, 1)[:, :frames])
-        h = torch.bmm(self.temporal_weight, s, out=scratch.get("linear", *s.shape))  # (V, D, L)
-        padded = scratch.get("out", JOINTS, channels, self.shift_out.row)
+        h = torch.bmm(self.temporal_weight, s, out=buffers.get("linear", *s.shape))  # (V, D, L)
+        padded = buffers.get("out", JOINTS, channels, self.shift_out.row)
         pad = self.shift_out.pad
         torch.add(h[..., :frames], self.temporal_bias, out=padded[..., pad : pad + frames])
-        earlier, later = self.shift_out.windows(padded.relu_(), self.starts_out, scratch)  # (V D, T')
-        return self._join(x, plain, earlier, later, scratch)
+        earlier, later = self.shift_out.windows(padded.relu_(), self.starts_out, buffers)  # (V D, T')
+        return self._join(x, plain, earlier, later, buffers)
 
-    def _spatial(self, x: Tensor, plain: Tensor | None, scratch: Scratch) -> Tensor:
-        y = torch.bmm(self.spatial_weight, x, out=scratch.get("spatial", JOINTS, self.channels, x.shape[2]))
+    def _spatial(self, x: Tensor, plain: Tensor | None, buffers: Buffers) -> Tensor:
+        y = torch.bmm(self.spatial_weight, x, out=buffers.get("spatial", JOINTS, self.channels, x.shape[2]))
         if plain is None or self.down is None:
             return y
-        y = _reordered(y, self.rows_back, scratch.get("reordered", *y.shape))
+        y = _reordered(y, self.rows_back, buffers.get("reordered", *y.shape))
         return y.baddbmm_(self.down.expand(JOINTS, -1, -1), plain)
 
-    def _join(self, x: Tensor, plain: Tensor | None, earlier: Tensor, later: Tensor, scratch: Scratch) -> Tensor:
+    def _join(self, x: Tensor, plain: Tensor | None, earlier: Tensor, later: Tensor, buffers: Buffers) -> Tensor:
         if plain is not None:
-            x = scratch.get("joined", JOINTS, self.channels, round_up(self.frames_out))
+            x = buffers.get("joined", JOINTS, self.channels, round_up(self.frames_out))
             if self.residual is None:
                 x.zero_()
             else:
-                kept = scratch.get("kept", JOINTS, plain.shape[1], x.shape[2])
+                kept = buffers.get("kept", JOINTS, plain.shape[1], x.shape[2])
                 stop, stride = self.frames_out * self.shift_out.stride, self.shift_out.stride
                 kept[..., : self.frames_out] = plain[..., :stop:stride]
-                residual = scratch.get("residual", *x.shape)
+                residual = buffers.get("residual", *x.shape)
                 torch.bmm(self.residual.expand(JOINTS, -1, -1), kept, out=residual)  # (V, D, L')
                 _reordered(residual, self.rows_moved, x)
         out = x.flatten(0, 1)[:, : self.frames_out]  # a view (V D, T')
@@ -184,10 +185,10 @@ def _reordered(x: Tensor, rows: Tensor, out: Tensor) -> Tensor:
 
 
 def _folded_spatial(spatial: SpatialShiftConv) -> tuple[Tensor, Tensor]:
-    """Weight (V, D, C) and bias (V, D, 1) with the batch norm, and the identity if that is the residual.
+    """Weight (V, D, C) and bias (V, D, 1) of the linear with the batch norm, and the identity if that is the residual.
 
-    Rows are those of the linear's output, before the outward shift; the bias is in the order in which it is added:
-    before that shift too, but after it where a convolution is the residual.
+    The rows of the weight are in the order before the outward shift. The bias is in the order in which it is added:
+    before the shift as well, or after it where the residual is a convolution.
     """
     scale, shift = spatial.bn.scale_and_shift()
     channels = len(shift) // JOINTS
@@ -201,7 +202,7 @@ def _folded_spatial(spatial: SpatialShiftConv) -> tuple[Tensor, Tensor]:
 
 
 def _folded_pointwise(convolution: PointwiseConv, norm: BodyBatchNorm) -> tuple[Tensor, Tensor]:
-    """Weight (D, C) and bias (D, 1) of a pointwise convolution with a batch norm behind it."""
+    """Weight (D, C) and bias (D, 1) of a pointwise convolution that a batch norm follows."""
     scale, shift = norm.scale_and_shift()
     weight = convolution.weight[:, :, 0, 0] * scale[:, None]
     return weight.cpu(), (convolution.bias * scale + shift)[:, None].cpu()

@@ -1,10 +1,11 @@
-"""The temporal shift of Shift-GCN: every channel is read at its own, learnt distance in time.
+"""The temporal shift of Shift-GCN: every channel is moved in time by its own learnt offset y.
 
     out[..., t] = (1 - a) x[..., s t + f] + a x[..., s t + f + 1],   f = floor(y), a = y - f, s the stride
 
-and zero outside [0, T). Per channel this is a convolution over time with two non-zero taps, so one depthwise
-convolution does it for all channels, on any device, and differentiates in x and in y. Source: Shift-GCN (CVPR 2020);
-the half frame that is added to y at stride 2 is its released code's.
+Frames outside [0, T) count as zero. For one channel this is a convolution over time with two taps that are not zero.
+So one depthwise convolution shifts all channels, on any device, and it can be differentiated in x and in y.
+Source: Shift-GCN (CVPR 2020). At stride 2 its released code adds half a frame to y; so do we.
+Letters: V joints, C channels, N bodies, T frames, K taps.
 """
 
 import math
@@ -19,7 +20,8 @@ STRIDE_2_OFFSET_FRAMES = 0.5
 def temporal_shift(x: Tensor, offset_frames: Tensor, stride: int = 1) -> Tensor:
     """Shift `x` (V, C, N, T) by `offset_frames` (C,), any real numbers, and keep every `stride`-th frame.
 
-    Returns (V, C, N, T // stride), differentiable in both. At a whole offset the slope towards the later frame counts.
+    Returns (V, C, N, T // stride), differentiable in both. At a whole offset, the gradient of the offset is that of
+    the interpolation with the later frame.
     """
     frames = x.shape[-1]
     reach = min(_reach(offset_frames), frames)
@@ -38,13 +40,13 @@ def hat_taps(offset_frames: Tensor, reach: int) -> Tensor:
 
 
 def _reach(offset_frames: Tensor) -> int:
-    """The furthest tap, either way, that any channel reads."""
-    low, high = offset_frames.detach().nan_to_num(0, 0, 0).aminmax()  # which then makes all it touches NaN
+    """The distance of the furthest tap that any channel reads, earlier or later."""
+    low, high = offset_frames.detach().nan_to_num(0, 0, 0).aminmax()  # an offset that is NaN gives taps that are NaN
     return max(-math.floor(low.item()), math.floor(high.item()) + 1, 1)
 
 
 class TemporalShift(nn.Module):
-    """A temporal shift with one learnt offset a channel, at first uniform in [-1, 1] frames."""
+    """A temporal shift with a learnt offset for each channel. Offsets start uniform in [-1, 1] frames."""
 
     def __init__(self, channels: int, stride: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -53,7 +55,7 @@ class TemporalShift(nn.Module):
 
     @property
     def offset_frames(self) -> Tensor:
-        """(C,), the half frame of stride 2 included."""
+        """The offset of each channel, (C,), with the half frame of stride 2."""
         return self.ypos if self.stride == 1 else self.ypos + STRIDE_2_OFFSET_FRAMES
 
     def forward(self, x: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from pipeline.messages.errors import PipelineError
 from pipeline.predict.action_bank import ActionBank, Mode, make_bank
 from pipeline.predict.model_description import description
 from pipeline.predict.predict import given_actions
-from pipeline.predict.run_backbone import Backbone
+from pipeline.predict.run_backbone import RunBackbone
 from pipeline.predict.trained_run import open_run
 from pipeline.workspace.context import Context
 
@@ -93,25 +93,20 @@ def require_onnx() -> None:
         )
 
 
-def _parts(backbone: Backbone, bank: ActionBank) -> "ModelParts":
-    from models.aligners.fsvae import FSVAEScorer
-    from models.onnx.graph import ModelParts
+def _parts(backbone: RunBackbone, bank: ActionBank) -> "ModelParts":
+    from models.onnx.graph import GateParts, ModelParts
 
-    gate, scorer = bank.gate, bank.scorer
-    assert isinstance(scorer, FSVAEScorer)
+    gate = bank.gate
     return ModelParts(
-        network=backbone.network,
-        seen_weight=backbone.weight,
-        seen_bias=backbone.bias,
-        fsvae=scorer.model,
-        classifier=scorer.classifier,
-        gate=None if gate is None else gate.gate,
-        top=0 if gate is None else gate.top,
-        temperature=1.0 if gate is None else gate.temperature,
+        backbone=backbone.network.plain(),
+        unseen=bank.scorer.plain(),
+        seen_weight=backbone.head.weight,
+        seen_bias=backbone.head.bias,
+        gate=None if gate is None else GateParts(gate.gate, gate.top, gate.temperature),
     )
 
 
-def largest_difference(model: bytes, backbone: Backbone, bank: ActionBank, skeletons: Path) -> float:
+def largest_difference(model: bytes, backbone: RunBackbone, bank: ActionBank, skeletons: Path) -> float:
     """The largest difference between an output of the graph and PyTorch's, on clips of `skeletons` at CHECKED sizes.
 
     Features are of any size: their difference counts as a share of the largest one where that exceeds 1.
@@ -124,14 +119,14 @@ def largest_difference(model: bytes, backbone: Backbone, bank: ActionBank, skele
         for batch, frames in CHECKED:
             clips = store.batch(np.linspace(0, len(store) - 1, batch).astype(np.int64), frames)
             values = session.run(None, {"clips": clips})
-            found = {output.name: value for output, value in zip(session.get_outputs(), values, strict=True)}
+            outputs = {output.name: value for output, value in zip(session.get_outputs(), values, strict=True)}
             for name, wanted in _by_torch(clips, backbone, bank).items():
-                difference = float(np.abs(found[name] - wanted).max())
+                difference = float(np.abs(outputs[name] - wanted).max())
                 largest = max(largest, difference / max(1.0, float(np.abs(wanted).max())))
     return largest
 
 
-def _by_torch(clips: NDArray[np.float32], backbone: Backbone, bank: ActionBank) -> dict[str, NDArray[Any]]:
+def _by_torch(clips: NDArray[np.float32], backbone: RunBackbone, bank: ActionBank) -> dict[str, NDArray[Any]]:
     """The outputs of the graph, computed by PyTorch."""
     import torch
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data.joints import JOINT_NAMES, NUM_JOINTS
+from data.stores.feature_store import feature_width
 from data.stores.files import FORMAT_VERSION
 from data.stores.text_store import read_text_features
 from pipeline.predict.action_bank import ActionBank
@@ -38,7 +39,7 @@ def description(run: TrainedRun, bank: ActionBank, given: Sequence[GivenAction])
     recipe = stored_recipe(run.context)
     gate = bank.gate
     outputs = {
-        "features": "(batch, 256), the backbone's",
+        "features": f"(batch, {feature_width(run.context.workspace.features('test'))}), the backbone's",
         "unseen_probabilities": "(batch, actions of kind unseen or given), in the order of `actions`",
     }
     if gate is not None:

@@ -4,7 +4,8 @@
     answers = recognizer.predict(["clip.skeleton"])
     print(answers[0].best.label)
 
-Letters: B clips of a batch, T frames, V = 25 joints, M = 2 bodies, S seen actions, A actions to choose from.
+Letters: B clips of a batch, T frames, V = 25 joints, M = 2 bodies, S seen actions, A actions to choose from,
+D numbers of a feature.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -113,8 +114,8 @@ class Recognizer:
                 row += 1
 
     def features(self, joints: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Clips (B, 3, T, 25, 2) as preprocess makes them -> features (B, 256) and seen logits (B, S)."""
-        from models.shift_gcn.features import clip_features
+        """Clips (B, 3, T, 25, 2) as preprocess makes them -> features (B, D) and seen logits (B, S)."""
+        from models.backbone.features import clip_features
 
         network = self.backbone.network
         features, _ = clip_features(network, np.arange(len(joints)), lambda rows: joints[rows], BATCH_CLIPS)

@@ -1,6 +1,6 @@
-"""The backbone that made the features of a run, with its classifier of the seen actions, as predict and export need it.
+"""The backbone that made the features of a run, with the classifier of the seen actions, for predict and export.
 
-Letters: N clips, S seen actions, D features.
+Letters: N clips, S seen actions, D numbers of a feature.
 """
 
 from dataclasses import dataclass
@@ -9,83 +9,68 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from data.splits import Split
 from models.errors import ModelError
 from pipeline.messages.errors import PipelineError
-from pipeline.phases.phase import phase_of
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import BACKBONE, IMPORT, read_record
 
 if TYPE_CHECKING:
-    from models.shift_gcn.network import ShiftGCN
+    from data.stores.feature_store import Head
+    from models.backbone.protocol import Backbone
+
+MAKE_AGAIN = "run `fsvae-pipe extract --force`, then `fsvae-pipe run`"
 
 
 @dataclass(frozen=True)
-class Backbone:
-    """A Shift-GCN, and the linear classifier on its features: weight (S, D), bias (S,)."""
+class RunBackbone:
+    """The network of the test phase, and the linear classifier of the seen actions on its features."""
 
-    network: "ShiftGCN"
-    weight: NDArray[np.float32]
-    bias: NDArray[np.float32]
+    network: "Backbone"
+    head: "Head"  # weight (S, D), bias (S,)
 
     def seen_logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, D) -> (N, S), up to a constant a row."""
-        return features @ self.weight.T + self.bias
+        """(N, D) -> (N, S); up to a constant a row where the classifier was fitted."""
+        return self.head.logits(features)
 
 
-def run_backbone(context: Context, split: Split) -> Backbone:
+def run_backbone(context: Context) -> RunBackbone:
     """The network of the test phase that made the features of the workspace.
 
-    Raises PipelineError when the features were imported, or the weights are gone or are not those that made them.
+    Raises PipelineError when the features were imported, when they were written without their classifier, or when the
+    weights are gone or are not those that made them.
     """
-    from models.shift_gcn.checkpoint import load_network, network_fingerprint
+    from models.backbone.checkpoint import load_network, network_fingerprint
 
-    features, weights = context.workspace.features("test"), context.workspace.backbone("test")
+    features, settings = context.workspace.features("test"), context.config.backbone
     record = read_record(features)
     if record["stage"] == IMPORT:
         raise PipelineError(
             f"{features} was imported, so there is no backbone that could read a clip; name the raw clips in "
             f"{context.config_path} as dataset.raw and run `fsvae-pipe extract --force`, then `fsvae-pipe run`"
         )
-    given = context.config.backbone.weights
-    weights = context.user_path(given) if given else weights
+    weights = context.user_path(settings.weights) if settings.weights else context.workspace.backbone("test")
     if not weights.is_file():
-        raise PipelineError(
-            f"{weights} is gone: the backbone that made {features}. Put it back, or run `fsvae-pipe extract --force`, "
-            "then `fsvae-pipe run`"
-        )
+        raise PipelineError(f"{weights} is gone: the backbone that made {features}. Put it back, or {MAKE_AGAIN}")
     try:
-        network = load_network(weights)
+        network = load_network(weights, settings)
     except ModelError as error:
-        raise PipelineError(
-            f"{error}. It made {features}: put it back as it was, or run `fsvae-pipe extract --force`, "
-            "then `fsvae-pipe run`"
-        ) from error
+        raise PipelineError(f"{error}. It made {features}: put it back as it was, or {MAKE_AGAIN}") from error
     if record.get(BACKBONE) != network_fingerprint(network):
         raise PipelineError(
             f"{weights} is not the backbone that made {features}, which the run was trained on; put that one back, "
-            "or run `fsvae-pipe extract --force`, then `fsvae-pipe run`"
+            f"or {MAKE_AGAIN}"
         )
-    own = (network.fc.weight.detach().numpy(), network.fc.bias.detach().numpy())
-    return Backbone(network, *(_head_of_given(context, split, own) if given else own))
+    return RunBackbone(network, _head(context, network))
 
 
-def _head_of_given(
-    context: Context, split: Split, own: tuple[NDArray[np.float32], NDArray[np.float32]]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The classifier of the seen actions on the features of `backbone.weights`, as extract uses it."""
-    from data.stores.feature_store import read_features
-    from pipeline.stages.given_backbone import fit_head, given_backbone
+def _head(context: Context, network: "Backbone") -> "Head":
+    """The classifier in features/test.h5. Older files lack it: theirs is the network's own, unless it was given."""
+    from data.stores.feature_store import Head, read_head
 
-    backbone, phase = given_backbone(context), phase_of("test", split)
-    if backbone.knows(phase):
-        columns = np.searchsorted(backbone.actions or (), phase.seen)
-        return own[0][columns], own[1][columns]
-    features = read_features(context.workspace.features("test"))
-    fit = features.train & ~features.held_out & np.isin(features.action, phase.seen)
-    scaler, regression = (step for _, step in fit_head(features.features, features.action, fit).steps)
-    weight = regression.coef_ / scaler.scale_
-    bias = regression.intercept_ - weight @ scaler.mean_
-    if len(weight) == 1:  # of two actions, the second one against the first
-        weight, bias = np.concatenate((0 * weight, weight)), np.concatenate((0 * bias, bias))
-    return weight.astype(np.float32), bias.astype(np.float32)
+    path = context.workspace.features("test")
+    head = read_head(path)
+    if head is not None:
+        return head
+    if context.config.backbone.weights:
+        raise PipelineError(f"{path} was written before extract kept the classifier of the seen actions; {MAKE_AGAIN}")
+    return Head(network.fc.weight.detach().numpy(), network.fc.bias.detach().numpy())

@@ -17,7 +17,7 @@ from rich.console import Console
 from data.splits import Split, action_label
 from data.stores.text_store import read_text_features
 from pipeline.messages.errors import PipelineError
-from pipeline.predict.run_backbone import Backbone, run_backbone
+from pipeline.predict.run_backbone import RunBackbone, run_backbone
 from pipeline.workspace.config import Config, config_of
 from pipeline.workspace.context import Context, require_device_alone
 from pipeline.workspace.folder import PHASES, RunFolder, Workspace
@@ -61,12 +61,12 @@ class TrainedRun:
         """Which model this is, for people."""
         return f"run {self.context.run_name}, seed {self.seed}, cycle {self.cycle} (rule {self.selection})"
 
-    def backbone(self) -> Backbone:
+    def backbone(self) -> RunBackbone:
         """The network of the test phase, with its classifier of the seen actions.
 
         Raises PipelineError when the features were imported, or the weights are gone or are not those that made them.
         """
-        return run_backbone(self.context, self.split)
+        return run_backbone(self.context)
 
 
 def open_run(folder: Path, seed: int | None = None, context: Context | None = None) -> TrainedRun:

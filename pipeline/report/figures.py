@@ -58,4 +58,4 @@ def backbone_learning(reports: dict[str, list[dict[str, Any]]]) -> Plot:
                 )
     figure.update_xaxes(axis("epoch"))
     figure.update_yaxes(axis("top-1, %", range=[0, 103]))
-    return Plot("Backbone", "Top-1 accuracy of the Shift-GCN on the actions it was trained on.", figure)
+    return Plot("Backbone", "Top-1 accuracy of the backbone on the actions it was trained on.", figure)

@@ -1,8 +1,8 @@
-"""One phase's Shift-GCN: trained, continued, or found as it was left.
+"""The backbone of one phase: trained, trained further after a stop, or read from an earlier run of `extract`.
 
-backbones/PHASE.safetensors has a record of its own (settings of training, the clips that train, their contents), so
-that a phase whose backbone is still right is not trained again. The state of training stands beside it, replaced after
-every epoch.
+backbones/PHASE.safetensors has its own record: the settings of training, and the clips that train and their contents.
+So a backbone is trained again only when one of these changed. While it trains, the state of training stands beside it,
+and is replaced after every epoch.
 """
 
 import hashlib
@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from data.errors import DataError
 from data.stores.files import replacing, sealed
 from data.stores.skeleton_store import SkeletonStore
+from models.backbone.checkpoint import load_network, save_network
+from models.backbone.features import LoadBatch
+from models.backbone.networks import network_class
+from models.backbone.protocol import Backbone
+from models.backbone.settings import BackboneSettings
+from models.backbone.state import EpochReport, TrainingState, best_epoch, reports_from_text, reports_to_text
+from models.backbone.training import TrainingClips, train_backbone
 from models.errors import ModelError
-from models.shift_gcn.checkpoint import load_network, save_network
-from models.shift_gcn.features import LoadBatch
-from models.shift_gcn.network import ShiftGCN
-from models.shift_gcn.state import EpochReport, TrainingState, best_epoch, reports_from_text, reports_to_text
-from models.shift_gcn.training import TrainingClips, train_backbone
 from pipeline.messages.errors import PipelineError
 from pipeline.messages.remaining import Remaining
 from pipeline.phases.phase import Phase
@@ -37,7 +39,7 @@ VERSION = 2
 
 @dataclass(frozen=True)
 class PhaseTraining:
-    """What one phase's backbone trains on and is measured on: masks (n,) over the clips of skeletons.h5."""
+    """The clips that one phase's backbone trains on, and those it is measured on: masks (n,) over skeletons.h5."""
 
     phase: Phase
     fit: NDArray[np.bool_]
@@ -45,7 +47,7 @@ class PhaseTraining:
     skeletons: str  # the fingerprint of skeletons.h5
 
     def provenance(self, context: Context) -> Provenance:
-        """What the weights depend on: less than features/PHASE.h5, and nothing of the other phase."""
+        """What the weights depend on. It is less than what features/PHASE.h5 does, and nothing of the other phase."""
         backbone = context.config.backbone.model_dump(mode="json", exclude={"weights", "held_out"})
         settings = {f"backbone.{key}": value for key, value in backbone.items()}
         settings |= {"seed": context.config.seed, "actions": list(self.phase.seen)}
@@ -53,7 +55,7 @@ class PhaseTraining:
         return Provenance(STAGE, VERSION, settings, {"skeletons.h5": self.skeletons, "clips": chosen})
 
     def clips(self, store: SkeletonStore, frames: int) -> TrainingClips:
-        """The same for the training loop; classes are the phase's seen actions, in order."""
+        """The same in the form of the training loop. Classes are the phase's seen actions, in order."""
         fit, held_out = (np.flatnonzero(mask) for mask in (self.fit, self.held_out))
         fit_class, held_out_class = (np.searchsorted(self.phase.seen, store.action[part]) for part in (fit, held_out))
         return TrainingClips(
@@ -61,23 +63,24 @@ class PhaseTraining:
         )
 
 
-def phase_backbone(
+def trained_backbone(
     context: Context, training: PhaseTraining, store: SkeletonStore, accelerator: Accelerator
-) -> tuple[ShiftGCN, EpochReport]:
-    """The network of a phase, trained unless it stands already, and the report of the epoch that it is from."""
+) -> tuple[Backbone, EpochReport]:
+    """The network of a phase, trained unless it is there, and the report of the epoch that its weights are from."""
     settings, phase = context.config.backbone, training.phase
     path, partial = context.workspace.backbone(phase.name), context.workspace.backbone_training(phase.name)
     provenance = training.provenance(context)
-    done = _finished(path, provenance)
+    done = _read_finished(path, provenance, settings)
     accelerator.wait_for_everyone()  # before one process may change what another one reads
     if done is not None:
         network, report = done
         context.console.print(f"{phase.name} phase: the backbone is there already; {accuracy_line(report)}")
         return network.to(accelerator.device), report
-    state = _interrupted(partial, provenance)
+    state = _read_interrupted(partial, provenance)
     begun = f", continued after epoch {len(state.reports)}" if state else ""
+    title = network_class(settings.network).title
     context.console.print(
-        f"{phase.name} phase: training a Shift-GCN on {training.fit.sum()} clips of {len(phase.seen)} actions, "
+        f"{phase.name} phase: training a {title} on {training.fit.sum()} clips of {len(phase.seen)} actions, "
         f"{training.held_out.sum()} held out, {settings.epochs} epochs{begun}"
     )
 
@@ -107,13 +110,13 @@ def phase_backbone(
 
 
 def accuracy_line(report: EpochReport) -> str:
-    """The accuracy of a kept epoch, for people."""
+    """The accuracy of a kept epoch, as one line for the screen."""
     worst = min((value for value in report.per_class if not math.isnan(value)), default=math.nan)
     return f"held out: top-1 {report.top1:.1f} %, top-5 {report.top5:.1f} %, worst class {worst:.1f} %"
 
 
 def epoch_line(report: EpochReport, epochs: int) -> str:
-    """One epoch for people."""
+    """The accuracy of one epoch, as one line for the screen."""
     return (
         f"  epoch {report.epoch:3d}/{epochs}  loss {report.loss:.3f}  training {report.train_top1:5.1f} %  "
         f"held out: top-1 {report.top1:5.1f} %, top-5 {report.top5:5.1f} %"
@@ -121,23 +124,25 @@ def epoch_line(report: EpochReport, epochs: int) -> str:
 
 
 def batch_loader(store: SkeletonStore, frames: int) -> LoadBatch:
-    """How models read clips of `store`."""
+    """A function that reads clips of `store`, looped or sampled down to `frames` frames."""
     return lambda clips: store.batch(clips, frames)
 
 
-def _finished(path: Path, provenance: Provenance) -> tuple[ShiftGCN, EpochReport] | None:
+def _read_finished(
+    path: Path, provenance: Provenance, settings: BackboneSettings
+) -> tuple[Backbone, EpochReport] | None:
     """The network in `path`, with the report of its epoch, when it was trained as `provenance` says."""
     record = _matching_record(path, provenance)
     if record is None:
         return None
     try:
         require_as_written(path)
-        return load_network(path), reports_from_text(record["reports"])[int(record["kept_epoch"]) - 1]
+        return load_network(path, settings), reports_from_text(record["reports"])[int(record["kept_epoch"]) - 1]
     except (DataError, ModelError, KeyError, ValueError, IndexError, TypeError):
         return None  # damaged: train it again
 
 
-def _interrupted(path: Path, provenance: Provenance) -> TrainingState | None:
+def _read_interrupted(path: Path, provenance: Provenance) -> TrainingState | None:
     """The state of training in `path` when it was begun as `provenance` says."""
     record = _matching_record(path, provenance)
     if record is None:

@@ -1,6 +1,6 @@
-"""skeletons.h5 -> features/test.h5 and features/val.h5: what each phase's Shift-GCN makes of every clip.
+"""skeletons.h5 -> features/test.h5 and features/val.h5: the features and logits of every clip, from each backbone.
 
-To train on several GPUs, start it with `accelerate launch -m pipeline extract`: the first process writes, all compute.
+To train on several GPUs, start it with `accelerate launch -m pipeline extract`. The first process writes the files.
 """
 
 import json
@@ -14,17 +14,17 @@ from rich.console import Console
 from rich.progress import Progress
 
 from data.splits import Split, action_label, resolve_split, training_clips
-from data.stores.feature_store import FeatureSet, write_features
+from data.stores.feature_store import FeatureSet, Head, write_features
 from data.stores.skeleton_store import SkeletonStore
+from models.backbone.checkpoint import network_fingerprint
+from models.backbone.features import clip_features
+from models.backbone.protocol import Backbone
 from models.devices import make_accelerator
-from models.shift_gcn.checkpoint import network_fingerprint
-from models.shift_gcn.features import clip_features
-from models.shift_gcn.network import ShiftGCN
 from pipeline.messages.hints import complete_commands
 from pipeline.phases.held_out import at_chance, choose_held_out
 from pipeline.phases.phase import Phase, phase_of, require_clips, require_held_out
 from pipeline.phases.texts_in_use import require_texts
-from pipeline.stages.backbone import PhaseTraining, batch_loader, phase_backbone
+from pipeline.stages.backbone import PhaseTraining, batch_loader, trained_backbone
 from pipeline.stages.given_backbone import GivenBackbone, given_backbone
 from pipeline.stages.inputs import skeletons_and_weights
 from pipeline.workspace.context import Context
@@ -36,7 +36,7 @@ CLIPS_READ_AT_A_TIME = 64
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What both phases share."""
+    """The clips, the split and the given backbone, which both phases share."""
 
     store: SkeletonStore
     split: Split
@@ -46,7 +46,7 @@ class _Inputs:
 
 
 def extract(context: Context, provenance: Provenance) -> None:
-    """Train a backbone a phase, or take the given one, and write the features and logits of every clip."""
+    """Train a backbone for each phase, or take the given one, and write the features and logits of every clip."""
     accelerator = make_accelerator(context.config.device, context.config.backbone.precision)
     if not accelerator.is_main_process:
         context = replace(context, console=Console(quiet=True))
@@ -64,7 +64,7 @@ def extract(context: Context, provenance: Provenance) -> None:
 
 
 def _inputs(context: Context, store: SkeletonStore) -> _Inputs:
-    """Everything that can be wrong is found here, before the hours of training."""
+    """Read and check all that extract needs. A mistake must come to light here, before the hours of training."""
     config = context.config
     split = resolve_split(config.dataset, np.unique(store.action).tolist(), config.seed)
     if split.val_unseen_drawn:
@@ -83,7 +83,7 @@ def _inputs(context: Context, store: SkeletonStore) -> _Inputs:
 def _phase_features(
     context: Context, provenance: Provenance, phase: Phase, inputs: _Inputs, accelerator: Accelerator
 ) -> tuple[FeatureSet, dict[str, str]]:
-    """The features file of one phase, and what its record says beside the stage's provenance."""
+    """The contents of one phase's features file, and what its record says besides the stage's provenance."""
     store = inputs.store
     fit, held_out = (
         np.isin(store.action, phase.seen) & part for part in (inputs.train & ~inputs.held_out, inputs.held_out)
@@ -95,15 +95,16 @@ def _phase_features(
             context.console.print(f"warning: {warning}", style="yellow", markup=False)
     else:
         training = PhaseTraining(phase, fit, held_out, provenance.inputs["skeletons.h5"])
-        network, best = phase_backbone(context, training, store, accelerator)
+        network, best = trained_backbone(context, training, store, accelerator)
         if at_chance(best.top1, int(held_out.sum()), len(phase.seen)):
-            found = complete_commands(nothing_learnt(context, phase, best.top1))
-            context.console.print(f"warning: {found}", style="yellow", markup=False)
+            warning = complete_commands(nothing_learnt(context, phase, best.top1))
+            context.console.print(f"warning: {warning}", style="yellow", markup=False)
         accuracy = {"epoch": best.epoch, "top1": best.top1, "top5": best.top5, "clips": int(held_out.sum())}
         record = {"transfer": "false", "backbone_saw": "[]", "held_out_accuracy": json.dumps(accuracy)}
     features, logits = _all_clips(context, store, network, phase, accelerator)
+    head = Head(*(part.detach().cpu().numpy() for part in (network.fc.weight, network.fc.bias)))
     if inputs.given:
-        logits = inputs.given.phase_logits(phase, features, logits, store.action, fit)
+        logits, head = inputs.given.of_phase(phase, features, logits, store.action, fit)
     return FeatureSet(
         name=store.name,
         action=store.action,
@@ -112,11 +113,12 @@ def _phase_features(
         features=features,
         logits=logits,
         logit_actions=np.asarray(phase.seen, np.int64),
+        head=head,
     ), {**record, BACKBONE: network_fingerprint(network)}
 
 
 def nothing_learnt(context: Context, phase: Phase, top1: float) -> str:
-    """What to do about a backbone of `phase` that tells held-out clips apart no better than a guess."""
+    """The warning about a backbone of `phase` whose held-out accuracy is no better than a guess."""
     backbone = context.config.backbone
     return (
         f"the backbone of the {phase.name} phase has learnt nothing yet: held-out top-1 is {top1:.1f} %, where a guess "
@@ -127,21 +129,21 @@ def nothing_learnt(context: Context, phase: Phase, top1: float) -> str:
 
 
 def _all_clips(
-    context: Context, store: SkeletonStore, network: ShiftGCN, phase: Phase, accelerator: Accelerator
+    context: Context, store: SkeletonStore, network: Backbone, phase: Phase, accelerator: Accelerator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Features and logits of every clip; each process computes as many, and all get all."""
+    """Features and logits of every clip. Every process computes an equal share, and all get all of them."""
     load_batch = batch_loader(store, context.config.backbone.frames)
     share = -(-len(store) // accelerator.num_processes)
     start = accelerator.process_index * share
     mine = np.minimum(np.arange(start, start + share), len(store) - 1)  # the last process repeats the last clip
     with Progress(console=context.console, transient=True) as progress:
         task = progress.add_task(f"{phase.name} phase: features", total=len(mine))
-        found = clip_features(
+        computed = clip_features(
             network, mine, load_batch, CLIPS_READ_AT_A_TIME, lambda clips: progress.advance(task, clips)
         )
     if accelerator.num_processes == 1:
-        return found
+        return computed
     import torch
 
-    features, logits = (gather(torch.from_numpy(part).to(accelerator.device)).cpu().numpy() for part in found)
+    features, logits = (gather(torch.from_numpy(part).to(accelerator.device)).cpu().numpy() for part in computed)
     return features[: len(store)], logits[: len(store)]

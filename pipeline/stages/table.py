@@ -71,7 +71,7 @@ STAGES = (
     Stage(
         name="extract",
         version=3,
-        help="skeletons.h5 -> features/test.h5, features/val.h5; trains a Shift-GCN a phase, unless weights are given.",
+        help="skeletons.h5 -> features/test.h5, features/val.h5; trains a backbone a phase, unless weights are given.",
         needs=("preprocess",),
         settings=("dataset.name", *SPLIT_SETTINGS, *PROTOCOL_SETTINGS, "backbone"),
         without=(),

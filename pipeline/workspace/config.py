@@ -15,9 +15,9 @@ import tomlkit
 from pydantic import BaseModel, Field, ValidationError
 
 from data.settings import DatasetSettings, PreprocessSettings
+from models.backbone.settings import BackboneSettings
 from models.fsvae.presets import with_preset, without_preset_keys
 from models.fsvae.settings import ModelSettings, TrainSettings
-from models.shift_gcn.settings import BackboneSettings
 from models.text.settings import TextSettings
 from pipeline.messages.errors import ConfigError, OverrideError
 from pipeline.workspace.dotted_keys import flattened, nested, put

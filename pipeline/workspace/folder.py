@@ -100,7 +100,7 @@ class Workspace:
         return self.root / "features" / f"{phase}.h5"
 
     def backbone(self, phase: PhaseName) -> Path:
-        """Weights of one phase's Shift-GCN."""
+        """Weights of the backbone of one phase."""
         return self.root / "backbones" / f"{phase}.safetensors"
 
     def backbone_training(self, phase: PhaseName) -> Path:

@@ -19,6 +19,7 @@ from typing import Any, Self
 from data.errors import DataError
 from data.stores.files import ADVICE, FORMAT_VERSION, check_format_version, check_seal
 from pipeline.messages.errors import PipelineError
+from pipeline.workspace.config import Config
 from pipeline.workspace.tensor_store import read_tensor_record
 
 BACKBONE = "backbone_fingerprint"  # in the record of features/PHASE.h5: the weights that made it
@@ -72,7 +73,11 @@ class Provenance:
             raise PipelineError(f"the record of how the file was made is not whole ({error!r})") from error
 
     def changes_from(self, earlier: "Provenance") -> Iterator[str]:
-        """Why an output made by `earlier` is out of date, a phrase each, naming the setting or input."""
+        """Why an output made by `earlier` is out of date: one phrase for each setting or input that changed.
+
+        A setting that the earlier record lacks did not exist then, and counts as its default now. So a new setting
+        makes nothing stale, provided that its default does what the program did before.
+        """
         if (self.stage, self.stage_version) != (earlier.stage, earlier.stage_version):
             yield (
                 f"made by {earlier.stage} version {earlier.stage_version}, "
@@ -80,7 +85,7 @@ class Provenance:
             )
         mine = json.loads(json.dumps(dict(self.settings)))  # tuples become lists, as in a record read back
         for key in sorted(mine.keys() | earlier.settings.keys()):
-            before, now = earlier.settings.get(key), mine.get(key)
+            before, now = earlier.settings.get(key, _defaults().get(key)), mine.get(key)
             if before != now:
                 yield f"{key} changed from {json.dumps(before)} to {json.dumps(now)}"
         for name in sorted(self.inputs.keys() | earlier.inputs.keys()):
@@ -104,6 +109,11 @@ class Provenance:
                 f"{', '.join(changed)} changed while {self.stage} read it, so that no result was written; run the same "
                 "command again"
             )
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    return Config().flat()
 
 
 @cache

@@ -14,8 +14,8 @@ import numpy as np
 
 from data.splits import training_clips
 from data.stores.skeleton_store import SkeletonStore
+from models.backbone.training import TrainingClips, train_backbone
 from models.devices import make_accelerator
-from models.shift_gcn.training import TrainingClips, train_backbone
 from pipeline.stages.backbone import accuracy_line, batch_loader, epoch_line
 from pipeline.workspace.config import load_config
 from pipeline.workspace.folder import Workspace

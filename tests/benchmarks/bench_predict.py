@@ -23,7 +23,7 @@ from data.clip_name import ClipName
 from data.raw.sources import list_source
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore, SkeletonWriter
-from models.shift_gcn.features import clip_features
+from models.backbone.features import clip_features
 from pipeline.predict.recognizer import Recognizer
 from pipeline.predict.trained_run import TrainedRun, open_run
 from tests.shared.made_skeletons import full_clip, moving_clip

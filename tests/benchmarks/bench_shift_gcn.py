@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.shift_gcn.features import clip_features
-from models.shift_gcn.network import JOINTS, UNITS
+from models.backbone.features import clip_features
+from models.backbone.protocol import JOINTS
+from models.shift_gcn.network import UNITS
 from tests.shared.made_networks import literal_twin, lively_network, made_clips
 
 CLIPS = 32  # folding the network and an empty second body are shared by them

@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from data.errors import DataError
+from models.backbone.checkpoint import load_network, save_network
 from models.errors import ModelError
-from models.shift_gcn.checkpoint import load_network, save_network
 from models.shift_gcn.network import ShiftGCN
 from pipeline.messages.errors import PipelineError
 from pipeline.stages.given_backbone import given_backbone
@@ -34,7 +34,7 @@ GROWTH_BYTES = 300 << 20
 CHILD = """
 import sys
 from pathlib import Path
-from models.shift_gcn.checkpoint import load_network
+from models.backbone.checkpoint import load_network
 from tests.benchmarks.fuzz_readers import peak_bytes
 before = peak_bytes()
 for path in sys.argv[1:]:

@@ -68,7 +68,7 @@ def read_text(path: Path) -> object:
 
 def read_weights(path: Path) -> object:
     """A checkpoint, and the record of a .safetensors."""
-    from models.shift_gcn.checkpoint import load_network
+    from models.backbone.checkpoint import load_network
     from pipeline.workspace.provenance import read_record
 
     return (read_record(path) if path.suffix == ".safetensors" else None), load_network(path)

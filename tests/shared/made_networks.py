@@ -34,6 +34,15 @@ def literal_twin(network: ShiftGCN) -> LiteralShiftGCN:
     return twin.to(network.fc.weight.dtype).train(network.training)
 
 
+def published_state(network: ShiftGCN) -> dict[str, Tensor]:
+    """The state in the layout of the published files: with x offsets and index tables as parameters."""
+    state = {name: tensor.detach().clone() for name, tensor in literal_twin(network).state_dict().items()}
+    for name in state:
+        if name.endswith("xpos"):
+            state[name].uniform_(-1e-9, 1e-9)
+    return state
+
+
 def made_clips(clips: int, frames: int, two_bodies: int, seed: int = 0) -> Tensor:
     """Noise (B, 3, T, 25, 2), of which the first `two_bodies` clips have a second body."""
     made = torch.randn(clips, 3, frames, 25, 2, generator=torch.Generator().manual_seed(seed))

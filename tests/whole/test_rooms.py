@@ -36,6 +36,7 @@ ROOMS = (  # a room imports only rooms that stand below it
     "models/fsvae",
     "models/zero_shot",
     "models/shift_gcn",
+    "models/backbone",
     "models/text",
     "models",
     "data/published",

@@ -1,11 +1,12 @@
 from dataclasses import fields, replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from data.errors import DataError
-from data.stores.feature_store import FeatureSet, read_features, write_features
+from data.stores.feature_store import FeatureSet, Head, feature_width, read_features, read_head, write_features
 
 
 def made(num_clips: int = 5, num_actions: int = 3) -> FeatureSet:
@@ -26,10 +27,48 @@ def test_round_trip(tmp_path: Path) -> None:
     write_features(tmp_path / "features.h5", features, {})
     again = read_features(tmp_path / "features.h5")
     assert len(again) == 5
+    assert again.head is None
+    assert read_head(tmp_path / "features.h5") is None
     for field in fields(FeatureSet):
         before, after = getattr(features, field.name), getattr(again, field.name)
-        np.testing.assert_array_equal(before, after)
-        assert before.dtype.kind == after.dtype.kind
+        if field.name != "head":
+            np.testing.assert_array_equal(before, after)
+            assert before.dtype.kind == after.dtype.kind
+
+
+def made_head(num_actions: int = 3, width: int = 256) -> Head:
+    weight = np.random.default_rng(1).normal(size=(num_actions, width)).astype(np.float32)
+    return Head(weight, np.arange(num_actions, dtype=np.float32))
+
+
+def test_the_classifier_comes_back_and_can_be_read_alone(tmp_path: Path) -> None:
+    path, head = tmp_path / "features.h5", made_head()
+    write_features(path, replace(made(), head=head), {})
+    assert feature_width(path) == 256
+    for again in (read_features(path).head, read_head(path)):
+        assert again is not None
+        np.testing.assert_array_equal(again.weight, head.weight)
+        np.testing.assert_array_equal(again.bias, head.bias)
+    logits = head.logits(made().features)
+    np.testing.assert_allclose(logits, made().features @ head.weight.T + [0, 1, 2], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "head", [made_head(width=255), made_head(4), Head(made_head().weight, np.zeros(2, np.float32))]
+)
+def test_a_classifier_that_does_not_fit_is_refused(tmp_path: Path, head: Head) -> None:
+    write_features(tmp_path / "features.h5", replace(made(), head=head), {})
+    with pytest.raises(DataError, match="differ in length"):
+        read_features(tmp_path / "features.h5")
+
+
+def test_half_a_classifier_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "features.h5"
+    write_features(path, replace(made(), head=made_head()), {})
+    with h5py.File(path, "a") as file:
+        del file["head_bias"]
+    with pytest.raises(DataError, match="no dataset head_bias"):
+        read_head(path)
 
 
 def test_parts_that_do_not_fit_are_refused(tmp_path: Path) -> None:

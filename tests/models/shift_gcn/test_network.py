@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.shift_gcn.network import ShiftGCN, shift_rows
+from models.shift_gcn.layers import shift_rows
+from models.shift_gcn.network import ShiftGCN
 from tests.shared.literal_shift_gcn import LiteralSpatial
 from tests.shared.made_networks import literal_twin, lively_network, made_clips
 

@@ -1,34 +1,8 @@
-import pytest
 import torch
 
+from models.backbone.settings import BackboneSettings
 from models.shift_gcn.network import ShiftGCN
-from models.shift_gcn.recipe import learning_rate, normalise_offset_gradients, parameter_groups
-from models.shift_gcn.settings import BackboneSettings
-
-
-def test_published_schedule() -> None:
-    settings = BackboneSettings()
-    rates = [learning_rate(settings, epoch / settings.epochs) for epoch in range(settings.epochs)]
-    assert rates[0] == 0.1
-    assert [epoch for epoch in range(1, 140) if rates[epoch] != rates[epoch - 1]] == [60, 80, 100]
-    assert rates[-1] == pytest.approx(1e-4)
-
-
-@pytest.mark.parametrize("epochs", [1, 2, 5])
-def test_few_epochs_have_every_step_of_the_schedule(epochs: int) -> None:
-    settings = BackboneSettings(epochs=epochs)
-    rates = [learning_rate(settings, step / 140) for step in range(140)]
-    assert [step for step in range(1, 140) if rates[step] != rates[step - 1]] == [60, 80, 100]
-
-
-def test_one_cycle_rises_and_falls() -> None:
-    settings = BackboneSettings(schedule="one-cycle", learning_rate=0.2)
-    rates = [learning_rate(settings, step / 100) for step in range(101)]
-    assert rates[20] == max(rates) == pytest.approx(0.2)
-    assert rates[0] == pytest.approx(0.008)
-    assert rates[:21] == sorted(rates[:21])
-    assert rates[20:] == sorted(rates[20:], reverse=True)
-    assert rates[100] == pytest.approx(0)
+from models.shift_gcn.recipe import normalise_offset_gradients, parameter_groups
 
 
 def test_weight_decay_by_parameter() -> None:
@@ -56,3 +30,13 @@ def test_offset_gradients_become_steps() -> None:
     untouched = network.get_parameter("fc.weight").grad
     assert untouched is not None
     assert (untouched == -3).all()
+
+
+def test_the_network_takes_both_parts_of_the_recipe() -> None:
+    network = ShiftGCN(3)
+    assert len(network.parameter_groups()) == 3
+    offset = network.get_parameter("l1.tcn1.shift_in.ypos")
+    for setting, wanted in (("plain", 7.0), ("normalised", 0.01)):
+        offset.grad = torch.full_like(offset, 7.0)
+        network.after_backward(BackboneSettings.model_validate({"offset_gradient": setting}))
+        torch.testing.assert_close(offset.grad, torch.full_like(offset, wanted))

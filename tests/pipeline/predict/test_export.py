@@ -18,15 +18,18 @@ import pipeline.predict.export as export_module
 from data.joints import JOINT_NAMES
 from data.raw.skeleton_file import format_clip
 from data.stores.feature_store import read_features
+from models.onnx.graph import ModelParts
 from pipeline.cli.main import main
 from pipeline.exchange.export_features import export_features
 from pipeline.exchange.import_features import import_features
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import phase_and_clips, split_in_use
 from pipeline.phases.phase import PhaseClips
+from pipeline.predict.action_bank import ActionBank
 from pipeline.predict.clip_stream import clip_batches
 from pipeline.predict.export import Exported, export
 from pipeline.predict.recognizer import Answer, Recognizer
+from pipeline.predict.run_backbone import RunBackbone
 from pipeline.workspace.config import load_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import PHASES, Workspace
@@ -161,7 +164,13 @@ def test_a_graph_that_differs_is_not_written(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = export_module._parts
-    monkeypatch.setattr(export_module, "_parts", lambda *given: replace(made(*given), temperature=1.0))
+
+    def cooler(backbone: RunBackbone, bank: ActionBank) -> ModelParts:
+        parts = made(backbone, bank)
+        assert parts.gate is not None
+        return replace(parts, gate=replace(parts.gate, temperature=1.0))
+
+    monkeypatch.setattr(export_module, "_parts", cooler)
     with pytest.raises(PipelineError, match="differs from PyTorch by up to"):
         export(context_of(tiny_run.root), tmp_path / "model")
     assert not (tmp_path / "model").exists()

@@ -11,7 +11,7 @@ import pytest
 
 from data.stores.prediction_store import Predictions, Task
 from data.stores.text_store import read_text_features
-from models.shift_gcn.state import EpochReport
+from models.backbone.state import EpochReport
 from pipeline.report.class_accuracy import class_accuracy, nearest_texts
 from pipeline.report.confusion_matrix import confusion_plot
 from pipeline.report.figures import backbone_learning, learning

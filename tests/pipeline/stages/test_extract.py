@@ -15,8 +15,8 @@ from rich.console import Console
 from data.errors import DataError
 from data.stores import h5
 from data.stores.feature_store import read_features
+from models.backbone.checkpoint import load_network
 from models.errors import ModelError
-from models.shift_gcn.checkpoint import load_network
 from pipeline.messages.errors import PipelineError
 from pipeline.stages.table import stage_named
 from pipeline.workspace.config import load_config

@@ -14,9 +14,8 @@ from pipeline.messages.errors import PipelineError
 from pipeline.phases.phase import Phase
 from pipeline.stages.given_backbone import given_backbone
 from tests.conftest import TinyRun
-from tests.models.shift_gcn.test_checkpoint import published_state
 from tests.pipeline.stages.test_extract import EXTRACT, context_of, said
-from tests.shared.made_networks import lively_network
+from tests.shared.made_networks import lively_network, published_state
 
 
 @pytest.fixture
@@ -92,8 +91,10 @@ def test_published_weights_on_their_own_data(tiny: Path, name: str, classes: int
     assert "2 of the 2 unseen actions (A002, A005): results are transfer results" in given.warning(phase)
     logits = np.arange(2 * classes, dtype=np.float32).reshape(2, classes)
     nothing = np.zeros(2)
-    found = given.phase_logits(phase, np.zeros((2, 256), np.float32), logits, nothing.astype(int), nothing.astype(bool))
+    features = np.zeros((2, 256), np.float32)
+    found, head = given.of_phase(phase, features, logits, nothing.astype(int), nothing.astype(bool))
     np.testing.assert_array_equal(found, logits[:, [0, 2]])
+    np.testing.assert_array_equal(head.weight, given.network.fc.weight.detach()[[0, 2]])
 
 
 @pytest.mark.parametrize(("name", "classes"), [("ntu120", 60), ("ntu60", 20)])

@@ -11,7 +11,7 @@ from data.stores.files import FORMAT_VERSION
 from pipeline.messages.errors import PipelineError
 from pipeline.workspace.provenance import Provenance, package_versions, read_record
 
-MADE = Provenance("train", 1, {"train.alpha": 0.5, "train.seeds": (5,)}, {"text.h5": "aa", "features/val.h5": "bb"})
+MADE = Provenance("train", 1, {"train.alpha": 0.5, "train.seeds": (6,)}, {"text.h5": "aa", "features/val.h5": "bb"})
 
 
 def write(path: Path, record: dict[str, str]) -> None:
@@ -56,7 +56,8 @@ def test_a_newer_format_is_refused(tmp_path: Path, name: str) -> None:
             Provenance("train", 1, {**MADE.settings, "train.alpha": 1.0}, MADE.inputs),
             "train.alpha changed from 1.0 to 0.5",
         ),
-        (Provenance("train", 1, {"train.alpha": 0.5}, MADE.inputs), "train.seeds changed from null to [5]"),
+        (Provenance("train", 1, {"train.alpha": 0.5}, MADE.inputs), "train.seeds changed from [5] to [6]"),
+        (Provenance("train", 1, {**MADE.settings, "old": 1}, MADE.inputs), "old changed from 1 to null"),
         (Provenance("train", 1, MADE.settings, {**MADE.inputs, "text.h5": "cc"}), "text.h5 changed"),
         (Provenance("train", 1, MADE.settings, {"text.h5": "aa"}), "features/val.h5 is new"),
         (Provenance("train", 1, MADE.settings, {**MADE.inputs, "old": "x"}), "old is gone"),
@@ -68,6 +69,16 @@ def test_a_newer_format_is_refused(tmp_path: Path, name: str) -> None:
 )
 def test_changes_name_what_changed(earlier: Provenance, reason: str) -> None:
     assert list(MADE.changes_from(Provenance.from_record(earlier.record()))) == [reason]
+
+
+def test_a_setting_that_an_earlier_record_lacks_counts_as_its_default() -> None:
+    earlier = Provenance("train", 1, {"train.seeds": (6,)}, MADE.inputs)
+    assert list(MADE.changes_from(Provenance.from_record(earlier.record()))) == []
+    other = Provenance("train", 1, {"train.alpha": 0.1, "train.seeds": (6,), "no.setting": 1}, MADE.inputs)
+    assert list(other.changes_from(Provenance.from_record(earlier.record()))) == [
+        "no.setting changed from null to 1",
+        "train.alpha changed from 0.5 to 0.1",
+    ]
 
 
 def test_half_a_record_is_no_record() -> None:

@@ -1,9 +1,9 @@
-"""Augmentation of skeleton clips: turned, scaled, and a stretch of them shown. Off in the published recipe."""
+"""Augmentation of skeleton clips: rotation, scaling and cropping in time. The published recipe uses none."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.shift_gcn.settings import BackboneSettings
+from models.backbone.settings import BackboneSettings
 
 
 def augments(settings: BackboneSettings) -> bool:
@@ -14,10 +14,11 @@ def augments(settings: BackboneSettings) -> bool:
 def augment(
     clip: NDArray[np.float32], settings: BackboneSettings, generator: np.random.Generator
 ) -> NDArray[np.float32]:
-    """One clip (3, T, 25, M), changed at random; absent joints (zeros) stay absent, and the shape stays.
+    """One clip (3, T, 25, M), changed at random. The shape stays, and absent joints (zeros) stay absent.
 
-    Turned by up to `rotation_degrees` about each axis and scaled along each axis by up to 1 +- `scaling`, both about
-    the origin; then a stretch of at least `time_crop` of its frames is stretched back to T by linear interpolation.
+    The clip is turned about each axis by up to `rotation_degrees`, and scaled along each axis by a factor between
+    1 - `scaling` and 1 + `scaling`, both about the origin. Then a part of at least `time_crop` of its frames is
+    interpolated linearly to T frames.
     """
     turns = np.deg2rad(generator.uniform(-settings.rotation_degrees, settings.rotation_degrees, 3))
     scales = generator.uniform(1 - settings.scaling, 1 + settings.scaling, 3)
@@ -32,7 +33,7 @@ def augment(
 
 
 def rotation(turns_radians: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(3, 3): turn about x, then y, then z."""
+    """The matrix (3, 3) that turns about x, then y, then z."""
     matrix = np.eye(3)
     for axis, turn in enumerate(turns_radians):
         one, other = (axis + 1) % 3, (axis + 2) % 3
@@ -44,7 +45,7 @@ def rotation(turns_radians: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _at(clip: NDArray[np.float32], times: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The clip at `times` (T,), in frames. A joint that is absent in one of the two frames is taken from the nearer."""
+    """The clip interpolated at `times` (T,), in frames. A joint that one frame lacks is taken from the nearer frame."""
     earlier = np.minimum(times.astype(np.int64), clip.shape[1] - 1)
     later = np.minimum(earlier + 1, clip.shape[1] - 1)
     share = (times - earlier).astype(np.float32)[:, None, None]

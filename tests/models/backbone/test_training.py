@@ -8,11 +8,11 @@ import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
 
+from models.backbone.settings import BackboneSettings
+from models.backbone.state import TrainingState, best_epoch
+from models.backbone.training import TrainingClips, held_out_accuracy, train_backbone
 from models.errors import ModelError
 from models.shift_gcn.network import ShiftGCN
-from models.shift_gcn.settings import BackboneSettings
-from models.shift_gcn.state import TrainingState, best_epoch
-from models.shift_gcn.training import TrainingClips, held_out_accuracy, train_backbone
 
 SETTINGS = BackboneSettings(
     frames=4, epochs=3, batch_size=6, learning_rate=0.01, schedule="one-cycle", rotation_degrees=10, time_crop=0.9

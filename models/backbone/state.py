@@ -1,4 +1,4 @@
-"""How the training of a Shift-GCN stands after an epoch, and its form on disk: tensors by name, and text."""
+"""The state of a training after an epoch, and how it is stored: as tensors by name, and as text."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class EpochReport:
-    """How one epoch went. `top1`, `top5`, `per_class`: percent of the held-out clips, NaN where there are none."""
+    """The accuracies of one epoch. `top1`, `top5`, `per_class`: percent of the held-out clips, NaN without any."""
 
     epoch: int  # from 1
     loss: float  # mean over the training clips
@@ -33,7 +33,7 @@ def reports_to_text(reports: Sequence[EpochReport]) -> str:
 
 
 def reports_from_text(text: str) -> list[EpochReport]:
-    """What `reports_to_text` wrote."""
+    """The reports in a text of `reports_to_text`."""
     return [EpochReport(**{key: _map(value, _nan) for key, value in row.items()}) for row in json.loads(text)]
 
 
@@ -51,7 +51,7 @@ def _nan(value: float | None) -> float:
 
 @dataclass
 class TrainingState:
-    """All that training needs to go on after an epoch. The order of clips and the augmentation need no state."""
+    """All that a training needs to go on after an epoch. The order of clips and the augmentation need no state."""
 
     weights: dict[str, Tensor] = field(default_factory=dict)
     momentum: dict[str, Tensor] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class TrainingState:
 
     @classmethod
     def from_saved(cls, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> "TrainingState":
-        """What `tensors` and `metadata` were made of."""
+        """The state whose `tensors()` and `metadata()` these are."""
         state = cls(reports=reports_from_text(metadata["reports"]), scaler=json.loads(metadata["scaler"]))
         for name, tensor in tensors.items():
             part, _, rest = name.partition("/")

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.shift_gcn.augmentation import augment, augments, rotation
-from models.shift_gcn.settings import BackboneSettings
+from models.backbone.augmentation import augment, augments, rotation
+from models.backbone.settings import BackboneSettings
 
 
 def made_clip(frames: int = 20) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""Train a Shift-GCN on labelled clips, measured after every epoch on clips that it does not train on.
+"""Train a backbone on labelled clips, and measure it after every epoch on clips that it does not train on.
 
-What is drawn (order of clips, augmentation) depends on the seed, the epoch and the clip alone, so that training that
-was cut off continues as if it had not been, and processes agree without talking. Processes and devices are
-accelerate's: started by `accelerate launch`, every process takes its share of each batch, and batch statistics are
-those of its share.
+The order of clips and the augmentation are drawn from the seed, the epoch and the clip alone. So a training that was
+broken off goes on as if it had not been, and processes agree without messages. accelerate runs the processes and
+devices: started by `accelerate launch`, every process takes its share of each batch, and batch statistics are those of
+its share.
 """
 
 from collections.abc import Callable
@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from data.random_streams import BACKBONE_AUGMENTATION, BACKBONE_ORDER, BACKBONE_WEIGHTS
+from models.backbone.augmentation import augment, augments
+from models.backbone.features import LoadBatch, clip_features
+from models.backbone.networks import network_class
+from models.backbone.protocol import Backbone
+from models.backbone.recipe import MOMENTUM, learning_rate
+from models.backbone.settings import BackboneSettings
+from models.backbone.state import EpochReport, TrainingState, best_epoch
 from models.errors import ModelError
 from models.generators import torch_generator
-from models.shift_gcn.augmentation import augment, augments
-from models.shift_gcn.batch_norm import BodyBatchNorm
-from models.shift_gcn.features import LoadBatch, clip_features
-from models.shift_gcn.network import ShiftGCN
-from models.shift_gcn.recipe import MOMENTUM, learning_rate, normalise_offset_gradients, parameter_groups
-from models.shift_gcn.settings import BackboneSettings
-from models.shift_gcn.state import EpochReport, TrainingState, best_epoch
 
 SMALLEST_SHARE = 2  # clips of a batch that one process needs
 
@@ -50,11 +50,11 @@ def train_backbone(
     accelerator: Accelerator,
     state: TrainingState | None = None,
     after_epoch: Callable[[TrainingState], None] = lambda state: None,
-) -> tuple[ShiftGCN, list[EpochReport]]:
-    """Train a network from the start, or from `state`; `after_epoch` gets the state after each epoch.
+) -> tuple[Backbone, list[EpochReport]]:
+    """Train the network of `settings` from the start, or from `state`. `after_epoch` gets the state after each epoch.
 
-    Returns the network of the epoch that `settings.keep` says, on the accelerator's device, and all reports. Raises
-    ModelError when there are too few clips for the processes, or when the loss is no longer a number.
+    Returns all reports, and the network as it was after the epoch that `settings.keep` asks for, on the accelerator's
+    device. Raises ModelError when there are too few clips for the processes, or when the loss is no longer a number.
     """
     steps = max(1, len(clips.fit) // settings.batch_size)
     smallest = len(clips.fit) // steps
@@ -63,16 +63,14 @@ def train_backbone(
             f"batches of {smallest} clips are too small for {accelerator.num_processes} processes, which need "
             f"{SMALLEST_SHARE} each: raise backbone.batch_size, add training clips, or start fewer processes"
         )
-    network = ShiftGCN(clips.num_classes, torch_generator(BACKBONE_WEIGHTS.torch_seed(seed)))
-    optimiser = torch.optim.SGD(parameter_groups(network), momentum=MOMENTUM, nesterov=True)
-    for module in network.modules():
-        if isinstance(module, BodyBatchNorm):
-            module.mean_of_first_batches = settings.schedule == "one-cycle"  # which may end after a few dozen batches
+    generator = torch_generator(BACKBONE_WEIGHTS.torch_seed(seed))
+    network = network_class(settings.network).build(clips.num_classes, settings, generator)
+    optimiser = torch.optim.SGD(network.parameter_groups(), momentum=MOMENTUM, nesterov=True)
     trained, optimiser = accelerator.prepare(network, optimiser)
     state = state or TrainingState()
     _restore(network, optimiser, accelerator, state)
     for epoch in range(len(state.reports), settings.epochs):
-        loss, train_top1 = _train_epoch(trained, optimiser, accelerator, clips, settings, (seed, epoch), steps)
+        loss, train_top1 = _train_epoch(network, trained, optimiser, accelerator, clips, settings, (seed, epoch), steps)
         for buffer in network.buffers():  # running statistics differ between processes
             broadcast(buffer)
         scores = held_out_accuracy(network, clips, settings.batch_size, accelerator)
@@ -84,6 +82,7 @@ def train_backbone(
 
 
 def _train_epoch(
+    network: Backbone,
     trained: nn.Module,
     optimiser: Any,
     accelerator: Accelerator,
@@ -92,7 +91,10 @@ def _train_epoch(
     key: tuple[int, int],
     steps: int,
 ) -> tuple[float, float]:
-    """One pass over the clips, drawn by `key` = (seed, epoch). Returns the mean loss and top-1 accuracy in percent."""
+    """One pass over the clips, drawn by `key` = (seed, epoch). Returns the mean loss and top-1 accuracy in percent.
+
+    `trained` is `network` as accelerate wraps it.
+    """
     trained.train()
     order = BACKBONE_ORDER.generator(*key).permutation(len(clips.fit))
     totals = torch.zeros(2, device=accelerator.device)
@@ -114,18 +116,17 @@ def _train_epoch(
             )
         # Processes' gradients are averaged; this makes the average that of the loss over the whole batch.
         accelerator.backward(loss * (accelerator.num_processes / len(batch)))
-        _step(trained, optimiser, accelerator, settings)
+        _step(network, optimiser, accelerator, settings)
         totals += torch.stack((loss.detach(), (logits.detach().argmax(1) == target).sum()))
     loss_sum, hits = accelerator.reduce(totals, "sum").tolist()
     return loss_sum / len(order), 100 * hits / len(order)
 
 
-def _step(trained: nn.Module, optimiser: Any, accelerator: Accelerator, settings: BackboneSettings) -> None:
-    accelerator.unscale_gradients(optimiser)  # of fp16; otherwise does nothing
-    if settings.offset_gradient == "normalised":
-        normalise_offset_gradients(trained)
+def _step(network: Backbone, optimiser: Any, accelerator: Accelerator, settings: BackboneSettings) -> None:
+    accelerator.unscale_gradients(optimiser)  # does nothing without fp16
+    network.after_backward(settings)
     if settings.clip_gradient > 0:
-        nn.utils.clip_grad_norm_(trained.parameters(), settings.clip_gradient)
+        nn.utils.clip_grad_norm_(network.parameters(), settings.clip_gradient)
     optimiser.step()
     optimiser.zero_grad()
 
@@ -133,7 +134,7 @@ def _step(trained: nn.Module, optimiser: Any, accelerator: Accelerator, settings
 def _training_batch(
     clips: TrainingClips, places: NDArray[np.int64], settings: BackboneSettings, key: tuple[int, int]
 ) -> NDArray[np.float32]:
-    """The clips at `places` of `clips.fit`, augmented as `settings` say; each clip has a generator of its own."""
+    """The clips at `places` of `clips.fit`, augmented as `settings` say. Each clip has its own generator."""
     batch = clips.load_batch(clips.fit[places])
     if not augments(settings):
         return batch
@@ -142,28 +143,28 @@ def _training_batch(
 
 
 def held_out_accuracy(
-    network: ShiftGCN, clips: TrainingClips, batch_size: int, accelerator: Accelerator
+    network: Backbone, clips: TrainingClips, batch_size: int, accelerator: Accelerator
 ) -> tuple[float, float, tuple[float, ...]]:
-    """Top-1, top-5 and top-1 by class on the held-out clips, in percent; NaN where there is none.
+    """Top-1, top-5 and top-1 by class on the held-out clips, in percent; NaN where there are no clips.
 
     Every process measures its share of the clips, and all get the same result.
     """
     mine = slice(accelerator.process_index, None, accelerator.num_processes)
-    wanted = clips.held_out_class[mine]
+    target = clips.held_out_class[mine]
     _, logits = clip_features(network, clips.held_out[mine], clips.load_batch, batch_size)
-    ranked = (-logits).argsort(1, kind="stable")[:, :5] == wanted[:, None]
+    ranked = (-logits).argsort(1, kind="stable")[:, :5] == target[:, None]
     tally = np.zeros((3, clips.num_classes), np.float32)  # clips, first places, places among the first five
-    for row, counted in zip(tally, (np.ones(len(wanted)), ranked[:, 0], ranked.any(1)), strict=True):
-        np.add.at(row, wanted, counted)
+    for row, counted in zip(tally, (np.ones(len(target)), ranked[:, 0], ranked.any(1)), strict=True):
+        np.add.at(row, target, counted)
     total, first, five = accelerator.reduce(torch.from_numpy(tally).to(accelerator.device), "sum").cpu().double()
     per_class = (100 * first / total).tolist()  # 0 / 0 is NaN
     return (100 * first.sum() / total.sum()).item(), (100 * five.sum() / total.sum()).item(), tuple(per_class)
 
 
 def _record(
-    network: ShiftGCN, optimiser: Any, accelerator: Accelerator, state: TrainingState, settings: BackboneSettings
+    network: Backbone, optimiser: Any, accelerator: Accelerator, state: TrainingState, settings: BackboneSettings
 ) -> None:
-    """Put the present weights and the optimiser's momentum into `state`, copied to memory."""
+    """Copy the present weights and the optimiser's momentum into `state`, in main memory."""
     state.weights = _copies(network.state_dict())
     state.momentum = _copies(
         {
@@ -182,8 +183,8 @@ def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
 
 
-def _restore(network: ShiftGCN, optimiser: Any, accelerator: Accelerator, state: TrainingState) -> None:
-    """Undo `_record`; a state without epochs changes nothing."""
+def _restore(network: Backbone, optimiser: Any, accelerator: Accelerator, state: TrainingState) -> None:
+    """Take weights and momentum from `state`, as `_record` put them there. A state without epochs changes nothing."""
     if not state.reports:
         return
     network.load_state_dict(state.weights)

@@ -6,32 +6,13 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from models.backbone.checkpoint import load_network, network_fingerprint, save_network
+from models.backbone.networks import NETWORKS
+from models.backbone.settings import BackboneSettings
 from models.errors import ModelError
-from models.shift_gcn.checkpoint import load_network, save_network
 from models.shift_gcn.network import ShiftGCN
-from tests.shared.made_networks import literal_twin, lively_network, made_clips
-
-
-def published_state(network: ShiftGCN) -> dict[str, Tensor]:
-    """The state in the layout of the published files: with x offsets and index tables as parameters."""
-    state = {name: tensor.detach().clone() for name, tensor in literal_twin(network).state_dict().items()}
-    for name in state:
-        if name.endswith("xpos"):
-            state[name].uniform_(-1e-9, 1e-9)
-    return state
-
-
-@pytest.mark.parametrize("classes", [60, 120])
-@pytest.mark.parametrize("prefix", ["", "module."])
-def test_published_files_load_and_compute_the_same(tmp_path: Path, classes: int, prefix: str) -> None:
-    network = lively_network(classes).eval()
-    path = tmp_path / "ntu_ShiftGCN_joint_xsub.pt"
-    torch.save({prefix + name: tensor for name, tensor in published_state(network).items()}, path)
-    loaded = load_network(path)
-    assert not loaded.training
-    clips = made_clips(2, 9, 1)
-    with torch.no_grad():
-        torch.testing.assert_close(loaded(clips), literal_twin(network)(clips), rtol=1e-4, atol=1e-4)
+from tests.shared.made_networks import lively_network, published_state
+from tests.shared.small_backbone import JointMLP
 
 
 def test_own_files_load(tmp_path: Path) -> None:
@@ -45,6 +26,22 @@ def test_own_files_load(tmp_path: Path) -> None:
         assert re.fullmatch("[0-9a-f]{64}", file.metadata()["fingerprint"])
 
 
+def test_a_file_is_read_as_the_network_that_the_settings_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NETWORKS, "joint-mlp", "tests.shared.small_backbone:JointMLP")
+    settings = BackboneSettings(network="joint-mlp")
+    network = JointMLP(3, torch.Generator().manual_seed(0))
+    path = tmp_path / "test.safetensors"
+    save_network(path, network, {})
+    loaded = load_network(path, settings)
+    assert isinstance(loaded, JointMLP)
+    assert network_fingerprint(loaded) == network_fingerprint(network)
+    with pytest.raises(ModelError, match=r"fc.weight \(classes, 256\), so it is no Shift-GCN checkpoint"):
+        load_network(path)
+    save_network(path, lively_network(3), {})
+    with pytest.raises(ModelError, match=r"fc.weight \(classes, 24\), so it is no joint MLP checkpoint"):
+        load_network(path, settings)
+
+
 def faulty(state: dict[str, Tensor], fault: str) -> object:
     if fault == "missing":
         del state["l3.tcn1.bn.weight"]
@@ -54,10 +51,6 @@ def faulty(state: dict[str, Tensor], fault: str) -> object:
         state["l2.gcn1.Linear_weight"] = torch.zeros(64, 32)
     elif fault == "no classifier":
         del state["fc.weight"]
-    elif fault == "x offset":
-        state["l4.tcn1.shift_in.xpos"][3] = 0.5
-    elif fault == "index":
-        state["l4.gcn1.shift_out"] = state["l4.gcn1.shift_out"].flip(0)
     elif fault == "tensor":
         return state["fc.weight"]
     elif fault == "object":
@@ -72,8 +65,6 @@ def faulty(state: dict[str, Tensor], fault: str) -> object:
         ("extra", "unknown: l11.gcn1.Linear_bias"),
         ("shape", r"l2.gcn1.Linear_weight is \(64, 32\) instead of \(64, 64\)"),
         ("no classifier", "has no classifier fc.weight"),
-        ("x offset", "l4.tcn1.shift_in.xpos reaches 0.5"),
-        ("index", "l4.gcn1.shift_out is another spatial shift"),
         ("tensor", "holds a Tensor, not tensors by name"),
         ("object", "can't be read as a checkpoint"),
     ],

@@ -1,14 +1,17 @@
-"""Settings of the Shift-GCN: the table [backbone] of config.toml. The defaults are the published recipe."""
+"""Settings of the backbone: the table [backbone] of config.toml. The defaults are Shift-GCN's published recipe."""
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
+
+from models.backbone.networks import NETWORKS
 
 
 class BackboneSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
-    """The network that turns a clip into a 256-d feature, and how it is trained."""
+    """The network that turns a clip into a feature, and how it is trained."""
 
-    weights: str = Field("", description='a Shift-GCN checkpoint, used frozen for both phases; "" = train one a phase')
+    network: str = Field("shift-gcn", description=f"which network: {', '.join(NETWORKS)}")
+    weights: str = Field("", description='a checkpoint of it, used frozen for both phases; "" = train one a phase')
     frames: int = Field(300, ge=4, description="clips are looped, or sampled down, to this length")
     epochs: int = Field(140, ge=1, description="passes over the training clips")
     batch_size: int = Field(64, ge=2, description="clips a step, over all processes")
@@ -18,7 +21,8 @@ class BackboneSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=Fal
         description="steps: x0.1 after 60, 80 and 100 of 140 epochs; one-cycle: warm-up and cosine, for few epochs",
     )
     offset_gradient: Literal["normalised", "plain"] = Field(
-        "normalised", description="of the temporal offsets: its sign times 0.01 as released, or as it is"
+        "normalised",
+        description="shift-gcn: gradient of the temporal offsets, its sign times 0.01 as released, or plain",
     )
     clip_gradient: float = Field(0.0, ge=0, description="largest norm of the gradient; 0 = any")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
@@ -30,3 +34,10 @@ class BackboneSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=Fal
     )
     keep: Literal["best", "last"] = Field("best", description="weights of the epoch that does best on held-out clips")
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="of training; bf16 and fp16 need a GPU")
+
+    @field_validator("network")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in NETWORKS:
+            raise ValueError(f"no network is called that; there is {', '.join(NETWORKS)}")
+        return name

@@ -1,11 +1,9 @@
-"""Shift-GCN weights on disk: safetensors, and the published PyTorch files (read only, without pickle).
+"""Weights of a backbone on disk: .safetensors files, and PyTorch files, which are read without running their pickle.
 
-Both hold one tensor a parameter under the same names. The published files also hold index tables and x offsets,
-which are fixed in this implementation and are checked and left out.
+Both hold one tensor for each name of the network's state.
 """
 
 import pickle
-import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,60 +11,68 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from data.random_streams import REPLACED_WEIGHTS
+from models.backbone.networks import network_class
+from models.backbone.protocol import BODIES, JOINTS, Backbone
+from models.backbone.settings import BackboneSettings
 from models.errors import ModelError
-from models.shift_gcn.network import FEATURES, JOINTS, ShiftGCN, shift_rows
+from models.generators import torch_generator
 from models.tensor_file import fingerprint, read_record, read_tensors, write_tensors
 
-LARGEST_X_OFFSET = 1e-6
-WANTED = "backbone.weights takes a published Shift-GCN .pt or a .safetensors"
-OWN_KEYS = {"format_version", "fingerprint", "stage"}  # of the metadata that `save_network` is given and writes
-_X_OFFSET = re.compile(r"l\d+\.tcn1\.shift_(in|out)\.xpos")
-_ROWS = re.compile(r"l\d+\.gcn1\.shift_(in|out)")
+OWN_KEYS = {"format_version", "fingerprint", "stage"}  # metadata that every file of `save_network` has
+WANTED = "backbone.weights takes a .pt or .safetensors file of weights"
 
 
-def save_network(path: Path, network: ShiftGCN, metadata: Mapping[str, str]) -> None:
+def save_network(path: Path, network: Backbone, metadata: Mapping[str, str]) -> None:
     """Write the weights and `metadata`, with the fingerprint of the weights, to `path`."""
     write_tensors(path, _tensors_of(network), metadata)
 
 
-def network_fingerprint(network: ShiftGCN) -> str:
+def network_fingerprint(network: Backbone) -> str:
     """The fingerprint of the weights, as `save_network` writes it."""
     return fingerprint(_tensors_of(network))
 
 
-def _tensors_of(network: ShiftGCN) -> dict[str, Tensor]:
+def _tensors_of(network: Backbone) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
 
 
 def is_own(path: Path) -> bool:
-    """Whether `path` is a .safetensors that says how it was made, or did; others are weights and nothing else."""
+    """Whether this program wrote `path`: a .safetensors with at least a part of a record. Others hold only weights."""
     return path.suffix == ".safetensors" and not OWN_KEYS.isdisjoint(read_record(path))
 
 
-def load_network(path: Path) -> ShiftGCN:
-    """The network in `path`: a .safetensors or a published checkpoint, with any number of classes.
+def load_network(path: Path, settings: BackboneSettings | None = None) -> Backbone:
+    """The network in `path`, a .safetensors or .pt file. `settings` say which network it is; default: Shift-GCN.
 
-    Raises ModelError when the file is no checkpoint, or tensors are missing, unknown, or of another shape.
+    It has as many classes as the file says. Raises ModelError when the file is no checkpoint, or when tensors are
+    missing, unknown, or of another shape.
     """
+    settings = settings or BackboneSettings()
+    kind = network_class(settings.network)
     tensors = read_checkpoint(path)
     classifier = tensors.get("fc.weight")
-    if classifier is None or classifier.ndim != 2 or classifier.shape[1] != FEATURES or not len(classifier):
-        raise ModelError(f"{path}: has no classifier fc.weight (classes, {FEATURES}), so it is no Shift-GCN checkpoint")
-    network = ShiftGCN(len(classifier))
+    width = kind.build(1, settings, torch_generator(REPLACED_WEIGHTS.torch_seed())).num_features
+    if classifier is None or classifier.ndim != 2 or classifier.shape[1] != width or not len(classifier):
+        raise ModelError(
+            f"{path}: has no classifier fc.weight (classes, {width}), so it is no {kind.title} checkpoint; "
+            f'backbone.network = "{settings.network}" wants one'
+        )
+    network = kind.build(len(classifier), settings, torch_generator(REPLACED_WEIGHTS.torch_seed()))
     expected = network.state_dict()
-    tensors = _without_constants(path, tensors)
-    _check(path, tensors, expected)
+    tensors = dict(kind.state_from_file(path, tensors))
+    _require_fitting(path, tensors, expected, kind.title)
     network.load_state_dict({name: tensors.get(name, tensor) for name, tensor in expected.items()})
     return network.eval()
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors or PyTorch file by name, a `module.` in front taken off.
+    """The tensors of a .safetensors or PyTorch file by name; a leading `module.` is taken off the names.
 
-    Nothing in the file is run, and no tensor is larger than the file. Raises ModelError.
+    No code in the file is run, and no tensor takes more memory than the file has bytes. Raises ModelError.
     """
     if not path.is_file():
-        raise ModelError(f"{path}: no such file; backbone.weights names a Shift-GCN checkpoint (.pt or .safetensors)")
+        raise ModelError(f"{path}: no such file; backbone.weights names a checkpoint (.pt or .safetensors)")
     if path.suffix == ".safetensors":
         try:
             return {name.removeprefix("module."): tensor for name, tensor in read_tensors(path).items()}
@@ -74,26 +80,26 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             raise ModelError(f"{error}, so it can't be read as a checkpoint of weights; {WANTED}") from error
     try:
         _require_unpacked(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        stored = torch.load(path, map_location="cpu", weights_only=True)
     except ModelError:
         raise
     except Exception as error:  # a broken pickle can lead PyTorch's reader to any error
         reason = "it holds more than tensors, which is not run" if isinstance(error, pickle.UnpicklingError) else error
         reason = str(reason).splitlines()[0] if str(reason) else type(error).__name__
         raise ModelError(f"{path}: can't be read as a checkpoint of weights ({reason}); {WANTED}") from error
-    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
-        found = found["state_dict"]
-    if not isinstance(found, Mapping) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
-        raise ModelError(f"{path}: holds a {type(found).__name__}, not tensors by name, so it is no checkpoint")
-    tensors = {str(name).removeprefix("module."): tensor for name, tensor in found.items()}
+    if isinstance(stored, Mapping) and isinstance(stored.get("state_dict"), Mapping):
+        stored = stored["state_dict"]
+    if not isinstance(stored, Mapping) or not all(isinstance(tensor, Tensor) for tensor in stored.values()):
+        raise ModelError(f"{path}: holds a {type(stored).__name__}, not tensors by name, so it is no checkpoint")
+    tensors = {str(name).removeprefix("module."): tensor for name, tensor in stored.items()}
     _require_plain(path, tensors)
     return tensors
 
 
 def _require_unpacked(path: Path) -> None:
-    """Raise ModelError when `path` is an archive whose members take more bytes than it has, as PyTorch writes none."""
+    """Raise ModelError when `path` is a compressed archive. PyTorch never compresses; zeros could fill memory."""
     if not zipfile.is_zipfile(path):
-        return  # an older PyTorch file, or none
+        return  # a file of an older PyTorch, or no PyTorch file
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
     declared, whole = sum(member.file_size for member in members), path.stat().st_size
@@ -105,7 +111,7 @@ def _require_unpacked(path: Path) -> None:
 
 
 def _require_plain(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Raise ModelError when a tensor is none of numbers in the file: expanded from a few, sparse, complex, ..."""
+    """Raise ModelError unless every tensor is an ordinary array whose numbers all stand in the file."""
     whole = path.stat().st_size
     for name, tensor in tensors.items():
         plain = tensor.layout is torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
@@ -117,24 +123,8 @@ def _require_plain(path: Path, tensors: Mapping[str, Tensor]) -> None:
             )
 
 
-def _without_constants(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`tensors` without those that this network has no parameter for, after checking that they say what it does."""
-    kept = {}
-    for name, tensor in tensors.items():
-        if _X_OFFSET.fullmatch(name):
-            reached = float(tensor.double().abs().max()) if tensor.numel() else 0.0
-            if not reached <= LARGEST_X_OFFSET:
-                raise ModelError(f"{path}: {name} reaches {reached:.3g}; only x offsets of 0 are supported")
-        elif _ROWS.fullmatch(name):
-            rows = shift_rows(max(1, tensor.numel() // JOINTS))
-            if not torch.equal(tensor.cpu().long(), rows if name.endswith("in") else rows.argsort()):
-                raise ModelError(f"{path}: {name} is another spatial shift than Shift-GCN's non-local one")
-        else:
-            kept[name] = tensor
-    return kept
-
-
-def _check(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+def _require_fitting(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], title: str) -> None:
+    """Raise ModelError that lists how `tensors` differ from the state `expected` of the network `title`."""
     missing = [name for name in expected if name not in tensors and not name.endswith("num_batches_tracked")]
     extra = [name for name in tensors if name not in expected]
     shapes = [
@@ -153,4 +143,4 @@ def _check(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Ten
         if names
     ]
     if faults:
-        raise ModelError(f"{path}: is no joint-stream Shift-GCN of 25 joints and 2 bodies; {'; '.join(faults)}")
+        raise ModelError(f"{path}: is no {title} for clips of {JOINTS} joints and {BODIES} bodies; {'; '.join(faults)}")

@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from models.shift_gcn.state import EpochReport, TrainingState, best_epoch, reports_from_text, reports_to_text
+from models.backbone.state import EpochReport, TrainingState, best_epoch, reports_from_text, reports_to_text
 
 
 def report(epoch: int, top1: float) -> EpochReport:
