@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
+from data.phase_names import PHASES, PhaseName
 from data.splits import Split, resolve_split
 from data.stores.feature_store import FeatureSet, read_features
 from data.stores.text_store import read_text_features
 from pipeline.phases.phase import Phase, PhaseClips, missing, phase_clips, phase_of
 from pipeline.workspace.config import Config
 from pipeline.workspace.context import Context
-from pipeline.workspace.folder import PHASES, PhaseName
 
 
 def split_in_use(config: Config, phases: dict[PhaseName, FeatureSet]) -> Split:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
+from data.phase_names import PhaseName
 from data.splits import Split, action_label
 from data.stores.feature_store import FeatureSet
-from pipeline.workspace.folder import PhaseName
 
 Mask = NDArray[np.bool_]
 

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from data.stores.files import replacing
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.messages.errors import PipelineError
-from pipeline.predict.action_bank import ActionBank, Mode, make_bank
+from pipeline.predict.action_bank import ActionBank, make_bank
 from pipeline.predict.model_description import description
+from pipeline.predict.modes import Mode
 from pipeline.predict.predict import given_actions
 from pipeline.predict.run_backbone import Backbone
 from pipeline.predict.trained_run import open_run

@@ -15,9 +15,9 @@ from rich.table import Table
 from descriptions.errors import DescriptionError
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError, WrongUsage, printable
-from pipeline.predict.action_bank import Mode
 from pipeline.predict.clip_stream import Unread
 from pipeline.predict.free_text import GivenAction, parse_given, read_given, used_levels
+from pipeline.predict.modes import Mode
 from pipeline.predict.recognizer import Answer, Ranked, Recognizer
 from pipeline.predict.trained_run import TrainedRun, open_run
 from pipeline.workspace.context import Context

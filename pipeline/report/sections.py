@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import DataError
+from data.phase_names import PHASES
 from pipeline.phases.features_and_texts import text_matrix
 from pipeline.report.data import Missing, Predictions, RunData, attempt
 from pipeline.report.figures import accuracy_against_texts, backbone_learning, confusion, gains, learning
@@ -18,7 +19,6 @@ from pipeline.report.model import latent_map, read_gains
 from pipeline.report.plot import Plot
 from pipeline.report.tables import class_table, commands, descriptions, missing_texts, most_confused
 from pipeline.stages.result_tables import Table
-from pipeline.workspace.folder import PHASES
 from pipeline.workspace.provenance import read_record
 
 

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from data.phase_names import PhaseName
 from data.splits import Split
 from data.stores.feature_store import FeatureSet
 from pipeline.phases.held_out import at_chance
 from pipeline.phases.phase import Phase, missing, phase_clips, phase_of
-from pipeline.workspace.folder import PhaseName
 from pipeline.workspace.provenance import IMPORT, Provenance
 
 LOOKS_AT_TEST_CLIPS = (

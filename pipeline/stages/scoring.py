@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from data.phase_names import PHASES, PhaseName
 from data.random_streams import REPLACED_WEIGHTS, UNSEEN_CLASSIFIER
 from models.fsvae.model import FSVAE
 from models.fsvae.settings import ModelSettings
@@ -27,7 +28,6 @@ from models.generators import torch_generator
 from models.zero_shot.gate import Bools, Floats, Gate, best_threshold, fitted_clips, gate_features, route, softmax
 from models.zero_shot.metrics import Actions, harmonic_mean, per_class, top1
 from pipeline.workspace.evaluate_settings import EvaluateSettings, Rule, Way
-from pipeline.workspace.folder import PHASES, PhaseName
 
 TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # tried on the val phase
 

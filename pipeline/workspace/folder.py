@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
-PhaseName = Literal["test", "val"]
-PHASES: tuple[PhaseName, ...] = get_args(PhaseName)
+from data.phase_names import PhaseName
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.errors import DataError
+from data.phase_names import PhaseName
 from data.stores.files import ADVICE, replacing, sealed
 from models import tensor_file
 from models.errors import ModelError
-from pipeline.workspace.folder import PhaseName
 
 if TYPE_CHECKING:
     from torch import Tensor
