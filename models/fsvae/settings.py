@@ -30,6 +30,9 @@ class ModelSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False)
     preset: Literal["default", "paper", "released"] = Field(
         "default", description="values for the keys of model, train and evaluate that are not set by themselves"
     )
+    aligner: Literal["fsvae", "ridge"] = Field(
+        "fsvae", description="fsvae, or ridge: a closed form without training, for comparison"
+    )
     latent: int = Field(100, ge=1, description="dimensions of the shared latent space")
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (), description="widths of the hidden layers of encoders and decoders"

@@ -1,12 +1,12 @@
 """The actions that a clip may be given, with all that decides between them: both classifiers and the gate.
 
 gzsl   all actions: the gate decides between the seen actions, of which the backbone's classifier names one, and the
-       others, of which the unseen classifier does
+       others, of which the aligner's scorer does
 zsl    the actions that no one trained on: the run's unseen ones, and those given in words
 given  those given in words alone
 
-A bank without given actions decides as evaluate did: by the unseen classifier and the gate in predictions.h5. With
-given actions the unseen classifier is fitted to their texts beside those of the unseen ones; the gate stays as it is.
+A bank without given actions decides as evaluate did: by the scorer and the gate in predictions.h5. With given actions,
+a scorer is fitted to their texts beside those of the unseen ones; the gate stays as it is.
 Letters: N clips, S seen actions, U actions known by their texts, A both or the latter, D features.
 """
 
@@ -18,9 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.phase_names import PHASES
-from data.random_streams import REPLACED_WEIGHTS
 from data.splits import action_label
-from data.stores import h5
+from data.stores.prediction_store import Decision, read_decision
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import text_matrix
 from pipeline.predict.free_text import GivenAction, encode_given, require_distinct
@@ -28,8 +27,7 @@ from pipeline.predict.modes import MODES, Mode
 from pipeline.predict.trained_run import TrainedRun
 
 if TYPE_CHECKING:
-    from models.fsvae.model import FSVAE
-    from models.fsvae.unseen_classifier import UnseenClassifier
+    from models.aligners.protocol import Scorer
     from models.zero_shot.gate import Gate
 
 Kind = Literal["seen", "unseen", "given"]
@@ -57,12 +55,11 @@ class BankGate:
 
 @dataclass(frozen=True)
 class ActionBank:
-    """`actions`: the S seen ones (only with a gate), then the U known by text. `model` encodes skeletons."""
+    """`actions`: the S seen ones (only with a gate), then the U known by text, which `scorer` tells apart."""
 
     mode: Mode
     actions: tuple[BankAction, ...]
-    model: "FSVAE"
-    classifier: "UnseenClassifier"
+    scorer: "Scorer"
     gate: BankGate | None  # under gzsl only
 
     @property
@@ -86,13 +83,9 @@ class ActionBank:
 
     def by_side(self, features: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[Floats, Floats | None]:
         """Before the gate has decided: probabilities of the actions known by text (N, U), and the gate's (N,)."""
-        import torch
-
         from models.zero_shot.gate import gate_features, softmax
 
-        with torch.no_grad():
-            latents, _ = self.model.encode_skeletons(torch.from_numpy(features))  # (N, Z)
-            by_text = self.classifier.probabilities(latents).double().numpy()  # (N, U)
+        by_text = self.scorer.probabilities(features)  # (N, U)
         if self.gate is None:
             return by_text, None
         seen = softmax(logits, self.gate.temperature)  # (N, S)
@@ -118,54 +111,31 @@ def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction]
         )
     texts = [text_matrix(run.context, run.config.text.levels, unseen)] if unseen else []
     texts += [encode_given(run.context, given)] if given else []
-    model, classifier = _classifier(run, np.concatenate(texts), fit=bool(given))
+    decision = read_decision(run.context.run.predictions, run.seed, run.selection)
+    scorer = _scorer(run, np.concatenate(texts), None if given else decision)
     seen = [BankAction(action_label(action), run.labels[action], "seen") for action in run.split.seen]
     if mode != "gzsl":
-        return ActionBank(mode, tuple(by_text), model, classifier, None)
-    return ActionBank(mode, (*seen, *by_text), model, classifier, _stored_gate(run))
+        return ActionBank(mode, tuple(by_text), scorer, None)
+    return ActionBank(mode, (*seen, *by_text), scorer, _stored_gate(run, decision))
 
 
-def _classifier(run: TrainedRun, texts: NDArray[np.float32], fit: bool) -> "tuple[FSVAE, UnseenClassifier]":
-    """The model of the chosen cycle, and the unseen classifier for `texts` (U, D_t): fitted, or the stored one."""
-    import torch
-
-    from models.fsvae.model import FSVAE
-    from models.fsvae.unseen_classifier import UnseenClassifier
-    from models.generators import torch_generator
-    from models.shift_gcn.network import FEATURES
+def _scorer(run: TrainedRun, texts: NDArray[np.float32], decision: Decision | None) -> "Scorer":
+    """The run's scorer for `texts` (U, D_t): as `decision` keeps it, or without one fitted to them."""
+    from models.aligners.registry import make_aligner
     from pipeline.workspace.tensor_store import read_state, require_as_written
 
-    require_as_written(run.context.run.model)
-    state = read_state(run.context.run.model, run.seed, "test", run.cycle)
-    settings = run.config.evaluate
-    if fit:
-        from pipeline.stages.scoring import fit_text_classifier
-
-        entropy = (run.seed, PHASES.index("test"), run.cycle)
-        return fit_text_classifier(texts, FEATURES, state, run.config.model, settings, entropy)
-    model = FSVAE(FEATURES, texts.shape[1], run.config.model, torch_generator(REPLACED_WEIGHTS.torch_seed()))
-    model.load_state_dict(state, strict=False)
-    classifier = UnseenClassifier(
-        run.config.model.latent, len(texts), settings.classifier, torch_generator(REPLACED_WEIGHTS.torch_seed())
-    )
-    with h5.reading(run.context.run.predictions) as file:
-        stored = {
-            part: torch.from_numpy(h5.read_array(file, f"{run.seed}/{run.selection}/classifier_{part}"))
-            for part in ("weight", "bias")
-        }
-        h5.require_as_written(file)
-    classifier.layer.load_state_dict(stored)
-    return model, classifier
+    config, model = run.config, run.context.run.model
+    require_as_written(model)
+    state = read_state(model, run.seed, "test", run.cycle)
+    entropy = (run.seed, PHASES.index("test"), run.cycle)
+    aligner = make_aligner(config.model, config.train, config.evaluate.classifier)
+    return aligner.scorer(state, texts, entropy, None if decision is None else decision.scorer)
 
 
-def _stored_gate(run: TrainedRun) -> BankGate:
+def _stored_gate(run: TrainedRun, decision: Decision) -> BankGate:
     """The gate that evaluate fitted on the val phase."""
     from models.zero_shot.gate import Gate
 
-    name = f"{run.seed}/{run.selection}"
-    with h5.reading(run.context.run.predictions) as file:
-        gate = Gate(h5.read_array(file, f"{name}/gate_weights"), float(h5.read_attribute(file, name, "gate_bias")))
-        top = int(h5.read_attribute(file, name, "gate_top"))
-        h5.require_as_written(file)
     settings = run.config.evaluate.gate
-    return BankGate(gate, top, settings.temperature, settings.threshold)
+    gate = Gate(decision.gate_weights, decision.gate_bias)
+    return BankGate(gate, decision.gate_top, settings.temperature, settings.threshold)

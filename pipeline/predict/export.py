@@ -95,15 +95,17 @@ def require_onnx() -> None:
 
 
 def _parts(backbone: Backbone, bank: ActionBank) -> "ModelParts":
+    from models.aligners.fsvae import FSVAEScorer
     from models.onnx.graph import ModelParts
 
-    gate = bank.gate
+    gate, scorer = bank.gate, bank.scorer
+    assert isinstance(scorer, FSVAEScorer)
     return ModelParts(
         network=backbone.network,
         seen_weight=backbone.weight,
         seen_bias=backbone.bias,
-        fsvae=bank.model,
-        classifier=bank.classifier,
+        fsvae=scorer.model,
+        classifier=scorer.classifier,
         gate=None if gate is None else gate.gate,
         top=0 if gate is None else gate.top,
         temperature=1.0 if gate is None else gate.temperature,

@@ -2,7 +2,6 @@
 
 results.json must be there. Every other piece may be missing (imported features have no skeletons, predictions.h5 may
 have been deleted): then a `Missing` with the reason stands in its place, and the page says it.
-Letters: N test clips, S seen actions, U unseen actions.
 """
 
 import json
@@ -12,18 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from rich.console import Console
 
 from data.errors import DataError
 from data.splits import action_label
-from data.stores import h5
+from data.stores.prediction_store import Predictions, read_predictions
 from data.stores.text_store import TextFeatures, read_text_features
 from descriptions.errors import DescriptionError
 from models.errors import ModelError
-from models.zero_shot.gate import softmax
 from pipeline.messages.errors import PipelineError
 from pipeline.stages.inputs import model_features_and_text
 from pipeline.workspace.config import Config, build_config
@@ -48,44 +44,6 @@ def attempt(read: Callable[[], Piece]) -> Piece | Missing:
         return read()
     except (DataError, DescriptionError, ModelError, PipelineError, OSError) as error:
         return Missing(str(error))
-
-
-@dataclass(frozen=True)
-class SeedPredictions:
-    """One seed's scores under the rule of the headline."""
-
-    seed: int
-    cycle: int
-    unseen_probabilities: NDArray[np.float32]  # (N, U)
-    gate: NDArray[np.float32]  # (N,), probability of unseen
-    zsl_action: NDArray[np.int64]  # (N,)
-    gzsl_action: NDArray[np.int64]  # (N,), with the fitted gate
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """predictions.h5 under the rule of the headline."""
-
-    name: NDArray[np.str_]  # (N,)
-    action: NDArray[np.int64]  # (N,)
-    seen_actions: NDArray[np.int64]  # (S,)
-    unseen_actions: NDArray[np.int64]  # (U,)
-    seen_logits: NDArray[np.float32]  # (N, S)
-    seeds: tuple[SeedPredictions, ...]
-
-    @property
-    def is_unseen(self) -> NDArray[np.bool_]:
-        """Which clips show an unseen action, (N,)."""
-        return np.isin(self.action, self.unseen_actions)
-
-    @property
-    def seen_action(self) -> NDArray[np.int64]:
-        """What the backbone says among the seen actions, (N,)."""
-        return np.asarray(self.seen_actions[self.seen_logits.argmax(axis=1)])
-
-    def seen_probabilities(self, temperature: float) -> NDArray[np.float64]:
-        """The backbone's softmax over the seen actions, (N, S)."""
-        return softmax(self.seen_logits, temperature)
 
 
 @dataclass(frozen=True)
@@ -126,24 +84,7 @@ class RunData:
     @cached_property
     def predictions(self) -> Predictions | Missing:
         """Every test clip's scores."""
-        return attempt(self._predictions)
-
-    def _predictions(self) -> Predictions:
-        with h5.reading(self.folder.predictions) as file:
-            seeds = []
-            for seed in self.seeds:
-                at = f"{seed}/{self.rule}"
-                columns = [
-                    h5.read_array(file, f"{at}/{name}")
-                    for name in ("unseen_probabilities", "gate", "zsl_action", "gzsl_action")
-                ]
-                seeds.append(SeedPredictions(seed, int(h5.read_attribute(file, at, "cycle")), *columns))
-            action, seen, unseen, logits = (
-                h5.read_array(file, name) for name in ("action", "seen_actions", "unseen_actions", "seen_logits")
-            )
-            name = h5.read_strings(file, "name")
-            h5.require_as_written(file)
-            return Predictions(name, action, seen, unseen, logits, tuple(seeds))
+        return attempt(lambda: read_predictions(self.folder.predictions, self.seeds, self.rule))
 
     @cached_property
     def history(self) -> pd.DataFrame | Missing:
@@ -153,6 +94,8 @@ class RunData:
     def _history(self) -> pd.DataFrame:
         from models.fsvae.training import LossRow
 
+        if self.config.model.aligner == "ridge":
+            raise PipelineError('the run has no losses: the aligner "ridge" is solved, not trained')
         try:
             columns = {field.name: float for field in fields(LossRow)}
             return pd.read_csv(self.folder.history).astype({"phase": str, **columns})

@@ -11,8 +11,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from data.splits import action_label
+from data.stores.prediction_store import Predictions
 from models.zero_shot.metrics import confusion_matrix
-from pipeline.report.data import Predictions, RunData
+from pipeline.report.data import RunData
 from pipeline.report.model import Gains
 from pipeline.report.plot import COLOURS, FOURTH, GREY, SEEN, THIRD, UNSEEN, Plot, axis, hover_text, layout, short
 

@@ -10,8 +10,9 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from data.stores.prediction_store import Predictions
 from models.zero_shot.metrics import harmonic_mean
-from pipeline.report.data import Predictions, RunData
+from pipeline.report.data import RunData
 from pipeline.report.plot import GREY, SEEN, THIRD, UNSEEN, Plot, axis, layout
 from pipeline.workspace.evaluate_settings import GZSL_WAYS, Way
 

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
+from data.stores.prediction_store import Predictions, SeedPredictions
 from data.stores.skeleton_store import SkeletonStore
+from models.zero_shot.gate import softmax
 from pipeline.pages.skeleton_player import FRAMES_PER_SECOND, MovingSkeleton
-from pipeline.report.data import Missing, Predictions, RunData, SeedPredictions
+from pipeline.report.data import Missing, RunData
 from pipeline.show.show import read_stored
 
 SHOWN = 6  # of each kind
@@ -59,7 +61,7 @@ def _zsl_scores(predictions: Predictions, seed: SeedPredictions) -> NDArray[np.f
 def _gzsl_scores(predictions: Predictions, seed: SeedPredictions, temperature: float) -> NDArray[np.float64]:
     """(N, S + U): both classifiers' probabilities, weighted by the gate's."""
     gate = seed.gate[:, None].astype(np.float64)
-    seen = (1 - gate) * predictions.seen_probabilities(temperature)
+    seen = (1 - gate) * softmax(predictions.seen_logits, temperature)
     return np.concatenate((seen, gate * seed.unseen_probabilities), axis=1)
 
 

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from data.errors import DataError
-from data.random_streams import LATENT_MAP_CLIPS, REPLACED_WEIGHTS
+from data.random_streams import LATENT_MAP_CLIPS
 from data.stores.feature_store import read_features
+from data.stores.prediction_store import Predictions
+from models.aligners.fsvae import load_fsvae, skeleton_size
 from models.fsvae.frequency import FrequencyModule
-from models.fsvae.model import FSVAE
-from models.generators import torch_generator
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import text_matrix
-from pipeline.report.data import Missing, Predictions, RunData
+from pipeline.report.data import Missing, RunData
 from pipeline.workspace.tensor_store import read_state, require_as_written
 
 SHOWN_CLIPS = 1000  # of seen and of unseen actions each; a map of more is slow and shows no more
@@ -47,6 +47,12 @@ class LatentMap:
     out_of: int  # clips that the shown ones were drawn from
 
 
+def _require_fsvae(run: RunData) -> None:
+    """Raise PipelineError when the run's aligner is another one, which has no latents and no gains."""
+    if run.config.model.aligner != "fsvae":
+        raise PipelineError(f'the aligner "{run.config.model.aligner}" has no latent space and no frequency module')
+
+
 def _cycle(run: RunData, seed: int) -> int:
     """The cycle that the headline's rule took in the test phase."""
     return int(run.results["seeds"][str(seed)][run.rule]["cycle"])
@@ -59,14 +65,14 @@ def _state(run: RunData, seed: int) -> dict[str, torch.Tensor]:
 
 def read_gains(run: RunData) -> Gains:
     """The skeleton branch's gains. Raises PipelineError when the run has no frequency module, DataError."""
+    _require_fsvae(run)
     settings = run.config.model.frequency
     if settings.apply_to == "none":
         raise PipelineError('the run has no frequency module (model.frequency.apply_to = "none")')
     learnt = []
     for seed in run.seeds:
         state = _state(run, seed)
-        size = _skeleton_size(run, state)
-        module = FrequencyModule(size, settings)
+        module = FrequencyModule(skeleton_size(state, run.config.model), settings)
         start = module.gains().detach().numpy().copy()
         prefix = "skeleton_frequency."
         module.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
@@ -74,18 +80,9 @@ def read_gains(run: RunData) -> Gains:
     return Gains(start, np.stack(learnt), module.band.numpy())
 
 
-def _skeleton_size(run: RunData, state: dict[str, torch.Tensor]) -> int:
-    """D_s, from the first layer of the skeleton encoder."""
-    names = sorted(name for name in state if name.startswith("skeleton.encoder") and name.endswith("weight"))
-    hidden = [name for name in names if "hidden" in name]
-    try:
-        return int(state[(hidden or names)[0]].shape[1])
-    except IndexError:
-        raise DataError(f"{run.folder.model}: has no skeleton encoder; run `fsvae-pipe train` again") from None
-
-
 def latent_map(run: RunData) -> LatentMap:
     """The first seed's latents of test clips and of all texts. Raises DataError, PipelineError or ModelError."""
+    _require_fsvae(run)
     predictions = run.predictions
     if isinstance(predictions, Missing):
         raise DataError(predictions.reason)
@@ -100,8 +97,7 @@ def latent_map(run: RunData) -> LatentMap:
     rows = features.features[[place[str(name)] for name in predictions.name[shown]]]
     actions = np.sort(np.concatenate((predictions.seen_actions, predictions.unseen_actions)))
     texts = text_matrix(run.context, run.config.text.levels, actions.tolist())
-    model = FSVAE(rows.shape[1], texts.shape[1], run.config.model, torch_generator(REPLACED_WEIGHTS.torch_seed()))
-    model.load_state_dict(state, strict=False)
+    model = load_fsvae(state, texts.shape[1], run.config.model)
     with torch.no_grad():
         clips = model.encode_skeletons(torch.from_numpy(rows))[0].double().numpy()  # (n, Z)
         words = model.encode_texts(torch.from_numpy(texts))[0].double().numpy()  # (c, Z)

@@ -9,8 +9,9 @@ import numpy as np
 
 from data.errors import DataError
 from data.phase_names import PHASES
+from data.stores.prediction_store import Predictions
 from pipeline.phases.features_and_texts import text_matrix
-from pipeline.report.data import Missing, Predictions, RunData, attempt
+from pipeline.report.data import Missing, RunData, attempt
 from pipeline.report.figures import accuracy_against_texts, backbone_learning, confusion, gains, learning
 from pipeline.report.gate import trade_off_curve, trade_off_over_threshold
 from pipeline.report.latents import latent_figure

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from data.splits import action_label
-from pipeline.report.data import Missing, Predictions, RunData, attempt
+from data.stores.prediction_store import Predictions
+from pipeline.report.data import Missing, RunData, attempt
 from pipeline.report.figures import class_accuracy
 from pipeline.stages.comparison import comparison_table, differences, published
 from pipeline.stages.result_tables import Table, number, results_table, seen_unseen_h

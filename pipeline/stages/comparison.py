@@ -49,7 +49,9 @@ def differences(context: Context, trained: Config) -> list[str]:
         found.append(f"texts: levels {', '.join(trained.text.levels)}; the paper uses label, local and global")
     if trained.dataset.protocol != PAPER_PROTOCOL:
         found.append(f"protocol: {trained.dataset.protocol}; the paper's is {PAPER_PROTOCOL}")
-    if trained.model.preset == ModelSettings().preset:
+    if trained.model.aligner != ModelSettings().aligner:
+        found.append(f'model: aligner "{trained.model.aligner}", not FS-VAE')
+    elif trained.model.preset == ModelSettings().preset:
         found.append('model: preset "default"; "paper" and "released" are the published variants')
     return found
 

@@ -18,7 +18,8 @@ from data.random_streams import GATE_HELD_OUT_CLIPS
 from data.splits import Split
 from data.stores import h5
 from data.stores.feature_store import FeatureSet
-from models.fsvae.settings import ModelSettings
+from models.aligners.protocol import Aligner
+from models.aligners.registry import make_aligner
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
 from pipeline.phases.phase import missing
@@ -57,10 +58,10 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     phases = {name: phase_scoring(context, trained, name, split, features[name]) for name in PHASES}
     seeds: dict[str, Any] = {}
     predictions: dict[int, dict[Rule, Prediction]] = {}
-    classifiers: dict[int, list[CycleScores]] = {}
+    test_scores: dict[int, list[CycleScores]] = {}
     for seed, scores in _seed_scores(context, trained, phases):
         seeds[str(seed)], predictions[seed] = _score_seed(seed, context.config.evaluate, phases, scores)
-        classifiers[seed] = scores["test"]
+        test_scores[seed] = scores["test"]
         chosen = seeds[str(seed)][context.config.evaluate.selection]
         context.console.print(
             f"evaluate: seed {seed}: ZSL {chosen['zsl']['top1']:.2f} %, GZSL H {chosen['gzsl']['h']:.2f} % "
@@ -84,7 +85,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         "provenance": provenance.record(),
     }
     provenance.require_inputs(model_features_and_text(context))
-    write_predictions(context.run.predictions, phases["test"], predictions, classifiers, provenance.record())
+    write_predictions(context.run.predictions, phases["test"], predictions, test_scores, provenance.record())
     write_results(context.run.results, results)
     title = f"{context.run_name}: {trained.dataset.name}, split {split.name}, {trained.dataset.protocol}"
     screen = Console()
@@ -151,32 +152,19 @@ def _seed_scores(
     context: Context, trained: Config, phases: dict[PhaseName, PhaseScoring]
 ) -> Iterator[tuple[int, dict[PhaseName, list[CycleScores]]]]:
     """Each seed's scores after every cycle of both phases."""
-    fixed = trained.model, context.config.evaluate
-    seeds, cycles = trained.train.seeds, trained.train.cycles
-    tasks = [(context.run.model, phases[name], *fixed, seed, cycles) for seed in seeds for name in PHASES]
+    aligner = make_aligner(trained.model, trained.train, context.config.evaluate.classifier)
+    seeds = trained.train.seeds
+    tasks = [(context.run.model, phases[name], aligner, seed) for seed in seeds for name in PHASES]
     scores = worked_on(_cycle_scores, tasks, context.config.train.workers)
     for seed in seeds:
         yield seed, {name: next(scores) for name in PHASES}
 
 
-def _cycle_scores(
-    path: Path,
-    phase: PhaseScoring,
-    model: ModelSettings,
-    settings: EvaluateSettings,
-    seed: int,
-    cycles: int,
-) -> list[CycleScores]:
-    """The unseen classifier and what it says after every cycle of one member."""
+def _cycle_scores(path: Path, phase: PhaseScoring, aligner: Aligner, seed: int) -> list[CycleScores]:
+    """What the aligner of one member says after every cycle."""
     return [
-        cycle_scores(
-            phase,
-            read_state(path, seed, phase.name, cycle),
-            model,
-            settings,
-            (seed, PHASES.index(phase.name), cycle),
-        )
-        for cycle in range(1, cycles + 1)
+        cycle_scores(phase, aligner, read_state(path, seed, phase.name, cycle), (seed, PHASES.index(phase.name), cycle))
+        for cycle in range(1, aligner.cycles + 1)
     ]
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from data.stores import h5
 from data.stores.files import replacing, sealed
+from data.stores.prediction_store import Confusions, Decision, Predictions, SeedPredictions, write_clips, write_seed
 from models.zero_shot.metrics import confusion_matrix
 from pipeline.stages.result_tables import on_screen, results_table
 from pipeline.stages.scoring import CycleScores, PhaseScoring, Prediction
@@ -45,43 +46,30 @@ def write_predictions(
     path: Path,
     test: PhaseScoring,
     predictions: Mapping[int, Mapping[Rule, Prediction]],
-    classifiers: Mapping[int, Sequence[CycleScores]],
+    scores: Mapping[int, Sequence[CycleScores]],
     record: Mapping[str, str],
 ) -> None:
-    """Write predictions.h5: every test clip's scores for each seed and rule, and what `predict` decides by.
-
-    `classifiers` are those of the test phase after every cycle of each seed.
-
-    name (n,), action (n,), seen_actions (S,), unseen_actions (U,), seen_logits (n, S); and in the group SEED/RULE:
-    unseen_probabilities (n, U) float32, gate (n,) float32 (probability of unseen), zsl_action (n,), gzsl_action (n,)
-    with the fitted gate, zsl_confusion (U, U) of the unseen clips and gzsl_confusion (S + U, S + U): rows actual,
-    columns predicted, actions sorted. The attribute `cycle` of a group is the cycle that the rule took. The unseen
-    classifier is classifier_weight (U, Z) and classifier_bias (U,) float32; the gate is gate_weights (2 top,) float64,
-    for the `top` largest probabilities of either kind, and the attributes gate_bias and gate_top.
-    """
-    unseen_clips = test.is_unseen
+    """Write predictions.h5 (data/stores/prediction_store.py); `scores` are those of every cycle of each seed."""
+    unseen_clips, actions = test.is_unseen, (*test.seen, *test.unseen)
+    clips = Predictions(
+        test.clip_name, test.action, np.asarray(test.seen), np.asarray(test.unseen), test.seen_logits, ()
+    )
     with h5.writing(path, record) as file:
-        h5.write_strings(file, "name", test.clip_name)
-        file.create_dataset("action", data=test.action)
-        file.create_dataset("seen_actions", data=np.asarray(test.seen))
-        file.create_dataset("unseen_actions", data=np.asarray(test.unseen))
-        file.create_dataset("seen_logits", data=test.seen_logits)
+        write_clips(file, clips)
         for seed, rules in predictions.items():
             for rule, prediction in rules.items():
-                group = file.create_group(f"{seed}/{rule}")
-                group.attrs["cycle"] = prediction.cycle
-                zsl = test.zsl_actions(prediction.unseen_probabilities)
-                group["unseen_probabilities"] = prediction.unseen_probabilities.astype(np.float32)
-                group["gate"] = prediction.gate.astype(np.float32)
-                classifier = classifiers[seed][prediction.cycle - 1]
-                group["classifier_weight"], group["classifier_bias"] = classifier.weight, classifier.bias
-                group["gate_weights"] = prediction.fitted_gate.weights
-                group.attrs["gate_bias"], group.attrs["gate_top"] = prediction.fitted_gate.bias, prediction.top
-                group["zsl_action"] = zsl
-                group["gzsl_action"] = prediction.gzsl_action
-                group["zsl_confusion"] = confusion_matrix(test.action[unseen_clips], zsl[unseen_clips], test.unseen)
-                group["gzsl_confusion"] = confusion_matrix(
-                    test.action, prediction.gzsl_action, (*test.seen, *test.unseen)
+                zsl, gzsl = test.zsl_actions(prediction.unseen_probabilities), prediction.gzsl_action
+                unseen, gate = (part.astype(np.float32) for part in (prediction.unseen_probabilities, prediction.gate))
+                fitted, arrays = prediction.fitted_gate, scores[seed][prediction.cycle - 1].arrays
+                write_seed(
+                    file,
+                    rule,
+                    SeedPredictions(seed, prediction.cycle, unseen, gate, zsl, gzsl),
+                    Decision(fitted.weights, fitted.bias, prediction.top, arrays),
+                    Confusions(
+                        confusion_matrix(test.action[unseen_clips], zsl[unseen_clips], test.unseen),
+                        confusion_matrix(test.action, gzsl, actions),
+                    ),
                 )
 
 

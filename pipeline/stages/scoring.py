@@ -7,7 +7,7 @@ last    the last cycle (the same)
 oracle  the best ZSL top-1 on the unseen test clips (in the val phase: the best on its pseudo-unseen actions), as the
         released code does; no result to report, but what published numbers are
 
-Letters: N scored clips, S seen actions, U unseen actions, Z latent.
+Letters: N scored clips, S seen actions, U unseen actions.
 """
 
 from collections.abc import Callable
@@ -15,16 +15,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from data.phase_names import PHASES, PhaseName
-from data.random_streams import REPLACED_WEIGHTS, UNSEEN_CLASSIFIER
-from models.fsvae.model import FSVAE
-from models.fsvae.settings import ModelSettings
-from models.fsvae.unseen_classifier import UnseenClassifier, fit_unseen_classifier
-from models.fsvae.vae import noise_width
-from models.generators import torch_generator
+from models.aligners.protocol import Aligner, Arrays, Entropy, State
 from models.zero_shot.gate import Bools, Floats, Gate, best_threshold, fitted_clips, gate_features, route, softmax
 from models.zero_shot.metrics import Actions, harmonic_mean, per_class, top1
 from pipeline.workspace.evaluate_settings import EvaluateSettings, Rule, Way
@@ -59,55 +53,18 @@ class PhaseScoring:
         return top1(self.action[self.is_unseen], self.zsl_actions(unseen_probabilities)[self.is_unseen])
 
 
-def fit_text_classifier(
-    texts: NDArray[np.float32],
-    skeleton_size: int,
-    state: dict[str, torch.Tensor],
-    model_settings: ModelSettings,
-    settings: EvaluateSettings,
-    entropy: tuple[int, ...],
-) -> tuple[FSVAE, UnseenClassifier]:
-    """The model of one cycle, and the unseen classifier fitted to `texts` (U, D_t); D_s is `skeleton_size`."""
-    model = FSVAE(skeleton_size, texts.shape[1], model_settings, torch_generator(REPLACED_WEIGHTS.torch_seed()))
-    model.load_state_dict(state, strict=False)
-    generator = torch_generator(UNSEEN_CLASSIFIER.torch_seed(*entropy))
-    with torch.no_grad():
-        mu_t, logvar_t = model.encode_texts(torch.from_numpy(texts))  # (U, Z)
-    width = noise_width(model_settings.noise, model_settings.latent)
-    return model, fit_unseen_classifier(mu_t, logvar_t, width, settings.classifier, generator)
-
-
-@torch.no_grad()
-def text_probabilities(model: FSVAE, classifier: UnseenClassifier, features: NDArray[np.float32]) -> Floats:
-    """What the unseen classifier says of skeleton features, (N, D_s) -> (N, U)."""
-    mu_s, _ = model.encode_skeletons(torch.tensor(features))  # (N, Z); a copy: joblib hands over what is read-only
-    probabilities: Floats = classifier.probabilities(mu_s).double().numpy()
-    return probabilities
-
-
 @dataclass(frozen=True)
 class CycleScores:
-    """What the unseen classifier of one cycle says of the scored clips, and its linear layer."""
+    """What the scorer of one cycle says of the scored clips, and what it was fitted to the texts with."""
 
     probabilities: Floats  # (N, U)
-    weight: NDArray[np.float32]  # (U, Z)
-    bias: NDArray[np.float32]  # (U,)
+    arrays: Arrays
 
 
-def cycle_scores(
-    scoring: PhaseScoring,
-    state: dict[str, torch.Tensor],
-    model_settings: ModelSettings,
-    settings: EvaluateSettings,
-    entropy: tuple[int, ...],
-) -> CycleScores:
-    """Fit the unseen classifier after one cycle, and apply it to every scored clip."""
-    skeleton_size = scoring.features.shape[1]
-    model, classifier = fit_text_classifier(
-        scoring.unseen_texts, skeleton_size, state, model_settings, settings, entropy
-    )
-    weight, bias = (part.detach().numpy() for part in (classifier.layer.weight, classifier.layer.bias))
-    return CycleScores(text_probabilities(model, classifier, scoring.features), weight, bias)
+def cycle_scores(scoring: PhaseScoring, aligner: Aligner, state: State, entropy: Entropy) -> CycleScores:
+    """Make the scorer of the unseen texts after one cycle, and apply it to every scored clip."""
+    scorer = aligner.scorer(state, scoring.unseen_texts, entropy)
+    return CycleScores(scorer.probabilities(scoring.features), scorer.arrays())
 
 
 def chosen_cycles(rule: Rule, zsl: dict[PhaseName, list[float]]) -> dict[PhaseName, int]:

@@ -92,8 +92,8 @@ STAGES = (
     ),
     Stage(
         name="train",
-        version=3,
-        help="Features and text -> runs/NAME/; trains FS-VAE for both phases.",
+        version=4,
+        help="Features and text -> runs/NAME/; trains FS-VAE, or another aligner, for both phases.",
         needs=("extract", "embed-text"),
         settings=("dataset.name", *SPLIT_SETTINGS, *PROTOCOL_SETTINGS, "text.levels", "model", "train"),
         without=("train.workers",),

@@ -1,4 +1,4 @@
-"""The stage `train`: FS-VAE for every seed in both phases -> runs/NAME/.
+"""The stage `train`: an aligner for every seed in both phases -> runs/NAME/.
 
 Reads training clips only. Writes model.safetensors (last, so that a run is whole when it is there), config.toml (the
 settings in full), environment.json and history.csv.
@@ -20,10 +20,12 @@ import torch
 
 from data.phase_names import PHASES, PhaseName
 from data.stores.files import replacing
+from models.aligners.protocol import Aligner
+from models.aligners.registry import make_aligner
 from models.devices import torch_device
 from models.fsvae.batches import TrainingData
-from models.fsvae.settings import ModelSettings, TrainSettings
-from models.fsvae.training import LossRow, train_member
+from models.fsvae.settings import TrainSettings
+from models.fsvae.training import LossRow
 from pipeline.messages.errors import PipelineError
 from pipeline.messages.remaining import Remaining
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
@@ -51,13 +53,22 @@ def train(context: Context, provenance: Provenance) -> None:
     for member, resumed in _train_members(context, provenance, data, device):
         members.append(member)
         context.console.print(
-            f"train: seed {member.seed}, {member.phase} phase: {settings.cycles} cycles of {settings.steps_per_cycle} "
-            f"steps in {member.seconds:.1f} s{' (earlier)' if resumed else ''}, "
-            f"loss {member.history[-1].total:.4f} ({len(members)} of {len(settings.seeds) * len(PHASES)})",
+            f"train: seed {member.seed}, {member.phase} phase: {_summary(member, settings)}"
+            f"{' (earlier)' if resumed else ''} ({len(members)} of {len(settings.seeds) * len(PHASES)})",
             highlight=False,
         )
     _write_run(context, provenance, members, device)
     shutil.rmtree(context.run.members)
+
+
+def _summary(member: TrainedMember, settings: TrainSettings) -> str:
+    """How a member was made, for the screen."""
+    if not member.history:
+        return f"solved in {member.seconds:.2f} s"
+    return (
+        f"{settings.cycles} cycles of {settings.steps_per_cycle} steps in {member.seconds:.1f} s, "
+        f"loss {member.history[-1].total:.4f}"
+    )
 
 
 def training_data(context: Context) -> dict[PhaseName, TrainingData]:
@@ -80,13 +91,13 @@ def _train_members(
     context: Context, provenance: Provenance, data: dict[PhaseName, TrainingData], device: torch.device
 ) -> Iterator[tuple[TrainedMember, bool]]:
     """Members in order, and whether each was trained before: in processes on a CPU, one after another on a GPU."""
-    settings = context.config.train
+    config, settings = context.config, context.config.train
+    aligner = make_aligner(config.model, settings, config.evaluate.classifier)
     digest = trained_from(provenance, device.type)
     tasks = [
         (
             data[phase],
-            context.config.model,
-            settings,
+            aligner,
             seed,
             phase,
             device,
@@ -102,8 +113,7 @@ def _train_members(
 
 def _train_one(
     data: TrainingData,
-    model: ModelSettings,
-    settings: TrainSettings,
+    aligner: Aligner,
     seed: int,
     phase: PhaseName,
     device: torch.device,
@@ -111,18 +121,18 @@ def _train_one(
     digest: str,
     talk: bool,
 ) -> tuple[TrainedMember, bool]:
-    found = load_member(path, seed, phase, settings.cycles, digest)
+    found = load_member(path, seed, phase, aligner.cycles, digest)
     if found:
         return found, True
 
     def tell(cycle: int, row: LossRow) -> None:
         """To standard error by itself: it is the one thing that a worker process shares with the screen."""
         if talk:
-            told = f"cycle {cycle}/{settings.cycles}, loss {row.total:.4f}{remaining.told(cycle)}"
+            told = f"cycle {cycle}/{aligner.cycles}, loss {row.total:.4f}{remaining.told(cycle)}"
             sys.stderr.write(f"  seed {seed}, {phase} phase: {told}\n")
 
-    start, remaining = time.perf_counter(), Remaining(0, settings.cycles)
-    states, history = train_member(data, model, settings, (seed, PHASES.index(phase)), device, tell)
+    start, remaining = time.perf_counter(), Remaining(0, aligner.cycles)
+    states, history = aligner.fit(data, (seed, PHASES.index(phase)), device, tell)
     member = TrainedMember(seed, phase, states, history, time.perf_counter() - start)
     save_member(path, member, digest)
     return member, False

@@ -32,6 +32,7 @@ ROOMS = (  # a room imports only rooms that stand below it
     "pipeline/pages",
     "pipeline/messages",
     "models/onnx",
+    "models/aligners",
     "models/fsvae",
     "models/zero_shot",
     "models/shift_gcn",

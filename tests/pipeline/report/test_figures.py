@@ -7,9 +7,10 @@ import h5py
 import numpy as np
 import pytest
 
+from data.stores.prediction_store import Predictions
 from data.stores.text_store import read_text_features
 from models.shift_gcn.state import EpochReport
-from pipeline.report.data import Missing, Predictions, RunData, read_run
+from pipeline.report.data import Missing, RunData, read_run
 from pipeline.report.figures import backbone_learning, class_accuracy, confusion
 from pipeline.report.gate import trade_off
 from pipeline.report.mistakes import SHOWN, worst_mistakes

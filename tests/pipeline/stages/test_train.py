@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+import models.aligners.fsvae as fsvae_aligner
 from data.errors import DataError
 from data.phase_names import PHASES
 from data.stores import h5
@@ -24,7 +25,6 @@ from models.text.settings import TextSettings
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import text_matrix
 from pipeline.running.status import stage_state
-from pipeline.stages import train as train_module
 from pipeline.stages.member import TrainedMember, save_member, trained_from
 from pipeline.stages.table import stage_named
 from pipeline.workspace.config import load_config
@@ -186,12 +186,12 @@ def test_training_goes_on_where_it_was_broken_off(
         trained_seeds.append(arguments[3])
         return whole(*arguments)
 
-    monkeypatch.setattr(train_module, "train_member", breaks_in_seed_6)
+    monkeypatch.setattr(fsvae_aligner, "train_member", breaks_in_seed_6)
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path)
     context = made_workspace(tmp_path, SMALL, QUICK)
     assert not context.run.model.exists()
-    monkeypatch.setattr(train_module, "train_member", whole)
+    monkeypatch.setattr(fsvae_aligner, "train_member", whole)
     stage_named("train").run(context)
     assert context.console.file.getvalue().count("(earlier)") == 2  # type: ignore[attr-defined]
     assert read_any_record(context.run.model)["fingerprint"] == read_any_record(run.run.model)["fingerprint"]

@@ -1,0 +1,137 @@
+"""predictions.h5: the scores of every test clip, and what `predict` needs to decide as `evaluate` did.
+
+N scored clips of the test phase, S seen actions, U unseen actions:
+
+    name            (N,) string
+    action          (N,) int64       1-based
+    seen_actions    (S,) int64
+    unseen_actions  (U,) int64
+    seen_logits     (N, S) float32   the backbone's, columns as seen_actions
+
+and for each seed and selection rule a group SEED/RULE, whose attribute `cycle` is the cycle that the rule took:
+
+    unseen_probabilities  (N, U) float32   the scorer's, columns as unseen_actions
+    gate                  (N,) float32     the fitted gate's probability that the action is unseen
+    zsl_action            (N,) int64       the action given among the unseen ones
+    gzsl_action           (N,) int64       the action given among all, with the fitted gate
+    zsl_confusion         (U, U) int64     clips of unseen actions; rows actual, columns predicted, actions sorted
+    gzsl_confusion        (S + U, S + U) int64   all clips; the same
+    gate_weights          (2 top,) float64 of the `top` largest unseen, then the `top` largest seen probabilities;
+                          attributes gate_bias and gate_top
+    scorer/NAME           float32          what the aligner fitted for the unseen texts, where it fits anything
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from data.stores import h5
+
+COLUMNS = ("unseen_probabilities", "gate", "zsl_action", "gzsl_action")
+
+
+@dataclass(frozen=True)
+class SeedPredictions:
+    """One seed's scores under one selection rule; shapes as in the module's docstring."""
+
+    seed: int
+    cycle: int
+    unseen_probabilities: NDArray[np.float32]  # (N, U)
+    gate: NDArray[np.float32]  # (N,), probability of unseen
+    zsl_action: NDArray[np.int64]  # (N,)
+    gzsl_action: NDArray[np.int64]  # (N,), with the fitted gate
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What decides for one seed and rule: the gate, and what the aligner fitted for the unseen texts."""
+
+    gate_weights: NDArray[np.float64]  # (2 top,)
+    gate_bias: float
+    gate_top: int
+    scorer: Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Confusions:
+    """Counts of clips: rows actual, columns predicted, actions sorted."""
+
+    zsl: NDArray[np.int64]  # (U, U)
+    gzsl: NDArray[np.int64]  # (S + U, S + U)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The scored clips, and the scores of every seed under one selection rule."""
+
+    name: NDArray[np.str_]  # (N,)
+    action: NDArray[np.int64]  # (N,)
+    seen_actions: NDArray[np.int64]  # (S,)
+    unseen_actions: NDArray[np.int64]  # (U,)
+    seen_logits: NDArray[np.float32]  # (N, S)
+    seeds: tuple[SeedPredictions, ...]
+
+    @property
+    def is_unseen(self) -> NDArray[np.bool_]:
+        """Which clips show an unseen action, (N,)."""
+        return np.isin(self.action, self.unseen_actions)
+
+    @property
+    def seen_action(self) -> NDArray[np.int64]:
+        """What the backbone says among the seen actions, (N,)."""
+        return np.asarray(self.seen_actions[self.seen_logits.argmax(axis=1)])
+
+
+def write_clips(file: h5py.File, clips: Predictions) -> None:
+    """Write what all seeds and rules share into a file that `h5.writing` has opened."""
+    h5.write_strings(file, "name", clips.name)
+    for name in ("action", "seen_actions", "unseen_actions", "seen_logits"):
+        file.create_dataset(name, data=getattr(clips, name))
+
+
+def write_seed(file: h5py.File, rule: str, scores: SeedPredictions, decision: Decision, confusions: Confusions) -> None:
+    """Write the group of one seed and rule."""
+    group = file.create_group(f"{scores.seed}/{rule}")
+    group.attrs["cycle"] = scores.cycle
+    for name in COLUMNS:
+        group[name] = getattr(scores, name)
+    group["zsl_confusion"], group["gzsl_confusion"] = confusions.zsl, confusions.gzsl
+    group["gate_weights"] = decision.gate_weights
+    group.attrs["gate_bias"], group.attrs["gate_top"] = decision.gate_bias, decision.gate_top
+    for name, values in decision.scorer.items():
+        group[f"scorer/{name}"] = values
+
+
+def read_predictions(path: Path, seeds: Sequence[int], rule: str) -> Predictions:
+    """The scores of `seeds` under `rule`. Raises DataError when the file is missing, damaged, or lacks one."""
+    with h5.reading(path) as file:
+        scores = []
+        for seed in seeds:
+            group = f"{seed}/{rule}"
+            columns = [h5.read_array(file, f"{group}/{name}") for name in COLUMNS]
+            scores.append(SeedPredictions(seed, int(h5.read_attribute(file, group, "cycle")), *columns))
+        action, seen, unseen, logits = (
+            h5.read_array(file, name) for name in ("action", "seen_actions", "unseen_actions", "seen_logits")
+        )
+        name = h5.read_strings(file, "name")
+        h5.require_as_written(file)
+    return Predictions(name, action, seen, unseen, logits, tuple(scores))
+
+
+def read_decision(path: Path, seed: int, rule: str) -> Decision:
+    """What decides for `seed` under `rule`. Raises DataError when the file is missing, damaged, or lacks it."""
+    group = f"{seed}/{rule}"
+    with h5.reading(path) as file:
+        names = h5.members(file, f"{group}/scorer") if "scorer" in h5.members(file, group) else []
+        decision = Decision(
+            h5.read_array(file, f"{group}/gate_weights"),
+            float(h5.read_attribute(file, group, "gate_bias")),
+            int(h5.read_attribute(file, group, "gate_top")),
+            {name: h5.read_array(file, f"{group}/scorer/{name}", np.float32) for name in names},
+        )
+        h5.require_as_written(file)
+    return decision

@@ -1,0 +1,96 @@
+"""FS-VAE as an aligner: a clip's latent is named by a classifier that was fitted to latents of the texts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from data.random_streams import REPLACED_WEIGHTS, UNSEEN_CLASSIFIER
+from models.aligners.protocol import Arrays, Entropy, Scorer, State
+from models.errors import ModelError
+from models.fsvae.batches import TrainingData
+from models.fsvae.model import FSVAE
+from models.fsvae.settings import ClassifierSettings, ModelSettings, TrainSettings
+from models.fsvae.training import LossRow, train_member
+from models.fsvae.unseen_classifier import UnseenClassifier, fit_unseen_classifier
+from models.fsvae.vae import noise_width
+from models.generators import torch_generator
+
+CLASSIFIER = "classifier_"  # in front of the names of the unseen classifier's arrays in predictions.h5
+
+
+class FSVAEScorer(Scorer):
+    """The skeleton encoder's mean latent, then the unseen classifier."""
+
+    def __init__(self, model: FSVAE, classifier: UnseenClassifier) -> None:
+        super().__init__()
+        self.model, self.classifier = model, classifier
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, D_s) -> (N, U)."""
+        mu, _ = self.model.encode_skeletons(features)  # (N, Z)
+        return self.classifier.probabilities(mu)
+
+    def arrays(self) -> Arrays:
+        """The classifier's weight (U, Z) and bias (U,)."""
+        layer = self.classifier.layer
+        return {f"{CLASSIFIER}{name}": value.detach().numpy() for name, value in layer.state_dict().items()}
+
+
+@dataclass(frozen=True)
+class FSVAEAligner:
+    """FS-VAE with its settings."""
+
+    model: ModelSettings
+    train: TrainSettings
+    classifier: ClassifierSettings
+
+    @property
+    def cycles(self) -> int:
+        """A state after each cycle of training."""
+        return self.train.cycles
+
+    def fit(
+        self,
+        data: TrainingData,
+        entropy: Entropy,
+        device: torch.device,
+        on_cycle: Callable[[int, LossRow], None],
+    ) -> tuple[list[State], list[LossRow]]:
+        """As models/fsvae/training.py trains it."""
+        return train_member(data, self.model, self.train, entropy, device, on_cycle)
+
+    def scorer(
+        self, state: State, texts: NDArray[np.float32], entropy: Entropy, arrays: Arrays | None = None
+    ) -> FSVAEScorer:
+        """The skeleton encoder, and the unseen classifier: fitted to latents of `texts`, or taken from `arrays`."""
+        model = load_fsvae(state, texts.shape[1], self.model)
+        if arrays is not None:
+            replaced = torch_generator(REPLACED_WEIGHTS.torch_seed())
+            classifier = UnseenClassifier(self.model.latent, len(texts), self.classifier, replaced)
+            names = ("weight", "bias")
+            classifier.layer.load_state_dict({name: torch.tensor(arrays[f"{CLASSIFIER}{name}"]) for name in names})
+            return FSVAEScorer(model, classifier)
+        generator = torch_generator(UNSEEN_CLASSIFIER.torch_seed(*entropy))
+        with torch.no_grad():
+            mu, logvar = model.encode_texts(torch.from_numpy(texts))  # (U, Z) each
+        width = noise_width(self.model.noise, self.model.latent)
+        return FSVAEScorer(model, fit_unseen_classifier(mu, logvar, width, self.classifier, generator))
+
+
+def load_fsvae(state: State, text_size: int, settings: ModelSettings) -> FSVAE:
+    """The model of one cycle; `text_size` is D_t. Decoders are there after the last cycle alone, and not needed."""
+    model = FSVAE(skeleton_size(state, settings), text_size, settings, torch_generator(REPLACED_WEIGHTS.torch_seed()))
+    model.load_state_dict(state, strict=False)
+    return model
+
+
+def skeleton_size(state: State, settings: ModelSettings) -> int:
+    """D_s, as the first layer of the skeleton encoder tells. Raises ModelError when the state has none."""
+    first = f"skeleton.{'encoder_hidden.0' if settings.hidden else 'encoder'}.weight"
+    if first not in state:
+        raise ModelError(f"the state of FS-VAE has no {first}; run `fsvae-pipe train` again")
+    return int(state[first].shape[1])
