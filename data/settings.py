@@ -6,6 +6,8 @@ from pydantic import BaseModel, Field
 
 from data.recipes import Recipe
 
+MADE_DATASET = "demo"  # the name of the data set whose clips `fsvae-pipe demo` makes
+
 
 class DatasetSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """Which clips there are, which of them train, and which actions are unseen."""

@@ -10,7 +10,7 @@ from data.phase_names import PHASES, PhaseName
 from data.splits import Split, resolve_split
 from data.stores.feature_store import FeatureSet, read_features
 from data.stores.text_store import read_text_features
-from pipeline.phases.phase import Phase, PhaseClips, missing, phase_clips, phase_of
+from pipeline.phases.phase import Phase, PhaseClips, missing_actions, phase_clips, phase_of
 from pipeline.workspace.config import Config
 from pipeline.workspace.context import Context
 
@@ -51,7 +51,7 @@ def text_matrix(context: Context, levels: Sequence[str], actions: Sequence[int])
     """
     path = context.workspace.text
     text = read_text_features(path)
-    without = missing(actions, text.action.tolist())
+    without = missing_actions(actions, text.action.tolist())
     if without:
         raise DataError(f"{path}: no text of {without}; add it to the descriptions, then run `fsvae-pipe embed-text`")
     lacking = [level for level in levels if level not in text.features]

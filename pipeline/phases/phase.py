@@ -69,7 +69,7 @@ def phase_clips(phase: Phase, features: FeatureSet) -> PhaseClips:
 
 def require_clips(phase: Phase, actions: NDArray[np.int64]) -> None:
     """Raise DataError naming the seen actions of `phase` that have no training clip among `actions`."""
-    without = missing(phase.seen, actions.tolist())
+    without = missing_actions(phase.seen, actions.tolist())
     if without:
         raise DataError(
             f"no training clip of {without}, which the {phase.name} phase trains on; "
@@ -86,6 +86,6 @@ def require_held_out(phase: Phase, actions: NDArray[np.int64]) -> None:
         )
 
 
-def missing(wanted: Collection[int], found: Collection[int]) -> str:
+def missing_actions(wanted: Collection[int], found: Collection[int]) -> str:
     """The wanted actions that were not found, as text; "" when none is missing."""
     return ", ".join(action_label(action) for action in sorted(set(wanted) - set(found)))

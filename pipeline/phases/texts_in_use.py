@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from data.splits import NUM_ACTIONS
 from descriptions.loader import builtin_descriptions, read_descriptions
 from pipeline.messages.errors import PipelineError
-from pipeline.phases.phase import missing
+from pipeline.phases.phase import missing_actions
 from pipeline.workspace.context import Context
 
 
@@ -25,7 +25,7 @@ def texts_in_use(context: Context) -> Mapping[int, Mapping[str, str]]:
 
 def require_texts(context: Context, actions: Collection[int]) -> None:
     """Raise PipelineError naming the `actions` that have no text, before hours are spent on training."""
-    without = missing(actions, texts_in_use(context).keys())
+    without = missing_actions(actions, texts_in_use(context).keys())
     if without:
         source = context.config.dataset.descriptions or "the built-in texts"
         raise PipelineError(

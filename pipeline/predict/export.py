@@ -69,11 +69,11 @@ def export(
     parts = _parts(backbone, bank)
     from models.onnx.graph import onnx_model
 
-    model = onnx_model(parts, {"fsvae-pipe": run.told}).SerializeToString()
+    model = onnx_model(parts, {"fsvae-pipe": run.model_name}).SerializeToString()
     difference = largest_difference(model, backbone, bank, run.context.workspace.skeletons)
     if not difference <= LARGEST_DIFFERENCE:
         raise PipelineError(
-            f"the ONNX graph of {run.told} differs from PyTorch by up to {difference:.2g}, where at most "
+            f"the ONNX graph of {run.model_name} differs from PyTorch by up to {difference:.2g}, where at most "
             f"{LARGEST_DIFFERENCE} is allowed; nothing was written. Compare the versions of onnx and onnxruntime with "
             "those in constraints.txt"
         )

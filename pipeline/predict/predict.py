@@ -52,7 +52,7 @@ def predict(
     bank = recognizer.bank(mode, given)
     seen = f"{bank.seen} seen and " if bank.seen else ""
     context.console.print(
-        f"predict: {run.told}; mode {mode}: {seen}{len(bank.actions) - bank.seen} actions known by text",
+        f"predict: {run.model_name}; mode {mode}: {seen}{len(bank.actions) - bank.seen} actions known by text",
         highlight=False,
         markup=False,
     )

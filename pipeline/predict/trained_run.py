@@ -58,7 +58,7 @@ class TrainedRun:
         }
 
     @property
-    def told(self) -> str:
+    def model_name(self) -> str:
         """Which model this is, for people."""
         return f"run {self.context.run_name}, seed {self.seed}, cycle {self.cycle} (rule {self.selection})"
 

@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from data.phase_names import PHASES
 from data.splits import action_label
 from data.stores.prediction_store import Predictions
 from models.zero_shot.metrics import confusion_matrix
@@ -162,7 +163,7 @@ def learning(run: RunData, history: pd.DataFrame, phase: str) -> Plot:
 def backbone_learning(reports: dict[str, list[dict[str, Any]]]) -> Plot:
     """Accuracy of each phase's backbone along its epochs."""
     figure = go.Figure(layout=layout(380))
-    for phase, colour in (("test", SEEN), ("val", UNSEEN)):
+    for phase, colour in zip(PHASES, (SEEN, UNSEEN), strict=True):
         for key, name, dash in (("train_top1", "training clips", "solid"), ("top1", "held-out clips", "dot")):
             rows = [row for row in reports.get(phase, []) if row.get(key) is not None]
             if rows:

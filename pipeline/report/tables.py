@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from data.settings import MADE_DATASET
 from data.splits import action_label
 from data.stores.prediction_store import Predictions
 from pipeline.report.data import Missing, RunData, attempt
@@ -14,7 +15,6 @@ from pipeline.stages.comparison import comparison_table, differences, published
 from pipeline.stages.result_tables import Table, number, results_table, seen_unseen_h
 from pipeline.workspace.evaluate_settings import RULES
 
-MADE_DATASET = "demo"
 MOST_ROWS = 15  # of the table of confusions
 
 

@@ -14,7 +14,7 @@ from data.phase_names import PhaseName
 from data.splits import Split
 from data.stores.feature_store import FeatureSet
 from pipeline.phases.held_out import at_chance
-from pipeline.phases.phase import Phase, missing, phase_clips, phase_of
+from pipeline.phases.phase import Phase, missing_actions, phase_clips, phase_of
 from pipeline.workspace.provenance import IMPORT, Provenance
 
 LOOKS_AT_TEST_CLIPS = (
@@ -69,7 +69,7 @@ def _not_scored(phase: Phase, features: FeatureSet) -> list[str]:
     clips = phase_clips(phase, features)
     found = []
     for kind, actions, scored in (("unseen", phase.unseen, clips.unseen), ("seen", phase.seen, clips.seen)):
-        if without := missing(actions, features.action[scored].tolist()):
+        if without := missing_actions(actions, features.action[scored].tolist()):
             found.append(f"the {phase.name} phase scores no clip of {without} ({kind}): there is none in that part")
     if len(phase.unseen) == 1:
         found.append(f"the {phase.name} phase has one unseen action: its ZSL accuracy is 100 % whatever it does")

@@ -22,7 +22,7 @@ from models.aligners.protocol import Aligner
 from models.aligners.registry import make_aligner
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
-from pipeline.phases.phase import missing
+from pipeline.phases.phase import missing_actions
 from pipeline.stages.caveats import caveats
 from pipeline.stages.comparison import comparison_table, differences, published
 from pipeline.stages.inputs import model_features_and_text
@@ -128,7 +128,7 @@ def phase_scoring(
 ) -> PhaseScoring:
     """The scored clips of a phase. Raises DataError when the backbone or text.h5 lacks an action."""
     phase, clips = phase_and_clips(name, split, features)
-    without = missing(phase.seen, features.logit_actions.tolist())
+    without = missing_actions(phase.seen, features.logit_actions.tolist())
     if without:
         raise DataError(
             f"{context.workspace.features(name)}: the backbone has no logit for {without}, which the {name} phase has "
