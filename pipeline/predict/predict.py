@@ -199,6 +199,6 @@ def _json_line(row: dict[str, object]) -> str:
 
 
 def _csv_line(row: Sequence[object]) -> str:
-    line = io.StringIO()
+    line = io.StringIO()  # one row at a time: each is written as soon as its clip is named
     csv.writer(line, lineterminator="\n").writerow(cells(row))
     return line.getvalue()

@@ -1,10 +1,9 @@
 """The tables and texts of a report, as plain strings: results, the classes, and how to run it again."""
 
-import csv
-import io
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from data.settings import MADE_DATASET
 from data.splits import action_label
@@ -157,11 +156,7 @@ def descriptions(run: RunData) -> str:
     texts = run.texts
     if isinstance(texts, Missing) or not texts.texts:
         return ""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
     used = [level for level in run.config.text.levels if level in texts.texts]
     levels = [*used, *(level for level in texts.texts if level not in used)]
-    writer.writerow(["action", *levels])
-    for place, action in enumerate(texts.action.tolist()):
-        writer.writerow([action_label(action), *(str(texts.texts[level][place]) for level in levels)])
-    return file.getvalue()
+    columns = {"action": map(action_label, texts.action.tolist()), **{level: texts.texts[level] for level in levels}}
+    return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n")
