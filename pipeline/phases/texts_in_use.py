@@ -1,4 +1,4 @@
-"""The texts of a workspace: the built-in ones of its data set, or the CSV that dataset.descriptions names."""
+"""Reads the texts of a workspace: the built-in ones of its data set, or the CSV that dataset.descriptions names."""
 
 from collections.abc import Collection, Mapping
 
@@ -10,7 +10,7 @@ from pipeline.workspace.context import Context
 
 
 def texts_in_use(context: Context) -> Mapping[int, Mapping[str, str]]:
-    """Action -> level -> text. Raises DescriptionError or PipelineError when there is no usable file."""
+    """Return action -> level -> text. Raises DescriptionError for a bad CSV, PipelineError when there are no texts."""
     dataset = context.config.dataset
     if dataset.descriptions:
         return read_descriptions(context.user_path(dataset.descriptions))
@@ -24,7 +24,7 @@ def texts_in_use(context: Context) -> Mapping[int, Mapping[str, str]]:
 
 
 def require_texts(context: Context, actions: Collection[int]) -> None:
-    """Raise PipelineError naming the `actions` that have no text, before hours are spent on training."""
+    """Raise PipelineError when one of `actions` has no text. `extract` calls this before it trains for hours."""
     without = missing_actions(actions, texts_in_use(context).keys())
     if without:
         source = context.config.dataset.descriptions or "the built-in texts"
