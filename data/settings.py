@@ -4,6 +4,10 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from data.recipes import Recipe
+
+MADE_DATASET = "demo"  # the name of the data set whose clips `fsvae-pipe demo` makes
+
 
 class DatasetSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """Which clips there are, which of them train, and which actions are unseen."""
@@ -23,5 +27,5 @@ class DatasetSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=Fals
 class PreprocessSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """How raw skeletons become clean ones."""
 
-    recipe: Literal["shift-gcn", "denoised"] = Field("shift-gcn", description="which bodies are kept, and how")
+    recipe: Recipe = Field("shift-gcn", description="which bodies are kept, and how")
     workers: int = Field(0, ge=0, description="worker processes; 0 = all cores")

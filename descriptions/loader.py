@@ -5,7 +5,8 @@ A file is a CSV, UTF-8, with the columns action (A001), label, local and global,
     action,label,local,global
     A001,drink water,"One hand rises from the waist to the mouth, ...","A person stands still and ..."
 
-README.md in this folder says how to write the texts. This module reads them with the standard library alone.
+README.md in this folder says how to write the texts. This module reads them by the csv module: pandas does not say on
+which line a row begins, and mends or skips what is reported here.
 """
 
 import csv

@@ -1,8 +1,8 @@
-"""Generators of torch. What they are drawn for, and from which seed, is written down in data/random_streams.py."""
+"""Makes the generators of torch. data/random_streams.py lists what they are for and gives their seeds."""
 
 import torch
 
 
 def torch_generator(seed: int) -> torch.Generator:
-    """A generator that starts from the `torch_seed` of a stream."""
+    """Return a generator on the CPU; `seed` is the `torch_seed` of a stream."""
     return torch.Generator().manual_seed(seed)

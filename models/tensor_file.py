@@ -1,7 +1,7 @@
-"""A file of tensors by name, with a record of strings (safetensors). No other module opens one.
+"""Writes and reads safetensors files: tensors by name, and a record of strings. No other module opens one.
 
-The record holds the fingerprint of the tensors, by which a reader knows that they are those that were written. Reading
-the record alone needs no torch.
+The record holds the fingerprint of the tensors. A reader compares it with the tensors to find damage. `read_record`
+does not import torch.
 """
 
 import hashlib
@@ -28,15 +28,15 @@ def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], record: Mapping[s
 
 
 def read_record(path: Path) -> dict[str, str]:
-    """The record of the file at `path`, empty where it has none. Raises ModelError when the file is not whole."""
+    """Return the record of the file at `path`, empty if it has none. Raises ModelError when the file is damaged."""
     with _open(path, "numpy") as file:
         return dict(file.metadata() or {})
 
 
 def read_tensors(path: Path, prefix: str = "") -> dict[str, "Tensor"]:
-    """The tensors whose names begin with `prefix`, by the rest of their names.
+    """Return the tensors whose names begin with `prefix`, by the rest of their names.
 
-    Raises ModelError when the file is not whole.
+    Raises ModelError when the file is damaged.
     """
     with _open(path, "pt") as file:
         names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - no mapping
@@ -44,9 +44,9 @@ def read_tensors(path: Path, prefix: str = "") -> dict[str, "Tensor"]:
 
 
 def is_as_written(path: Path) -> bool:
-    """Whether the tensors at `path` are those that its fingerprint was taken of; they are read one after another.
+    """Return whether the tensors at `path` have the fingerprint in its record. Holds one tensor in memory at a time.
 
-    Raises ModelError when the file is not whole.
+    Raises ModelError when the file is damaged.
     """
     with _open(path, "pt") as file:
         found = _digest((name, file.get_tensor(name)) for name in sorted(file.keys()))
@@ -54,7 +54,7 @@ def is_as_written(path: Path) -> bool:
 
 
 def fingerprint(tensors: Mapping[str, "Tensor"]) -> str:
-    """SHA-256 of every tensor's name, dtype, shape and contents, in the order of the names."""
+    """Return the SHA-256 of the name, dtype, shape and contents of every tensor, in the order of the names."""
     return _digest((name, tensors[name]) for name in sorted(tensors))
 
 

@@ -20,7 +20,7 @@ Letters: M bodies, T frames of the clip, L frames of a body's period, V = 25 joi
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self, get_args
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,8 @@ from numpy.typing import NDArray
 from data.errors import RawFileError
 from data.joints import LEFT_SHOULDER, NUM_JOINTS, RIGHT_SHOULDER, SPINE_BASE, SPINE_MID
 from data.raw.skeleton_file import RawClip
+from data.recipes import Recipe
 
-Recipe = Literal["shift-gcn", "denoised"]
-RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 Coordinates = NDArray[np.float32]
 Points = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from data.clean.bodies import CleanClip, Recipe, clean
+from data.clean.bodies import CleanClip, clean
 from data.clean_clips import CleanClips
 from data.clip_name import ClipName
 from data.errors import RawFileError
@@ -17,6 +17,7 @@ from data.joints import NUM_JOINTS
 from data.memory import keep_freed_memory
 from data.raw.skeleton_file import parse_clip
 from data.raw.sources import ClipSource
+from data.recipes import Recipe
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,16 @@ Features (n, D), logits (n, k), labels (n,): class indices from 0, so action = l
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
+from data.phase_names import PhaseName
 from data.published.npy_file import load_labels, load_matrix
 
-PublishedPhase = Literal["test", "val"]
 # phase -> part -> endings of its files: features, labels, logits
-FILES: Mapping[PublishedPhase, Mapping[str, tuple[str, ...]]] = {
+FILES: Mapping[PhaseName, Mapping[str, tuple[str, ...]]] = {
     "test": {
         "train": ("train.npy", "train_label.npy"),
         "gtest": ("gtest.npy", "g_label.npy", "gtest_out.npy"),
@@ -66,7 +65,7 @@ class Part:
         return [f"{self.path.name}[{row}]" for row in range(len(self))]
 
 
-def phase_of_folder(folder: Path) -> PublishedPhase:
+def phase_of_folder(folder: Path) -> PhaseName:
     """Which phase a folder holds. Raises DataError when it is no feature folder."""
     if not folder.is_dir():
         raise DataError(
@@ -82,7 +81,7 @@ def phase_of_folder(folder: Path) -> PublishedPhase:
     return "test" if found[0] == "test" else "val"
 
 
-def folder_files(folder: Path, phase: PublishedPhase) -> dict[str, list[Path]]:
+def folder_files(folder: Path, phase: PhaseName) -> dict[str, list[Path]]:
     """The files of a feature folder that are read, by part; `ztest` of the test phase only when it is there."""
     parts = {part: [folder / name for name in names] for part, names in FILES[phase].items()}
     if phase == "test" and not any(path.exists() for path in parts["ztest"]):
@@ -90,7 +89,7 @@ def folder_files(folder: Path, phase: PublishedPhase) -> dict[str, list[Path]]:
     return parts
 
 
-def read_folder(folder: Path, phase: PublishedPhase) -> dict[str, Part]:
+def read_folder(folder: Path, phase: PhaseName) -> dict[str, Part]:
     """The parts of a folder by name. Raises DataError naming the file that is missing, broken, or does not fit."""
     parts = {name: _read_part(*paths) for name, paths in folder_files(folder, phase).items()}
     widths = {part.path: part.features.shape[1] for part in parts.values()}

@@ -24,6 +24,7 @@ from models.errors import ModelError
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Routing = Literal["hard", "soft", "stacking"]  # `route` says what each does
 
 
 def softmax(scores: NDArray[np.floating], temperature: float = 1.0) -> Floats:
@@ -97,7 +98,7 @@ def best_threshold(scores: Floats, unseen: Bools, right_if_seen: Bools, right_if
 
 
 def route(
-    kind: Literal["hard", "soft", "stacking"],
+    kind: Routing,
     unseen_probabilities: Floats,
     seen_probabilities: Floats,
     gate: Floats,

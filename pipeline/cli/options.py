@@ -13,6 +13,7 @@ from rich.console import Console
 
 from pipeline.messages.errors import PipelineError
 from pipeline.messages.hints import note_options, note_workspace
+from pipeline.predict.modes import MODES
 from pipeline.workspace.config import Config, load_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
@@ -83,7 +84,7 @@ def mode_option(command: Command) -> Command:
     """Add --mode, for commands that choose between actions."""
     return click.option(
         "--mode",
-        type=click.Choice(["gzsl", "zsl", "given"]),
+        type=click.Choice(MODES),
         default="gzsl",
         show_default=True,
         help="Choose among all actions (gzsl), the unseen ones (zsl), or those of --action and --actions only (given).",

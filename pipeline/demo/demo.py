@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from data.settings import MADE_DATASET
 from data.stores.files import replacing
 from pipeline.demo.made_actions import ACTIONS
 from pipeline.demo.made_clips import MadeDataset, write_raw_clips
@@ -24,7 +25,6 @@ from pipeline.workspace.evaluate_settings import RULES
 from pipeline.workspace.folder import Workspace
 from pipeline.workspace.init import write_config
 
-NAME = "demo"
 SUBJECTS = 8
 TRAIN_SUBJECTS = (1, 2, 3, 5, 6)
 UNSEEN = ("A001", "A007", "A013", "A019", "A025")  # every arm movement once, every other movement once
@@ -42,7 +42,7 @@ def demo(folder: Path, *, seed: int, console: Console) -> None:
     if not workspace.config.exists():
         make_workspace(workspace, seed, console)
     config = load_config(workspace.config)
-    if config.dataset.name != NAME or config.seed != seed:
+    if config.dataset.name != MADE_DATASET or config.seed != seed:
         raise PipelineError(
             f'{workspace.config} has dataset.name = "{config.dataset.name}" and seed = {config.seed}, which is not the '
             f"demo of seed {seed}; name another place with `fsvae-pipe demo --folder DIR`, or delete {folder}"
@@ -114,7 +114,7 @@ def demo_settings(seed: int, raw: list[str]) -> dict[str, Any]:
     return {
         "seed": seed,
         "device": "cpu",
-        "dataset.name": NAME,
+        "dataset.name": MADE_DATASET,
         "dataset.raw": raw,
         "dataset.protocol": "custom",
         "dataset.train_subjects": list(TRAIN_SUBJECTS),

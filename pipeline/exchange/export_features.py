@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data.phase_names import PHASES, PhaseName
 from data.published.features import FILES
 from data.stores.feature_store import FeatureSet
 from data.stores.files import replacing
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use
 from pipeline.phases.phase import Mask, PhaseClips
 from pipeline.workspace.context import Context
-from pipeline.workspace.folder import PHASES, PhaseName
 
 UNKNOWN_LOGIT = -1e4  # under the softmax nothing, at any temperature in use
 

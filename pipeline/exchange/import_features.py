@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.published.features import Part, PublishedPhase, folder_files, phase_of_folder, read_folder
+from data.phase_names import PHASES, PhaseName
+from data.published.features import Part, folder_files, phase_of_folder, read_folder
 from data.published.npy_file import sha256_of
 from data.splits import CUSTOM, Split, action_label, resolve_split
 from data.stores.feature_store import FeatureSet, read_features, write_features
@@ -15,7 +16,6 @@ from pipeline.messages.errors import PipelineError
 from pipeline.phases.phase import Phase, phase_clips, phase_of
 from pipeline.stages.caveats import LOOKS_AT_TEST_CLIPS, val_looks_at_test_clips
 from pipeline.workspace.context import Context
-from pipeline.workspace.folder import PHASES
 from pipeline.workspace.provenance import IMPORT, Provenance
 
 SETTINGS = ("dataset.name", "dataset.split", "dataset.unseen", "dataset.val_unseen")
@@ -27,7 +27,7 @@ def import_features(context: Context, folders: Sequence[Path]) -> list[str]:
 
     Nothing is written unless everything fits. Raises DataError or PipelineError naming the file.
     """
-    where: dict[PublishedPhase, Path] = {}
+    where: dict[PhaseName, Path] = {}
     for folder in folders:
         held = phase_of_folder(folder)
         if held in where:
@@ -51,7 +51,7 @@ def import_features(context: Context, folders: Sequence[Path]) -> list[str]:
     return [*lines, _next(context)]
 
 
-def _note(context: Context, split: Split, made: Mapping[PublishedPhase, FeatureSet]) -> str:
+def _note(context: Context, split: Split, made: Mapping[PhaseName, FeatureSet]) -> str:
     """What both phases together tell, one of which may have been imported before; "" when there is nothing."""
     both = dict(made)
     for name in PHASES:
@@ -62,7 +62,7 @@ def _note(context: Context, split: Split, made: Mapping[PublishedPhase, FeatureS
     return LOOKS_AT_TEST_CLIPS if seen_twice else ""
 
 
-def _split(context: Context, parts: dict[PublishedPhase, dict[str, Part]]) -> Split:
+def _split(context: Context, parts: dict[PhaseName, dict[str, Part]]) -> Split:
     """The split that config.toml names; a custom one divides the actions of the test phase."""
     dataset = context.config.dataset
     if "test" in parts:
@@ -79,7 +79,7 @@ def _split(context: Context, parts: dict[PublishedPhase, dict[str, Part]]) -> Sp
     return resolve_split(dataset, actions, context.config.seed)
 
 
-def _provenance(context: Context, split: Split, phase: PublishedPhase, folder: Path) -> Provenance:
+def _provenance(context: Context, split: Split, phase: PhaseName, folder: Path) -> Provenance:
     flat = context.config.flat()
     keys = (*SETTINGS, "seed") if split.val_unseen_drawn else SETTINGS
     paths = [path for part in folder_files(folder, phase).values() for path in part]

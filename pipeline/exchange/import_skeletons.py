@@ -25,7 +25,7 @@ from data.splits import CUSTOM, NUM_ACTIONS, resolve_split, training_clips
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonWriter
 from pipeline.messages.errors import PipelineError
-from pipeline.phases.phase import missing, phase_of, require_clips
+from pipeline.phases.phase import missing_actions, phase_of, require_clips
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import IMPORT, RECIPE, Provenance
 
@@ -97,7 +97,7 @@ def _check_names(context: Context, names: Sequence[ClipName], files: Sequence[Pa
         for key in ("setup", "camera", "subject", "action")
     }
     actions = np.unique(columns["action"]).tolist()
-    outside = missing(actions, range(1, NUM_ACTIONS.get(dataset.name, max(actions)) + 1))
+    outside = missing_actions(actions, range(1, NUM_ACTIONS.get(dataset.name, max(actions)) + 1))
     if outside:
         raise DataError(f"{where}: has clips of {outside}, which {dataset.name} does not have; check dataset.name")
     split = resolve_split(dataset, actions, context.config.seed)

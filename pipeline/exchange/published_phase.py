@@ -13,7 +13,7 @@ from data.errors import DataError
 from data.published.features import Part, unmatched
 from data.splits import action_label
 from data.stores.feature_store import FeatureSet
-from pipeline.phases.phase import Phase, missing, phase_clips
+from pipeline.phases.phase import Phase, missing_actions, phase_clips
 
 KNOWN_SHARE = 0.2  # of an unseen action's clips named right by the logits, from which on the backbone has seen it
 LEAVE_OUT = "It is only compared; a folder without ztest.npy and z_label.npy can be imported"
@@ -51,13 +51,13 @@ def feature_set(phase: Phase, parts: dict[str, Part], num_actions: int) -> Featu
 
 def _require(part: Part, wanted: Collection[int], what: str, *, every: bool) -> None:
     """Raise DataError when clips of `part` show other actions than `wanted`, or (with `every`) lack one of them."""
-    other = missing(part.counts(), wanted)
+    other = missing_actions(part.counts(), wanted)
     if other:
         raise DataError(
             f"{part.label_path}: has clips of {other} (label 0 is {action_label(1)}), which are not among the "
             f"{len(wanted)} actions that {what}; check dataset.split, or whether this is the folder of another split"
         )
-    lacking = missing(wanted, part.counts()) if every else ""
+    lacking = missing_actions(wanted, part.counts()) if every else ""
     if lacking:
         raise DataError(
             f"{part.label_path}: has no clip of {lacking}, which {what}; check dataset.split, or whether this is the "

@@ -1,4 +1,4 @@
-"""What FS-VAE reads of a workspace: the features of a phase, and the text features of actions."""
+"""Reads what an aligner is trained and scored on: the features of both phases, and the text features of actions."""
 
 from collections.abc import Sequence
 
@@ -6,22 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
+from data.phase_names import PHASES, PhaseName
 from data.splits import Split, resolve_split
 from data.stores.feature_store import FeatureSet, read_features
 from data.stores.text_store import read_text_features
-from pipeline.phases.phase import Phase, PhaseClips, missing, phase_clips, phase_of
+from pipeline.phases.phase import Phase, PhaseClips, missing_actions, phase_clips, phase_of
 from pipeline.workspace.config import Config
 from pipeline.workspace.context import Context
-from pipeline.workspace.folder import PHASES, PhaseName
 
 
 def split_in_use(config: Config, phases: dict[PhaseName, FeatureSet]) -> Split:
-    """The split that `config` names, over the actions that the features files hold."""
+    """Return the split that `config` names. A custom one divides the actions that features/test.h5 holds."""
     return resolve_split(config.dataset, np.unique(phases["test"].action).tolist(), config.seed)
 
 
 def read_phases(context: Context) -> dict[PhaseName, FeatureSet]:
-    """Both features files. Raises DataError when one is missing, broken, or holds NaN or infinite numbers."""
+    """Read both features files. Raises DataError when one is missing or damaged, or holds NaN or infinite numbers."""
     found: dict[PhaseName, FeatureSet] = {}
     for name in PHASES:
         path = context.workspace.features(name)
@@ -39,19 +39,19 @@ def read_phases(context: Context) -> dict[PhaseName, FeatureSet]:
 
 
 def phase_and_clips(name: PhaseName, split: Split, features: FeatureSet) -> tuple[Phase, PhaseClips]:
-    """The actions of a phase, and masks over its clips."""
+    """Return the actions of a phase, and masks over the clips of its features file."""
     phase = phase_of(name, split)
     return phase, phase_clips(phase, features)
 
 
 def text_matrix(context: Context, levels: Sequence[str], actions: Sequence[int]) -> NDArray[np.float32]:
-    """The text feature of each of `actions`: its `levels` concatenated, then L2-normalised. (actions, D_t).
+    """Return a text feature for each of `actions`: its `levels` concatenated, then L2-normalised. (actions, D_t).
 
-    Raises DataError when an action or a level is missing, or a text feature is not finite or all zero.
+    Raises DataError when text.h5 lacks an action or a level, or when a text feature is all zero or not finite.
     """
     path = context.workspace.text
     text = read_text_features(path)
-    without = missing(actions, text.action.tolist())
+    without = missing_actions(actions, text.action.tolist())
     if without:
         raise DataError(f"{path}: no text of {without}; add it to the descriptions, then run `fsvae-pipe embed-text`")
     lacking = [level for level in levels if level not in text.features]
@@ -69,9 +69,9 @@ def text_matrix(context: Context, levels: Sequence[str], actions: Sequence[int])
 
 
 def joined_levels(features: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """The features of each level (c, d), concatenated, then L2-normalised: (c, D_t).
+    """Concatenate the features of all levels, each (actions, d), then L2-normalise: (actions, D_t).
 
-    Raises DataError when one is not finite or all zero.
+    Raises DataError when one is all zero or not finite.
     """
     joined = np.concatenate(features, axis=1).astype(np.float64)
     length = np.linalg.norm(joined, axis=1, keepdims=True)

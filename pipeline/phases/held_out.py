@@ -1,18 +1,18 @@
-"""Which training clips the backbones do not train on, so that something can be measured without a test clip."""
+"""Holds out training clips: backbones do not train on them, so that accuracy can be measured without a test clip."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.random_streams import HELD_OUT_CLIPS
 
-LEAST_CLIPS = 20  # held out, for their accuracy to tell anything
+LEAST_CLIPS = 20  # the accuracy on fewer held-out clips says nothing
 
 
 def at_chance(top1: float, clips: int, classes: int) -> bool:
-    """Whether a held-out accuracy of `top1` percent is what guessing among `classes` gives, or hardly more.
+    """Return whether a held-out accuracy of `top1` percent is about what guessing among `classes` gives.
 
-    That is up to half as much again, and of few classes, where half as much again would be good, a tenth of what is
-    left. False where too few `clips` are held out to tell.
+    About is at most 1.5 times chance. With few classes, 1.5 times chance would be a good accuracy, so that the limit is
+    then chance plus a tenth of the way to 100 %. False when there are fewer than LEAST_CLIPS held-out `clips`.
     """
     chance = 100 / classes
     return clips >= LEAST_CLIPS and top1 <= chance + min(chance / 2, (100 - chance) / 10)
@@ -21,10 +21,10 @@ def at_chance(top1: float, clips: int, classes: int) -> bool:
 def choose_held_out(
     action: NDArray[np.int64], subject: NDArray[np.int64], train: NDArray[np.bool_], share: float, seed: int
 ) -> NDArray[np.bool_]:
-    """Which of the `train` clips are held out: (n,), about `share` of them, the same in both phases.
+    """Return a mask (n,) of the held-out clips, about `share` of the `train` clips. It is the same in both phases.
 
-    Whole subjects, drawn by `seed`, when `share` of the training subjects is at least one (rounded) and every action
-    keeps clips of others. Else `share` of each action's clips, drawn by `seed`: one at least, never all.
+    `seed` draws whole subjects, if `share` of the training subjects is at least one when rounded, and every action
+    keeps clips of other subjects. Otherwise it draws `share` of the clips of each action: at least one, but never all.
     """
     generator = HELD_OUT_CLIPS.generator(seed)
     subjects = np.unique(subject[train])

@@ -1,8 +1,9 @@
-"""The two phases of a zero-shot experiment, and which clips each of them may look at.
+"""The two phases of a zero-shot experiment: which actions and clips each trains on and is scored on.
 
-test  trains on the seen actions' training clips; scored on the test part: unseen actions (ZSL) and all (GZSL).
-val   the same with the pseudo-unseen actions held out of the seen ones; needs no clip of the test part. Its scored
-      clips are training clips of pseudo-unseen actions, and held-out training clips of the actions that it trains on.
+test  trains on training clips of the seen actions. It is scored on the test part: on clips of unseen actions (ZSL), and
+      on all clips (GZSL).
+val   trains on training clips of the seen actions that are not pseudo-unseen. It is scored on training clips of the
+      pseudo-unseen actions, and on held-out training clips of the others. It uses no clip of the test part.
 """
 
 from collections.abc import Collection
@@ -12,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
+from data.phase_names import PhaseName
 from data.splits import Split, action_label
 from data.stores.feature_store import FeatureSet
-from pipeline.workspace.folder import PhaseName
 
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Which actions a phase trains on (`seen`) and which it must recognise from their texts alone (`unseen`)."""
+    """The actions that a phase trains on (`seen`), and those that it knows from their texts alone (`unseen`)."""
 
     name: PhaseName
     seen: tuple[int, ...]
@@ -35,15 +36,15 @@ class Phase:
 
 @dataclass(frozen=True)
 class PhaseClips:
-    """Masks over the clips of a features file, each (n,): what FS-VAE trains on and what it is scored on."""
+    """Masks (n,) over the clips of a features file."""
 
-    fit: Mask
-    seen: Mask
-    unseen: Mask
+    fit: Mask  # an aligner trains on these
+    seen: Mask  # scored, of seen actions
+    unseen: Mask  # scored, of unseen actions
 
 
 def phase_of(name: PhaseName, split: Split) -> Phase:
-    """The actions of the phase `name` under `split`."""
+    """Return the actions of the phase `name` under `split`."""
     if name == "test":
         return Phase(name, split.seen, split.unseen)
     seen = tuple(action for action in split.seen if action not in split.val_unseen)
@@ -51,7 +52,10 @@ def phase_of(name: PhaseName, split: Split) -> Phase:
 
 
 def phase_clips(phase: Phase, features: FeatureSet) -> PhaseClips:
-    """What `phase` may train on and be scored on. Raises DataError naming the part that has no clip."""
+    """Return the clips that `phase` trains on and is scored on.
+
+    Raises DataError when one of the three parts has no clip, or a seen action has no training clip.
+    """
     is_seen, is_unseen = np.isin(features.action, phase.seen), np.isin(features.action, phase.unseen)
     if phase.name == "test":
         clips = PhaseClips(features.train & is_seen, ~features.train & is_seen, ~features.train & is_unseen)
@@ -68,8 +72,8 @@ def phase_clips(phase: Phase, features: FeatureSet) -> PhaseClips:
 
 
 def require_clips(phase: Phase, actions: NDArray[np.int64]) -> None:
-    """Raise DataError naming the seen actions of `phase` that have no training clip among `actions`."""
-    without = missing(phase.seen, actions.tolist())
+    """Raise DataError when `actions`, those of the training clips, lack a seen action of `phase`."""
+    without = missing_actions(phase.seen, actions.tolist())
     if without:
         raise DataError(
             f"no training clip of {without}, which the {phase.name} phase trains on; "
@@ -78,7 +82,7 @@ def require_clips(phase: Phase, actions: NDArray[np.int64]) -> None:
 
 
 def require_held_out(phase: Phase, actions: NDArray[np.int64]) -> None:
-    """Raise DataError when none of the held-out clips' `actions` is a seen one of `phase`."""
+    """Raise DataError when `actions`, those of the held-out clips, hold no seen action of `phase`."""
     if not np.isin(actions, phase.seen).any():
         raise DataError(
             f"no training clip of the {phase.name} phase's seen actions can be held out, which measures the backbone "
@@ -86,6 +90,6 @@ def require_held_out(phase: Phase, actions: NDArray[np.int64]) -> None:
         )
 
 
-def missing(wanted: Collection[int], found: Collection[int]) -> str:
-    """The wanted actions that were not found, as text; "" when none is missing."""
+def missing_actions(wanted: Collection[int], found: Collection[int]) -> str:
+    """Return the `wanted` actions that are not in `found`, as text: "A003, A020", or "" when there are none."""
     return ", ".join(action_label(action) for action in sorted(set(wanted) - set(found)))

@@ -1,16 +1,16 @@
-"""The texts of a workspace: the built-in ones of its data set, or the CSV that dataset.descriptions names."""
+"""Reads the texts of a workspace: the built-in ones of its data set, or the CSV that dataset.descriptions names."""
 
 from collections.abc import Collection, Mapping
 
 from data.splits import NUM_ACTIONS
 from descriptions.loader import builtin_descriptions, read_descriptions
 from pipeline.messages.errors import PipelineError
-from pipeline.phases.phase import missing
+from pipeline.phases.phase import missing_actions
 from pipeline.workspace.context import Context
 
 
 def texts_in_use(context: Context) -> Mapping[int, Mapping[str, str]]:
-    """Action -> level -> text. Raises DescriptionError or PipelineError when there is no usable file."""
+    """Return action -> level -> text. Raises DescriptionError for a bad CSV, PipelineError when there are no texts."""
     dataset = context.config.dataset
     if dataset.descriptions:
         return read_descriptions(context.user_path(dataset.descriptions))
@@ -24,8 +24,8 @@ def texts_in_use(context: Context) -> Mapping[int, Mapping[str, str]]:
 
 
 def require_texts(context: Context, actions: Collection[int]) -> None:
-    """Raise PipelineError naming the `actions` that have no text, before hours are spent on training."""
-    without = missing(actions, texts_in_use(context).keys())
+    """Raise PipelineError when one of `actions` has no text. `extract` calls this before it trains for hours."""
+    without = missing_actions(actions, texts_in_use(context).keys())
     if without:
         source = context.config.dataset.descriptions or "the built-in texts"
         raise PipelineError(

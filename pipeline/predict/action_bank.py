@@ -12,25 +12,24 @@ Letters: N clips, S seen actions, U actions known by their texts, A both or the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data.phase_names import PHASES
 from data.splits import action_label
 from data.stores.prediction_store import Decision, read_decision
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import text_matrix
 from pipeline.predict.free_text import GivenAction, encode_given, require_distinct
+from pipeline.predict.modes import MODES, Mode
 from pipeline.predict.trained_run import TrainedRun
-from pipeline.workspace.folder import PHASES
 
 if TYPE_CHECKING:
     from models.aligners.protocol import Scorer
     from models.zero_shot.gate import Gate
 
-Mode = Literal["gzsl", "zsl", "given"]
-MODES: tuple[Mode, ...] = get_args(Mode)
 Kind = Literal["seen", "unseen", "given"]
 Floats = NDArray[np.float64]
 

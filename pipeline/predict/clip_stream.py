@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.clean.bodies import Recipe, clean
+from data.clean.bodies import clean
 from data.errors import DataError, RawFileError
 from data.joints import NUM_JOINTS
 from data.raw.skeleton_file import RawClip, parse_clip
 from data.raw.sources import ClipSource, list_source
+from data.recipes import Recipe
 from data.stores.skeleton_store import loop_clip
 
 BATCH_CLIPS = 64

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from data.stores.files import replacing
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.messages.errors import PipelineError
-from pipeline.predict.action_bank import ActionBank, Mode, make_bank
+from pipeline.predict.action_bank import ActionBank, make_bank
 from pipeline.predict.model_description import description
+from pipeline.predict.modes import Mode
 from pipeline.predict.predict import given_actions
 from pipeline.predict.run_backbone import RunBackbone
 from pipeline.predict.trained_run import open_run
@@ -68,11 +69,11 @@ def export(
     parts = _parts(backbone, bank)
     from models.onnx.graph import onnx_model
 
-    model = onnx_model(parts, {"fsvae-pipe": run.told}).SerializeToString()
+    model = onnx_model(parts, {"fsvae-pipe": run.model_name}).SerializeToString()
     difference = largest_difference(model, backbone, bank, run.context.workspace.skeletons)
     if not difference <= LARGEST_DIFFERENCE:
         raise PipelineError(
-            f"the ONNX graph of {run.told} differs from PyTorch by up to {difference:.2g}, where at most "
+            f"the ONNX graph of {run.model_name} differs from PyTorch by up to {difference:.2g}, where at most "
             f"{LARGEST_DIFFERENCE} is allowed; nothing was written. Compare the versions of onnx and onnxruntime with "
             "those in constraints.txt"
         )

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from data.clean.bodies import SHORT_FRAMES, WIDE_RATIO, WIDE_SHARE
 from data.joints import JOINT_NAMES, NUM_JOINTS
+from data.recipes import Recipe
 from data.stores.feature_store import feature_width
 from data.stores.files import FORMAT_VERSION
 from data.stores.text_store import read_text_features
@@ -13,7 +15,7 @@ from pipeline.predict.recognizer import stored_recipe
 from pipeline.predict.trained_run import TrainedRun
 from pipeline.workspace.provenance import package_versions, read_record
 
-PREPARATION = {
+PREPARATION: Mapping[Recipe, Sequence[str]] = {
     "shift-gcn": (
         "of the bodies that stand first to fourth in each frame's list keep the two with the largest sum over x, y, z "
         "of the standard deviation over all joints and non-empty frames, the largest first",
@@ -27,8 +29,9 @@ PREPARATION = {
         "its joints are zero",
     ),
     "denoised": (
-        "drop bodies seen in 11 frames or fewer, then those wider than a person (x-extent above 0.8 of the y-extent) "
-        "in a share of 0.69754 of their frames or more, never the last one; keep the two with the largest variance",
+        f"drop bodies seen in {SHORT_FRAMES} frames or fewer, then those wider than a person (x-extent above "
+        f"{WIDE_RATIO} of the y-extent) in a share of {WIDE_SHARE} of their frames or more, never the last one; "
+        "keep the two with the largest variance",
         "everything else as by the recipe shift-gcn, which fsvae-pipe's docs describe",
     ),
 }

@@ -15,9 +15,9 @@ from rich.table import Table
 from descriptions.errors import DescriptionError
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError, WrongUsage, printable
-from pipeline.predict.action_bank import Mode
 from pipeline.predict.clip_stream import Unread
 from pipeline.predict.free_text import GivenAction, parse_given, read_given, used_levels
+from pipeline.predict.modes import Mode
 from pipeline.predict.recognizer import Answer, Ranked, Recognizer
 from pipeline.predict.trained_run import TrainedRun, open_run
 from pipeline.workspace.context import Context
@@ -52,7 +52,7 @@ def predict(
     bank = recognizer.bank(mode, given)
     seen = f"{bank.seen} seen and " if bank.seen else ""
     context.console.print(
-        f"predict: {run.told}; mode {mode}: {seen}{len(bank.actions) - bank.seen} actions known by text",
+        f"predict: {run.model_name}; mode {mode}: {seen}{len(bank.actions) - bank.seen} actions known by text",
         highlight=False,
         markup=False,
     )
@@ -199,6 +199,6 @@ def _json_line(row: dict[str, object]) -> str:
 
 
 def _csv_line(row: Sequence[object]) -> str:
-    line = io.StringIO()
+    line = io.StringIO()  # one row at a time: each is written as soon as its clip is named
     csv.writer(line, lineterminator="\n").writerow(cells(row))
     return line.getvalue()

@@ -16,12 +16,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from data.clean.bodies import RECIPES, Recipe
 from data.errors import DataError
+from data.recipes import RECIPES, Recipe
 from pipeline.messages.errors import PipelineError
-from pipeline.predict.action_bank import ActionBank, BankAction, Floats, Mode, make_bank
+from pipeline.predict.action_bank import ActionBank, BankAction, Floats, make_bank
 from pipeline.predict.clip_stream import BATCH_CLIPS, ClipLike, Unread, clip_batches
 from pipeline.predict.free_text import GivenAction, given_action, used_levels
+from pipeline.predict.modes import Mode
 from pipeline.predict.trained_run import TrainedRun, open_run
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import RECIPE, Provenance, read_record

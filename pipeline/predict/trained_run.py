@@ -14,13 +14,14 @@ from typing import Any
 
 from rich.console import Console
 
+from data.phase_names import PHASES
 from data.splits import Split, action_label
 from data.stores.text_store import read_text_features
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.run_backbone import RunBackbone, run_backbone
 from pipeline.workspace.config import Config, config_of
 from pipeline.workspace.context import Context, require_device_alone
-from pipeline.workspace.folder import PHASES, RunFolder, Workspace
+from pipeline.workspace.folder import RunFolder, Workspace
 from pipeline.workspace.provenance import IMPORT, Provenance, read_record
 
 Record = Mapping[str, str]
@@ -57,7 +58,7 @@ class TrainedRun:
         }
 
     @property
-    def told(self) -> str:
+    def model_name(self) -> str:
         """Which model this is, for people."""
         return f"run {self.context.run_name}, seed {self.seed}, cycle {self.cycle} (rule {self.selection})"
 

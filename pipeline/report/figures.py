@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from data.phase_names import PHASES
 from models.fsvae.losses import LOSSES
 from pipeline.report.plot_style import COLOURS, GREY, SEEN, UNSEEN, Plot, axis, layout, short
 from pipeline.report.run_data import RunData
@@ -44,7 +45,7 @@ def learning(run: RunData, history: pd.DataFrame, phase: str) -> Plot:
 def backbone_learning(reports: dict[str, list[dict[str, Any]]]) -> Plot:
     """Accuracy of each phase's backbone along its epochs."""
     figure = go.Figure(layout=layout(380))
-    for phase, colour in (("test", SEEN), ("val", UNSEEN)):
+    for phase, colour in zip(PHASES, (SEEN, UNSEEN), strict=True):
         for key, name, dash in (("train_top1", "training clips", "solid"), ("top1", "held-out clips", "dot")):
             rows = [row for row in reports.get(phase, []) if row.get(key) is not None]
             if rows:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, get_args
 
 from data.errors import DataError
+from data.phase_names import PHASES
 from data.stores.prediction_store import Predictions, Task
 from pipeline.report.class_accuracy import accuracy_against_texts, nearest_texts
 from pipeline.report.confusion_matrix import confusion_plot
@@ -21,7 +22,6 @@ from pipeline.report.run_data import Missing, RunData, attempt
 from pipeline.report.tables import class_table, commands, descriptions, missing_texts, most_confused
 from pipeline.report.trade_off import trade_off_curve, trade_off_over_threshold
 from pipeline.stages.result_tables import Table
-from pipeline.workspace.folder import PHASES
 from pipeline.workspace.provenance import read_record
 
 

@@ -1,11 +1,11 @@
-"""The tables and texts of a report, as plain strings: results, the classes, and how to run it again."""
+"""Builds the tables and texts of a report as strings: results, actions, and how to run it again."""
 
-import csv
-import io
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
+from data.settings import MADE_DATASET
 from data.splits import action_label
 from data.stores.prediction_store import Predictions
 from pipeline.report.class_accuracy import class_accuracy
@@ -14,12 +14,11 @@ from pipeline.stages.comparison import comparison_table, differences, published
 from pipeline.stages.result_tables import Table, number, results_table, seen_unseen_h
 from pipeline.workspace.evaluate_settings import RULES
 
-MADE_DATASET = "demo"
 MOST_ROWS = 15  # of the table of confusions
 
 
 def summary(runs: list[RunData]) -> Table:
-    """A row a run, under its headline's rule."""
+    """Return a row for each run, under the rule of its headline."""
     rows = [
         [
             run.title,
@@ -36,7 +35,7 @@ def summary(runs: list[RunData]) -> Table:
 
 
 def result_tables(run: RunData) -> list[tuple[str, Table]]:
-    """All numbers of one run: every way under every rule, and each seed."""
+    """Return all numbers of one run: under every rule, and of every seed."""
     seeds = [
         [
             f"seed {seed}, {rule}",
@@ -55,7 +54,10 @@ def result_tables(run: RunData) -> list[tuple[str, Table]]:
 
 
 def paper_table(run: RunData) -> tuple[Table, list[str]] | None:
-    """Published results on the run's split, the run beneath them, and how it differs; None off the published splits."""
+    """Return the published results with those of the run below, and the differences from the paper's conditions.
+
+    None when nothing is published on the split.
+    """
     split = run.results["split"]["name"]
     if not published(split):
         return None
@@ -66,7 +68,7 @@ def paper_table(run: RunData) -> tuple[Table, list[str]] | None:
 
 
 def headline(run: RunData) -> str:
-    """What the run is about, in a sentence."""
+    """Return a sentence that says what the run was trained and scored on."""
     counts = run.results["counts"]["test"]
     split, protocol = run.results["split"]["name"], run.results["protocol"]
     return (
@@ -77,7 +79,7 @@ def headline(run: RunData) -> str:
 
 
 def notices(run: RunData) -> list[str]:
-    """What a reader must know before the numbers."""
+    """Return what a reader must know before the numbers, a sentence each."""
     notices = list(run.changed())
     if run.config.dataset.name == MADE_DATASET:
         notices.append(
@@ -87,7 +89,7 @@ def notices(run: RunData) -> list[str]:
 
 
 def most_confused(run: RunData, predictions: Predictions, kind: str) -> Table:
-    """The pairs of actions with the most wrong clips, all seeds together."""
+    """Return the pairs of actions with the most wrong clips, counted over all seeds."""
     counts: dict[tuple[int, int], int] = {}
     clips = predictions.is_unseen if kind == "ZSL" else np.ones(len(predictions.name), dtype=bool)
     for seed in predictions.seeds:
@@ -103,7 +105,7 @@ def most_confused(run: RunData, predictions: Predictions, kind: str) -> Table:
 
 
 def class_table(run: RunData, predictions: Predictions) -> Table:
-    """A row an action, unseen ones first, the worst first."""
+    """Return a row for each action: unseen ones first, then by GZSL accuracy, the lowest first."""
     gzsl, zsl = class_accuracy(predictions, "GZSL"), class_accuracy(predictions, "ZSL")
     unseen = set(predictions.unseen_actions.tolist())
     rows = [
@@ -121,7 +123,7 @@ def class_table(run: RunData, predictions: Predictions) -> Table:
 
 
 def commands(run: RunData) -> str:
-    """What to install and run to get the same again."""
+    """Return the commands that install the same versions and make the same run."""
     provenance = run.results["provenance"]
     versions = run.results["versions"]
     pins = " ".join(
@@ -142,7 +144,7 @@ def commands(run: RunData) -> str:
 
 
 def missing_texts(run: RunData) -> str:
-    """Why `descriptions` lacks levels that the run used; "" when it has all."""
+    """Return why `descriptions` lacks levels that the run used; "" when it has all of them."""
     path, texts, levels = run.workspace.text, run.texts, run.config.text.levels
     if isinstance(texts, Missing):
         return texts.reason
@@ -153,15 +155,11 @@ def missing_texts(run: RunData) -> str:
 
 
 def descriptions(run: RunData) -> str:
-    """The texts that are there as a CSV that dataset.descriptions can name; "" when there are none."""
+    """Return the texts as a CSV for dataset.descriptions; "" when text.h5 holds none."""
     texts = run.texts
     if isinstance(texts, Missing) or not texts.texts:
         return ""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
     used = [level for level in run.config.text.levels if level in texts.texts]
     levels = [*used, *(level for level in texts.texts if level not in used)]
-    writer.writerow(["action", *levels])
-    for place, action in enumerate(texts.action.tolist()):
-        writer.writerow([action_label(action), *(str(texts.texts[level][place]) for level in levels)])
-    return file.getvalue()
+    columns = {"action": map(action_label, texts.action.tolist()), **{level: texts.texts[level] for level in levels}}
+    return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n")

@@ -8,7 +8,6 @@ any row.
 """
 
 import contextlib
-import csv
 import io
 import itertools
 import json
@@ -21,6 +20,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
 from rich.console import Console
 
 from data.errors import DataError
@@ -48,6 +48,8 @@ COLUMNS: Mapping[str, tuple[Way | Literal["zsl", "val_phase"], str]] = {
     "h_perfect_gate": ("gzsl_oracle_gate", "h"),
     "val_phase_zsl_top1": ("val_phase", "zsl_top1"),
 }
+STATISTICS = ("mean", "std")
+MEASURES = [f"{column}_{statistic}" for column in COLUMNS for statistic in STATISTICS]
 Row = dict[str, Any]
 MAX_ROWS = 10_000
 
@@ -161,20 +163,23 @@ def run_row(root: Path, config_path: Path, overrides: Sequence[str], name: str) 
 def _write_csv(path: Path, found: Sequence[Row]) -> None:
     """A line for each row and rule: the settings, then mean and standard deviation of every column."""
     keys = sorted({key for row in found for key in row["settings"]})
-    measures = [f"{column}_{statistic}" for column in COLUMNS for statistic in ("mean", "std")]
-    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["row", "run", "rule", "seeds", *cells(keys), *measures, "fault"])
-        for row in found:
-            settings = [json.dumps(row["settings"][key]) if key in row["settings"] else "" for key in keys]
-            for rule in RULES:
-                numbers = [
-                    row["results"][statistic][rule][table][name] if row["results"] else ""
-                    for table, name in COLUMNS.values()
-                    for statistic in ("mean", "std")
-                ]
-                seeds = len(row["results"].get("seeds", ()))
-                writer.writerow(cells([row["row"], row["run"], rule, seeds, *settings, *numbers, row["fault"]]))
+    lines = [
+        {"row": row["row"], "run": row["run"], "rule": rule, "seeds": len(row["results"].get("seeds", ()))}
+        | {key: json.dumps(value) for key, value in row["settings"].items()}
+        | (_measures(row["results"], rule) if row["results"] else {})
+        | {"fault": row["fault"]}
+        for row in found
+        for rule in RULES
+    ]
+    columns = ["row", "run", "rule", "seeds", *keys, *MEASURES, "fault"]
+    table = pd.DataFrame([cells(line.get(column) for column in columns) for line in lines], columns=cells(columns))
+    with replacing(path) as partial:
+        table.to_csv(partial, index=False, lineterminator="\r\n")
+
+
+def _measures(results: Mapping[str, Any], rule: str) -> dict[str, float]:
+    numbers = [results[statistic][rule][table][name] for table, name in COLUMNS.values() for statistic in STATISTICS]
+    return dict(zip(MEASURES, numbers, strict=True))
 
 
 def _table(found: Sequence[Row]) -> Table:

@@ -8,14 +8,14 @@ as test clips that it was trained on. Such a result is refused, whatever the use
 from collections.abc import Mapping
 
 from data.errors import DataError
+from data.phase_names import PHASES, PhaseName
 from data.splits import Split, action_label
 from data.stores.feature_store import FeatureSet
 from pipeline.messages.errors import PipelineError
-from pipeline.phases.phase import Phase, missing, phase_of
+from pipeline.phases.phase import Phase, missing_actions, phase_of
 from pipeline.stages.inputs import features_and_text
 from pipeline.workspace.config import Config
 from pipeline.workspace.context import Context
-from pipeline.workspace.folder import PHASES, PhaseName
 from pipeline.workspace.provenance import IMPORT, Provenance, read_record
 
 CLIPS = ("dataset.name", "dataset.protocol", "dataset.train_subjects", "dataset.train_cameras", "dataset.train_setups")
@@ -52,7 +52,7 @@ def _require_settings(path: str, made: Provenance, config: Config) -> None:
 def _require_actions(path: str, record: Mapping[str, str], phase: Phase, features: FeatureSet) -> None:
     """The backbone must know the seen actions of the phase, and no unseen one unless its record says so."""
     known = {int(action) for action in features.logit_actions}
-    without = missing(phase.seen, known)
+    without = missing_actions(phase.seen, known)
     if without:
         raise DataError(
             f"{path}: the backbone has no logit for {without}, which the {phase.name} phase has seen; "

@@ -1,7 +1,7 @@
-"""What a reader of results must know: what was scored may have been seen before, or a backbone has learnt nothing.
+"""Warnings about results: scored clips may have been seen in training, or a backbone has learnt nothing.
 
-The records of both features files tell what the backbones were trained on; whether an imported val phase looks at clips
-of the test part shows in its numbers of clips.
+The records of both features files say what the backbones were trained on. Whether the val phase of imported features
+uses clips of the test part shows in the number of clips of each action.
 """
 
 import json
@@ -10,11 +10,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from data.phase_names import PhaseName
 from data.splits import Split
 from data.stores.feature_store import FeatureSet
 from pipeline.phases.held_out import at_chance
-from pipeline.phases.phase import Phase, missing, phase_clips, phase_of
-from pipeline.workspace.folder import PhaseName
+from pipeline.phases.phase import Phase, missing_actions, phase_clips, phase_of
 from pipeline.workspace.provenance import IMPORT, Provenance
 
 LOOKS_AT_TEST_CLIPS = (
@@ -31,7 +31,7 @@ CONSEQUENCES: Mapping[PhaseName, str] = {
 
 
 def caveats(split: Split, features: Mapping[PhaseName, FeatureSet], records: Mapping[PhaseName, Record]) -> list[str]:
-    """A sentence for each; none where both phases are as they should be. `records` are those of the features files."""
+    """Return a sentence for each warning; `records` are those of the features files."""
     found = []
     for name, consequence in CONSEQUENCES.items():
         record = records[name]
@@ -72,7 +72,7 @@ def one_sided_gate(mean: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def _learnt_nothing(name: PhaseName, record: Record, classes: int) -> list[str]:
-    """Whether the backbone of a phase, one of our own, tells held-out clips apart no better than a guess."""
+    """Return a warning when a backbone trained here does no better than a guess on held-out clips."""
     measured = json.loads(record.get("held_out_accuracy", "{}"))
     top1, clips = measured.get("top1"), measured.get("clips", 0)
     if top1 is None or not at_chance(top1, clips, classes):
@@ -84,11 +84,11 @@ def _learnt_nothing(name: PhaseName, record: Record, classes: int) -> list[str]:
 
 
 def _not_scored(phase: Phase, features: FeatureSet) -> list[str]:
-    """Actions of a phase without a scored clip, and unseen actions that are too few to tell anything."""
+    """Return warnings about actions of a phase that have no scored clip, and about a phase with one unseen action."""
     clips = phase_clips(phase, features)
     found = []
     for kind, actions, scored in (("unseen", phase.unseen, clips.unseen), ("seen", phase.seen, clips.seen)):
-        if without := missing(actions, features.action[scored].tolist()):
+        if without := missing_actions(actions, features.action[scored].tolist()):
             found.append(f"the {phase.name} phase scores no clip of {without} ({kind}): there is none in that part")
     if len(phase.unseen) == 1:
         found.append(f"the {phase.name} phase has one unseen action: its ZSL accuracy is 100 % whatever it does")
@@ -96,14 +96,15 @@ def _not_scored(phase: Phase, features: FeatureSet) -> list[str]:
 
 
 def _given(record: Record) -> bool:
-    """Whether `backbone.weights` named the backbone."""
+    """Return whether the setting backbone.weights named the backbone."""
     return bool(Provenance.from_record(record).settings.get("backbone.weights"))
 
 
 def val_looks_at_test_clips(split: Split, test: FeatureSet, val: FeatureSet) -> bool:
-    """Whether the val phase's pseudo-unseen, or its seen, scored clips are as many of each action as the test part's.
+    """Return whether the val phase seems to be scored on clips of the test part.
 
-    Raises DataError when a part of the val phase has no clip.
+    That is when its scored clips of pseudo-unseen actions, or those of seen actions, are as many of each action as in
+    the test part. Raises DataError when a part of the val phase has no clip.
     """
     in_test = _counts(test.action[~test.train])
     scored = phase_clips(phase_of("val", split), val)
@@ -114,6 +115,6 @@ def val_looks_at_test_clips(split: Split, test: FeatureSet, val: FeatureSet) -> 
 
 
 def _counts(actions: NDArray[np.int64]) -> dict[int, int]:
-    """Clips of each action."""
+    """Return the number of clips of each action."""
     found, numbers = np.unique(actions, return_counts=True)
     return dict(zip(found.tolist(), numbers.tolist(), strict=True))

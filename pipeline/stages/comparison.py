@@ -1,4 +1,4 @@
-"""A run's results beside the published ones of its split, and how its conditions differ from the paper's."""
+"""Compares a run with the published results of its split, and lists how its conditions differ from the paper's."""
 
 import tomllib
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ COLUMNS = ("zsl", "seen", "unseen", "h")
 
 @cache
 def published(split: str) -> Mapping[str, Mapping[str, float]]:
-    """Method -> zsl, seen, unseen, h (those that were printed) on `split`; empty when the paper does not have it."""
+    """Return method -> zsl, seen, unseen, h on `split`, as far as printed. Empty when the paper lacks the split."""
     tables: dict[str, dict[str, dict[str, float]]] = tomllib.loads(
         resources.files("pipeline.stages").joinpath("published.toml").read_text("utf-8")
     )
@@ -31,7 +31,7 @@ def published(split: str) -> Mapping[str, Mapping[str, float]]:
 
 
 def differences(context: Context, trained: Config) -> list[str]:
-    """What is not as in the paper: backbone, texts, protocol, settings. A sentence each."""
+    """Return a sentence for each condition that is not the paper's: backbone, texts, protocol, settings."""
     features, text = (h5.read_record(path) for path in (context.workspace.features("test"), context.workspace.text))
     encoder = text.get("encoder", "")
     found = []
@@ -57,7 +57,7 @@ def differences(context: Context, trained: Config) -> list[str]:
 
 
 def comparison_table(results: Mapping[str, Any], split: str) -> Table:
-    """The published rows of `split`, then this run's under every rule, with the fitted gate."""
+    """Return the published rows of `split`, then the rows of this run: one for each rule, with the fitted gate."""
     rows = [
         [
             f"{method} (misprinted)" if row.get("misprinted") else method,

@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from data.errors import DataError
+from data.phase_names import PHASES, PhaseName
 from data.random_streams import GATE_HELD_OUT_CLIPS
 from data.splits import Split
 from data.stores import h5
@@ -42,7 +43,6 @@ from pipeline.workspace.config import Config, config_of
 from pipeline.workspace.context import Context
 from pipeline.workspace.dotted_keys import nested
 from pipeline.workspace.evaluate_settings import RULES, EvaluateSettings, Rule
-from pipeline.workspace.folder import PHASES, PhaseName
 from pipeline.workspace.provenance import Provenance, package_versions, read_record
 from pipeline.workspace.tensor_store import read_state, require_as_written
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
+from data.phase_names import PHASES
 from data.splits import Split, action_label, resolve_split, training_clips
 from data.stores.feature_store import FeatureSet, Head, write_features
 from data.stores.skeleton_store import SkeletonStore
@@ -28,7 +29,6 @@ from pipeline.stages.backbone import PhaseTraining, batch_loader, trained_backbo
 from pipeline.stages.given_backbone import GivenBackbone, given_backbone
 from pipeline.stages.inputs import skeletons_and_weights
 from pipeline.workspace.context import Context
-from pipeline.workspace.folder import PHASES
 from pipeline.workspace.provenance import BACKBONE, Provenance
 
 CLIPS_READ_AT_A_TIME = 64

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from data.phase_names import PHASES
 from pipeline.messages.errors import PipelineError
 from pipeline.workspace.context import Context
-from pipeline.workspace.folder import PHASES
 from pipeline.workspace.provenance import read_record
 
 

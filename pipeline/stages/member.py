@@ -12,8 +12,8 @@ from pathlib import Path
 from torch import Tensor
 
 from data.errors import DataError
+from data.phase_names import PhaseName
 from models.fsvae.training import HISTORY_COLUMNS, LossRow, State
-from pipeline.workspace.folder import PhaseName
 from pipeline.workspace.provenance import Provenance
 from pipeline.workspace.tensor_store import (
     read_state,

@@ -121,6 +121,7 @@ def _batches(context: Context, clips: Sequence[Clip]) -> Iterator[CleanBatch]:
 
 
 def _write_rejects(path: Path, rejects: Sequence[Reject]) -> None:
+    # csv, not pandas, which would take half a second and 30 MiB of a stage that needs nothing else of it
     with replacing(path) as place, place.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("file", "line", "reason"))

@@ -1,4 +1,4 @@
-"""Tables of results as text, made once for the screen and for the page of a report."""
+"""Builds the tables of results as text, for the screen and for the page of a report."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ Results = Mapping[str, Any]  # what results.json holds
 
 @dataclass(frozen=True)
 class Table:
-    """Headings and cells. The first column names the rows, `about` says what the numbers are."""
+    """Headings and cells. The first column names the rows. `about` says what the numbers are."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     about: str = ""
-    groups: Sequence[int] = ()  # the rows that begin a new group
+    groups: Sequence[int] = ()  # indices of the rows that begin a new group
 
 
 ZSL_ROWS = (("ZSL top-1", "top1"), ("ZSL mean of classes", "per_class"), ("chance", "chance"))
 
 
 def results_table(results: Results) -> Table:
-    """All accuracies of a run: a column a rule, that of the headline marked *."""
+    """Return all accuracies of a run. Each rule has a column; the headline's is marked *."""
     rows = [[name, *(number(results, rule, f"zsl.{key}") for rule in RULES)] for name, key in ZSL_ROWS]
     for way, name in GZSL_WAYS.items():
         rows.append([f"S / U / H, {name}", *(" / ".join(seen_unseen_h(results, rule, way)) for rule in RULES)])
@@ -38,14 +38,14 @@ def results_table(results: Results) -> Table:
 
 
 def seen_unseen_h(results: Results, rule: Rule, way: str = "gzsl") -> list[str]:
-    """Seen accuracy, unseen accuracy and H, which alone has its spread."""
+    """Return seen accuracy, unseen accuracy and H of a GZSL way; only H has its standard deviation."""
     return [number(results, rule, f"{way}.{key}", spread=key == "h") for key in ("seen", "unseen", "h")]
 
 
 def number(results: Results, rule: Rule, key: str, *, spread: bool = True) -> str:
-    """ "12.3 ± 0.4" of the dotted `key` under `rule`: mean and, where seeds differ, standard deviation.
+    """Return the number at the dotted `key` under `rule` as text: "12.3 ± 0.4", or "-" when there is none.
 
-    "-" where the results have no such key.
+    The standard deviation over the seeds is left out when it is 0, or without `spread`.
     """
     mean, deviation = (_at(results.get(statistic), rule, *key.split(".")) for statistic in ("mean", "std"))
     if mean is None:
@@ -60,7 +60,7 @@ def _at(tree: Any, *keys: str) -> float | None:
 
 
 def on_screen(table: Table, title: str) -> ScreenTable:
-    """The same for a terminal."""
+    """Return `table` in rich's form, for a terminal."""
     screen = ScreenTable(title=title, caption=table.about or None)
     for column, heading in enumerate(table.head):
         screen.add_column(heading, justify="right" if column else "left")

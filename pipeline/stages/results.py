@@ -1,4 +1,4 @@
-"""results.json and predictions.h5 of a run, and the results on the screen."""
+"""Writes results.json and predictions.h5 of a run, and prints the results."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ Tree = dict[str, Any]
 
 
 def over_seeds(trees: Sequence[Tree], statistic: str) -> Tree:
-    """The mean, or the standard deviation (n - 1; 0 for one seed), of every number of equal trees."""
+    """Return the mean of every number in trees of the same keys, or its standard deviation (n - 1; 0 for one seed)."""
     merged: Tree = {}
     for key, value in trees[0].items():
         column = [tree[key] for tree in trees]
@@ -36,7 +36,7 @@ def over_seeds(trees: Sequence[Tree], statistic: str) -> Tree:
 
 
 def write_results(path: Path, results: Tree) -> None:
-    """Write results.json, whole or not at all, with the fingerprint of its contents in the record."""
+    """Write results.json with the fingerprint of its contents, whole or not at all."""
     results = {**results, "provenance": {**sealed(results["provenance"]), "fingerprint": json_fingerprint(results)}}
     with replacing(path) as partial:
         partial.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
@@ -49,7 +49,7 @@ def write_predictions(
     scores: Mapping[int, Sequence[CycleScores]],
     record: Mapping[str, str],
 ) -> None:
-    """Write predictions.h5 (data/stores/prediction_store.py); `scores` are those of every cycle of each seed."""
+    """Write predictions.h5 (data/stores/prediction_store.py); `scores` has every cycle of each seed."""
     unseen_clips, actions = test.is_unseen, (*test.seen, *test.unseen)
     clips = Predictions(
         test.clip_name, test.action, np.asarray(test.seen), np.asarray(test.unseen), test.seen_logits, ()
@@ -74,7 +74,7 @@ def write_predictions(
 
 
 def print_results(context: Context) -> None:
-    """The table of results that are there, and what must be known of them, for a call that has nothing to run."""
+    """Print the table and the warnings of the existing results.json, when there is nothing to run."""
     results = json.loads(context.run.results.read_text("utf-8"))
     title = f"{context.run_name}: split {results['split']['name']}, {results['protocol']}, up to date"
     screen = Console()
@@ -83,6 +83,6 @@ def print_results(context: Context) -> None:
 
 
 def print_caveats(screen: Console, results: Tree) -> None:
-    """What a reader of the table must know."""
+    """Print the warnings in `results`."""
     for caveat in results.get("caveats", ()):
         screen.print(f"warning: {caveat}", style="yellow", highlight=False, markup=False)

@@ -12,16 +12,26 @@ Letters: N scored clips, S seen actions, U unseen actions.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data.phase_names import PHASES, PhaseName
 from models.aligners.protocol import Aligner, Arrays, Entropy, State
-from models.zero_shot.gate import Bools, Floats, Gate, best_threshold, fitted_clips, gate_features, route, softmax
+from models.zero_shot.gate import (
+    Bools,
+    Floats,
+    Gate,
+    Routing,
+    best_threshold,
+    fitted_clips,
+    gate_features,
+    route,
+    softmax,
+)
 from models.zero_shot.metrics import Actions, harmonic_mean, per_class, top1
 from pipeline.workspace.evaluate_settings import EvaluateSettings, Rule, Way
-from pipeline.workspace.folder import PHASES, PhaseName
 
 TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # tried on the val phase
 
@@ -165,7 +175,7 @@ def score(
     tuned_gate = tuned.tuned_gate.probability(gate_features(unseen, seen_tuned, tuned.top))
     seen_stacking = softmax(test.seen_logits, tuned.stacking_temperature)
 
-    def actions(kind: Literal["hard", "soft", "stacking"], seen: Floats, gate: Floats, level: float) -> Actions:
+    def actions(kind: Routing, seen: Floats, gate: Floats, level: float) -> Actions:
         column, is_unseen = route(kind, unseen, seen, gate, level)
         table = np.concatenate((test.seen, test.unseen))
         return np.asarray(table[column + np.where(is_unseen, len(test.seen), 0)])

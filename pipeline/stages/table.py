@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from data.phase_names import PHASES
 from pipeline.messages.errors import PipelineError
 from pipeline.stages import inputs
 from pipeline.workspace.context import Context
-from pipeline.workspace.folder import PHASES
 from pipeline.workspace.provenance import Provenance
 
 SPLIT_SETTINGS = ("dataset.split", "dataset.unseen", "dataset.val_unseen", "seed")

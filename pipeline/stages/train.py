@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from data.phase_names import PHASES, PhaseName
 from data.stores.files import replacing
 from models.aligners.protocol import Aligner
 from models.aligners.registry import make_aligner
@@ -33,7 +34,6 @@ from pipeline.stages.member import TrainedMember, load_member, save_member, trai
 from pipeline.stages.parallel import worked_on
 from pipeline.workspace.config import dump_config
 from pipeline.workspace.context import Context
-from pipeline.workspace.folder import PHASES, PhaseName
 from pipeline.workspace.provenance import Provenance, package_versions
 from pipeline.workspace.tensor_store import write_tensors
 

@@ -1,7 +1,7 @@
-"""config.toml: reading, `--set` overrides, and errors that name the key.
+"""The settings of a workspace: reads config.toml, applies `--set`, and names the key of every fault.
 
-The tables are pydantic models that stand beside the code they steer (data/settings.py, models/*/settings.py); this
-module puts them together. Unknown keys are errors, and every key has a default.
+Each table of config.toml is a pydantic model beside the code that reads it (data/settings.py, models/*/settings.py).
+`Config` holds all of them. Every key has a default. An unknown key is an error.
 """
 
 import difflib
@@ -45,20 +45,20 @@ class Config(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     evaluate: EvaluateSettings = EvaluateSettings()
 
     def plain(self) -> dict[str, Any]:
-        """Nested dictionaries and lists, with the keys as they stand in config.toml."""
+        """Return the settings as nested dictionaries and lists, with the keys of config.toml."""
         return self.model_dump(mode="json", by_alias=True)
 
     def flat(self) -> dict[str, Any]:
-        """Dotted keys to values: {"train.alpha": 0.5, ...}."""
+        """Return the settings by dotted keys: {"train.alpha": 0.5, ...}."""
         return flattened(self.plain())
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """The settings in the file at `path`, with `overrides` ("train.alpha=0.1") laid over them.
+    """Read the settings in the file at `path` and apply `overrides` ("train.alpha=0.1") to them.
 
-    An override of model.preset holds over the file, for all keys that presets set, and under the other overrides.
-    Raises ConfigError when the file is missing or no TOML, or a key or a value in it is not allowed; OverrideError when
-    that holds of an override.
+    An override of model.preset replaces the file's values of all keys that presets set. The other overrides are
+    applied after it. Raises ConfigError when the file is missing or is no TOML, or when a key or value in it is not
+    allowed. Raises OverrideError when a key or value of an override is not allowed.
     """
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -80,7 +80,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     if presets:
         tree = without_preset_keys(tree)
     for override in (*presets, *(override for override in overrides if override not in presets)):
-        _lay_over(tree, override)
+        _apply_override(tree, override)
         try:
             config = build_config(tree, f"--set {override}")
         except ConfigError as error:
@@ -89,9 +89,9 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def build_config(tree: Mapping[str, Any], source: str) -> Config:
-    """`tree`, laid over the preset that it names, as settings.
+    """Return the nested settings `tree`; keys that are not set have the values of the preset that it names.
 
-    Raises ConfigError that lists every fault, by dotted key; `source` is what it names first.
+    Raises ConfigError with all faults, each with its dotted key. The message begins with `source`.
     """
     nul = [key for key, value in flattened(tree).items() if _holds_nul(value) or "\0" in key]
     if nul:
@@ -105,7 +105,7 @@ def build_config(tree: Mapping[str, Any], source: str) -> Config:
 
 
 def config_of(settings: Mapping[str, Any], source: str) -> Config:
-    """The dotted keys `settings`, as a record of `source` holds them, as settings. Raises ConfigError."""
+    """Return the settings that the record of the file `source` holds by dotted keys. Raises ConfigError."""
     try:
         return build_config(nested(settings), source)
     except ValueError as error:
@@ -113,7 +113,7 @@ def config_of(settings: Mapping[str, Any], source: str) -> Config:
 
 
 def dump_config(config: Config) -> str:
-    """`config` as TOML, every key spelled out."""
+    """Return `config` as TOML text with every key."""
     return tomlkit.dumps(config.plain())
 
 
@@ -137,7 +137,7 @@ def _short(text: str) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
-def _lay_over(tree: dict[str, Any], override: str) -> None:
+def _apply_override(tree: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not all(key.strip().split(".")):
         raise OverrideError(f"--set {override}: write key=value, as in --set train.steps_per_cycle=200")

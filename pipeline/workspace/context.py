@@ -1,4 +1,4 @@
-"""What a stage is given: the workspace, the settings, the name of the run, and where to write to people."""
+"""What every stage and command gets: the workspace, the settings, the name of the run, and the console."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,28 +12,28 @@ from pipeline.workspace.folder import RunFolder, Workspace
 
 @dataclass(frozen=True)
 class Context:
-    """One invocation of the program."""
+    """One call of the program."""
 
     workspace: Workspace
     config: Config
     config_path: Path
-    console: Console  # standard error: progress and messages; results go to standard output
+    console: Console  # progress and messages, on standard error; results go to standard output
     run_name: str = "default"
-    overrides: tuple[str, ...] = ()  # those of --set, laid over `config` already
-    stale: tuple[str, ...] = ()  # earlier stages whose outputs are used although they are stale, and why
+    overrides: tuple[str, ...] = ()  # the values of --set; `config` has them already
+    stale: tuple[str, ...] = ()  # the stale stages whose outputs a stage uses all the same, with the reasons
 
     @property
     def run(self) -> RunFolder:
-        """The folder of the run that train and evaluate work on."""
+        """The run that train and evaluate work on."""
         return self.workspace.run(self.run_name)
 
     def user_path(self, path: str) -> Path:
-        """A path of config.toml, which is relative to config.toml."""
+        """Return the absolute form of a path that stands in config.toml, where paths are relative to config.toml."""
         return (self.config_path.parent / Path(path).expanduser()).resolve()
 
 
 def require_device_alone(context: Context) -> None:
-    """Raise OverrideError when --set names a setting that the run's records decide."""
+    """Raise OverrideError when --set names another setting than the device: a finished run has its own settings."""
     for override in context.overrides:
         key = override.partition("=")[0].strip()
         if key != "device":

@@ -5,7 +5,7 @@ from typing import Any
 
 
 def flattened(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables in tables -> dotted keys."""
+    """Return the values of `tree`, tables in tables, by dotted keys."""
     settings: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, dict):
@@ -16,7 +16,10 @@ def flattened(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted keys -> tables in tables. Raises ValueError when a key is both a value and a table."""
+    """Return the values of `settings`, by dotted keys, as tables in tables.
+
+    Raises ValueError when a key is both a value and a table.
+    """
     tree: dict[str, Any] = {}
     for key, value in settings.items():
         put(tree, key, value)
@@ -24,7 +27,7 @@ def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def put(tree: dict[str, Any], key: str, value: Any) -> None:
-    """Set the dotted `key` in tables in tables. Raises ValueError when a table of its name is a value there."""
+    """Set the value of a dotted `key` in `tree`. Raises ValueError when a part of the key is a value there."""
     *tables, name = key.split(".")
     for table in tables:
         tree = tree.setdefault(table, {})

@@ -1,4 +1,4 @@
-"""Settings of the evaluation (the table [evaluate] of config.toml), and the names of what it compares."""
+"""Settings of the evaluation (the table [evaluate] of config.toml), and the names of the rules and ways it compares."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -10,7 +10,7 @@ from models.zero_shot.settings import GateSettings
 
 Rule = Literal["val", "last", "oracle"]
 
-RULES: Mapping[Rule, str] = {  # which cycle of training each takes in the test phase
+RULES: Mapping[Rule, str] = {  # the cycle of training that each rule picks for the test phase
     "val": "the cycle that is best on the pseudo-unseen actions of the val phase",
     "last": "the last cycle",
     "oracle": "the cycle that is best on the unseen test clips. Published numbers use it. Do not report it as a result",
@@ -18,7 +18,7 @@ RULES: Mapping[Rule, str] = {  # which cycle of training each takes in the test 
 
 Way = Literal["gzsl", "gzsl_tuned_gate", "gzsl_soft_gate", "gzsl_stacking", "gzsl_oracle_gate"]
 
-GZSL_WAYS: Mapping[Way, str] = {  # to choose between seen and unseen actions: keys of results.json, and their names
+GZSL_WAYS: Mapping[Way, str] = {  # ways to decide between seen and unseen actions: key in results.json -> name
     "gzsl": "fitted gate",  # of the headline
     "gzsl_tuned_gate": "tuned gate",
     "gzsl_soft_gate": "soft gate",

@@ -1,11 +1,9 @@
-"""The workspace: the one place where paths inside it are spelled."""
+"""Every path inside a workspace. No other module spells one."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
-PhaseName = Literal["test", "val"]
-PHASES: tuple[PhaseName, ...] = get_args(PhaseName)
+from data.phase_names import PhaseName
 
 
 @dataclass(frozen=True)
@@ -16,27 +14,27 @@ class RunFolder:
 
     @property
     def config(self) -> Path:
-        """The resolved settings that the run was trained with."""
+        """All settings that the run was trained with."""
         return self.root / "config.toml"
 
     @property
     def environment(self) -> Path:
-        """Versions, device and threads of the machine that trained it."""
+        """The versions, the device and the threads that the run was trained with."""
         return self.root / "environment.json"
 
     @property
     def history(self) -> Path:
-        """Losses along training, one row a seed, phase and logged step."""
+        """The losses of training: one row for each seed, phase and logged step."""
         return self.root / "history.csv"
 
     @property
     def model(self) -> Path:
-        """Weights of both phases after every cycle, for every seed."""
+        """The states of every member after every cycle; a member is one seed in one phase."""
         return self.root / "model.safetensors"
 
     @property
     def members(self) -> Path:
-        """The members that are trained so far, while a run trains."""
+        """The members that are trained already; the folder exists only while the run trains."""
         return self.root / "members"
 
     def member(self, seed: int, phase: PhaseName) -> Path:
@@ -45,12 +43,12 @@ class RunFolder:
 
     @property
     def results(self) -> Path:
-        """Accuracies under every selection rule."""
+        """The accuracies under every selection rule."""
         return self.root / "results.json"
 
     @property
     def predictions(self) -> Path:
-        """Scores of every test clip."""
+        """The scores of every test clip."""
         return self.root / "predictions.h5"
 
     @property
@@ -67,44 +65,44 @@ class Workspace:
 
     @property
     def config(self) -> Path:
-        """The settings, written by `init` and edited by the user."""
+        """The settings. `init` writes them, the user edits them."""
         return self.root / "config.toml"
 
     @property
     def lock(self) -> Path:
-        """Held while a command writes in the workspace."""
+        """Locked while a command writes in the workspace."""
         return self.root / ".lock"
 
     @property
     def skeletons(self) -> Path:
-        """Normalised clips, ragged."""
+        """The normalised clips, each of its own length."""
         return self.root / "skeletons.h5"
 
     @property
     def rejects(self) -> Path:
-        """The refused raw files, each with its reason."""
+        """The raw files that were refused, each with the reason."""
         return self.root / "rejects.csv"
 
     @property
     def descriptions(self) -> Path:
-        """Texts to begin with, written by `texts --init`; used when dataset.descriptions names them."""
+        """A table of texts to fill in, written by `texts --init`. It is read only if dataset.descriptions names it."""
         return self.root / "descriptions.csv"
 
     @property
     def text(self) -> Path:
-        """Text features of every action at every level."""
+        """The text features of every action at every level."""
         return self.root / "text.h5"
 
     def features(self, phase: PhaseName) -> Path:
-        """Skeleton features and backbone logits of every clip, from one phase's backbone."""
+        """The features and logits of every clip, from the backbone of one phase."""
         return self.root / "features" / f"{phase}.h5"
 
     def backbone(self, phase: PhaseName) -> Path:
-        """Weights of the backbone of one phase."""
+        """The weights of one phase's backbone."""
         return self.root / "backbones" / f"{phase}.safetensors"
 
     def backbone_training(self, phase: PhaseName) -> Path:
-        """The state of one phase's training after its last epoch; gone when the backbone is done."""
+        """The state of a backbone's training after its last epoch. It is deleted when the backbone is done."""
         return self.root / "backbones" / f"{phase}.training.safetensors"
 
     @property
@@ -117,5 +115,5 @@ class Workspace:
         return RunFolder(self.root / "runs" / name)
 
     def sweep(self, grid: str) -> Path:
-        """The results of a sweep, a line for each row and selection rule."""
+        """The results of a sweep: a line for each row of the grid and each selection rule."""
         return self.root / "sweeps" / f"{grid}.csv"

@@ -1,7 +1,7 @@
-"""`fsvae-pipe init`: write a config.toml that shows every key.
+"""`fsvae-pipe init`: writes a config.toml that shows every key.
 
-Keys that a user must see are set; all others stand as comments with their default and what they mean, taken from the
-settings themselves, so that the file can't say anything else than the program.
+The keys that depend on the split are set. All others are comments that give the default and the meaning. Both come
+from the settings classes, so that the file always agrees with the program.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,14 +18,14 @@ from pipeline.workspace.config import Config, build_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
 
-# What the paper uses for NTU-120 where it differs from NTU-60 (algorithms: paper, appendix and released code).
+# The values that the paper uses for NTU-120 and not for NTU-60 (paper, appendix and released code)
 PUBLISHED_NTU120 = {"model.latent": 200, "train.steps_per_cycle": 1900, "train.alpha": 0.1}
 
 
 def init(workspace: Workspace, split: str, raw: Sequence[Path] = (), name: str = "custom", force: bool = False) -> Path:
-    """Write `workspace`/config.toml for a named split, or "custom" for a data set called `name`; return its path.
+    """Write config.toml for the named `split`, or for a custom split of a data set called `name`; return its path.
 
-    Raises WrongUsage when the split is not known, PipelineError when the file is there and not `force`.
+    Raises WrongUsage when there is no such split, PipelineError when the file exists and `force` is not given.
     """
     if split != CUSTOM and split not in split_names():
         raise WrongUsage(f'"{split}" is no split; use one of {", ".join(split_names())}, or "{CUSTOM}"')
@@ -44,7 +44,7 @@ def init(workspace: Workspace, split: str, raw: Sequence[Path] = (), name: str =
 
 
 def write_config(path: Path, chosen: Mapping[str, Any]) -> None:
-    """Write a config.toml in which the dotted keys `chosen` are set, and all others shown as comments."""
+    """Write a config.toml in which the dotted keys of `chosen` are set and all others are comments."""
     text = "\n".join(_lines(Config, Config(), "", chosen)) + "\n"
     build_config(tomlkit.parse(text).unwrap(), str(path))
     with replacing(path) as partial:
@@ -52,9 +52,9 @@ def write_config(path: Path, chosen: Mapping[str, Any]) -> None:
 
 
 def set_raw(context: Context, raw: Sequence[Path]) -> Config:
-    """Set dataset.raw in the config.toml of `context`, leaving the rest and its comments alone; return the settings.
+    """Set dataset.raw in the config.toml of `context` and return the new settings; nothing else in the file changes.
 
-    `raw` is relative to the current folder.
+    The paths `raw` are relative to the current folder.
     """
     paths = [str(path) for path in stored_paths(raw, context.config_path)]
     document = tomlkit.parse(context.config_path.read_text("utf-8"))
@@ -66,12 +66,15 @@ def set_raw(context: Context, raw: Sequence[Path]) -> Config:
 
 
 def stored_paths(raw: Sequence[Path], config: Path) -> list[Path]:
-    """`raw`, given relative to the current folder, as config.toml holds them: relative to it where they lie below."""
+    """Return the paths `raw` as config.toml holds them; they are given relative to the current folder.
+
+    A path below the folder of config.toml is stored relative to it, any other in full.
+    """
     return [_stored_path(path.expanduser(), config.parent) for path in raw]
 
 
 def _stored_path(path: Path, folder: Path) -> Path:
-    """`path` relative to `folder` where it lies below, else in full. A link in `folder` is named as it is."""
+    """Return `path` relative to `folder` if it lies below it, else in full. A link in `folder` is not followed."""
     named = path.absolute()
     if ".." not in named.parts and named.is_relative_to(folder.absolute()):
         return named.relative_to(folder.absolute())
@@ -80,7 +83,7 @@ def _stored_path(path: Path, folder: Path) -> Path:
 
 
 def _lines(model: type[BaseModel], defaults: BaseModel, table: str, chosen: Mapping[str, Any]) -> Iterator[str]:
-    """The lines of one table: its keys, then the tables in it."""
+    """Yield the lines of one table: its keys, then the tables in it."""
     inner: list[tuple[str, BaseModel]] = []
     for field, info in model.model_fields.items():
         value = getattr(defaults, field)

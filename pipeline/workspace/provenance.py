@@ -1,7 +1,7 @@
-"""What an output says of how it was made, and how that differs from how it would be made now.
+"""The record of how an output was made, and what changed since then.
 
-The record travels with the file: in the root attributes of HDF5, in the metadata of safetensors, under "provenance" in
-JSON. All values are strings, so that one form serves all three.
+The record is in the output itself: in the root attributes of an HDF5 file, in the metadata of a safetensors file, under
+"provenance" in a JSON file. All its values are strings, which all three kinds of file can hold.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ from pipeline.messages.errors import PipelineError
 from pipeline.workspace.config import Config
 from pipeline.workspace.tensor_store import read_tensor_record
 
-BACKBONE = "backbone_fingerprint"  # in the record of features/PHASE.h5: the weights that made it
-IMPORT = "import"  # the stage that a record names when `fsvae-pipe import` wrote the file
-RECIPE = "preprocess.recipe"  # among the settings of skeletons.h5; beside them when arrays came with their recipe
+BACKBONE = "backbone_fingerprint"  # key in the record of features/PHASE.h5: the weights that made the features
+IMPORT = "import"  # the stage in the record of a file that `fsvae-pipe import` wrote
+RECIPE = "preprocess.recipe"  # a setting of skeletons.h5; imported arrays have it beside the settings
 
 VERSIONED_PACKAGES = (
     "fsvae-pipe",
@@ -41,7 +41,7 @@ VERSIONED_PACKAGES = (
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a stage's output depends on: settings (dotted keys), input fingerprints (by name), the stage's version."""
+    """What an output depends on: the stage and its version, settings by dotted key, fingerprints of inputs by name."""
 
     stage: str
     stage_version: int
@@ -49,7 +49,7 @@ class Provenance:
     inputs: Mapping[str, str]
 
     def record(self) -> dict[str, str]:
-        """The record to write into an output, with versions, time and command beside what counts."""
+        """Return the record to write into an output. Versions, time and command are in it for people alone."""
         return {
             "format_version": str(FORMAT_VERSION),
             "stage": self.stage,
@@ -63,7 +63,7 @@ class Provenance:
 
     @classmethod
     def from_record(cls, record: Mapping[str, str]) -> Self:
-        """The provenance in a record that was read back. Raises PipelineError when the record is not whole."""
+        """Return the provenance in a record. Raises PipelineError when a part of the record is missing or broken."""
         try:
             settings, inputs = (json.loads(record[key]) for key in ("settings", "inputs"))
             if not (isinstance(settings, dict) and isinstance(inputs, dict)):
@@ -73,7 +73,7 @@ class Provenance:
             raise PipelineError(f"the record of how the file was made is not whole ({error!r})") from error
 
     def changes_from(self, earlier: "Provenance") -> Iterator[str]:
-        """Why an output made by `earlier` is out of date: one phrase for each setting or input that changed.
+        """Yield the reasons why an output made by `earlier` is out of date. Each names a setting or an input.
 
         A setting that the earlier record lacks did not exist then, and counts as its default now. So a new setting
         makes nothing stale, provided that its default does what the program did before.
@@ -97,10 +97,10 @@ class Provenance:
                 yield f"{name} changed"
 
     def require_inputs(self, now: Mapping[str, str]) -> None:
-        """Raise PipelineError when `now`, the inputs' fingerprints after they were read, are others than before.
+        """Raise PipelineError when `now`, the fingerprints after the inputs were read, are not those from before.
 
-        What was read may be of either state then, and the record would tell of the old one: put back, it would make
-        the result look up to date.
+        The stage may then have read the new contents, but the record would name the old ones. If the user put the old
+        file back, the output would look up to date.
         """
         names = now.keys() | self.inputs.keys()
         changed = sorted(name for name in names if now.get(name) != self.inputs.get(name))
@@ -118,7 +118,7 @@ def _defaults() -> dict[str, Any]:
 
 @cache
 def package_versions() -> dict[str, str]:
-    """Installed versions of what the numbers depend on, without importing any of it."""
+    """Return the installed versions of the packages that results depend on, without importing them."""
     versions = {"python": ".".join(str(part) for part in sys.version_info[:3])}
     for package in VERSIONED_PACKAGES:
         try:
@@ -129,10 +129,10 @@ def package_versions() -> dict[str, str]:
 
 
 def read_record(path: Path) -> dict[str, str]:
-    """The record that the output at `path` carries: .h5, .safetensors or .json, by its ending.
+    """Return the record in the output at `path`, an .h5, .safetensors or .json file.
 
-    Raises DataError or PipelineError when the file is missing, cut short or carries none, NewerFormatError when a newer
-    program wrote it.
+    Raises DataError or PipelineError when the file is missing or damaged, or has no record. Raises NewerFormatError
+    when a newer program wrote it.
     """
     if not path.is_file():
         raise PipelineError(f"{path}: no such file")
@@ -147,7 +147,7 @@ def read_record(path: Path) -> dict[str, str]:
 
 
 def _json_record(path: Path) -> dict[str, str]:
-    """What a JSON file holds under "provenance", after checking the rest by the fingerprint there."""
+    """Return what a JSON file holds under "provenance", after the fingerprint there is compared with the rest."""
     try:
         tree = json.loads(path.read_text("utf-8"))
         record: dict[str, str] = tree["provenance"]
@@ -162,6 +162,6 @@ def _json_record(path: Path) -> dict[str, str]:
 
 
 def json_fingerprint(tree: Mapping[str, Any]) -> str:
-    """SHA-256 of all of a JSON file but "provenance"."""
+    """Return the SHA-256 of everything in a JSON file except "provenance"."""
     content = json.loads(json.dumps({key: value for key, value in tree.items() if key != "provenance"}))
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""Tensors of a workspace on disk: whole or not at all, with the record of how they were made.
+"""Writes and reads the .safetensors files of a workspace, each with the record of how it was made.
 
-In model.safetensors of a run, tensors are named seed/PHASE/cycle/NAME, as in "5/test/10/skeleton.encoder.weight";
-cycles count from 1. Decoders are kept after the last cycle only: nothing but training reads them.
+In model.safetensors of a run, a tensor is named SEED/PHASE/CYCLE/NAME, as in "5/test/10/skeleton.encoder.weight".
+Cycles count from 1.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.errors import DataError
+from data.phase_names import PhaseName
 from data.stores.files import ADVICE, replacing, sealed
 from models import tensor_file
 from models.errors import ModelError
-from pipeline.workspace.folder import PhaseName
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,19 +26,22 @@ def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], record: Mapping[s
 
 
 def read_tensor_record(path: Path) -> dict[str, str]:
-    """The record of the tensors at `path`; torch is not imported. Raises DataError when the file is not whole."""
+    """Return the record of the file at `path`, without importing torch. Raises DataError when the file is damaged."""
     with _advised():
         return tensor_file.read_record(path)
 
 
 def read_tensors(path: Path, prefix: str = "") -> dict[str, "Tensor"]:
-    """The tensors whose names begin with `prefix`, by the rest of their names. Raises DataError as above."""
+    """Return the tensors whose names begin with `prefix`, by the rest of their names.
+
+    Raises DataError when the file is damaged.
+    """
     with _advised():
         return tensor_file.read_tensors(path, prefix)
 
 
 def require_as_written(path: Path) -> None:
-    """Raise DataError when the tensors at `path` are not those that its fingerprint was taken of, or not whole."""
+    """Raise DataError when the file at `path` is damaged, or its tensors do not have its fingerprint."""
     with _advised():
         as_written = tensor_file.is_as_written(path)
     if not as_written:
@@ -46,12 +49,12 @@ def require_as_written(path: Path) -> None:
 
 
 def tensor_name(seed: int, phase: PhaseName, cycle: int, name: str) -> str:
-    """The name of one tensor in model.safetensors."""
+    """Return the name of a tensor in model.safetensors."""
     return f"{seed}/{phase}/{cycle}/{name}"
 
 
 def read_state(path: Path, seed: int, phase: PhaseName, cycle: int) -> dict[str, "Tensor"]:
-    """The state of one member after one cycle. Raises DataError when it is not there or the file is not whole."""
+    """Return the state of one member after one cycle. Raises DataError when the file lacks it or is damaged."""
     state = read_tensors(path, tensor_name(seed, phase, cycle, ""))
     if not state:
         raise DataError(f"{path}: holds no seed {seed}, {phase} phase, cycle {cycle}; run `fsvae-pipe train`")
@@ -60,7 +63,7 @@ def read_state(path: Path, seed: int, phase: PhaseName, cycle: int) -> dict[str,
 
 @contextmanager
 def _advised() -> Iterator[None]:
-    """Says of a file that is not whole what to do about it."""
+    """Add to the error of a damaged file what the user can do about it."""
     try:
         yield
     except ModelError as error:

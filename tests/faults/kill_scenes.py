@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from data.phase_names import PHASES
 from data.stores import h5
 from pipeline.demo.made_clips import write_raw_clips
-from pipeline.workspace.folder import PHASES, Workspace
+from pipeline.workspace.folder import Workspace
 from pipeline.workspace.provenance import read_record
 from tests.conftest import TINY, TINY_CONFIG, lay_out
 from tests.shared.made_skeletons import clip_names, made_files, write_folder, write_zip

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from data.phase_names import PHASES
 from data.splits import action_label
 from data.stores.feature_store import FeatureSet, write_features
 from data.stores.text_store import TextFeatures, write_text_features
 from models.text.settings import TextSettings
 from pipeline.workspace.config import build_config
 from pipeline.workspace.context import Context
-from pipeline.workspace.folder import PHASES, Workspace
+from pipeline.workspace.folder import Workspace
 from pipeline.workspace.provenance import Provenance
 
 

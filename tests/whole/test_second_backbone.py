@@ -10,11 +10,12 @@ import onnxruntime
 import pytest
 from click.testing import CliRunner
 
+from data.phase_names import PHASES
 from data.stores.feature_store import read_features, read_head
 from models.backbone.networks import NETWORKS
 from models.backbone.state import reports_from_text
 from pipeline.cli.main import main
-from pipeline.workspace.folder import PHASES, Workspace
+from pipeline.workspace.folder import Workspace
 from pipeline.workspace.provenance import read_record
 from tests.conftest import lay_out
 from tests.shared.small_backbone import FEATURES

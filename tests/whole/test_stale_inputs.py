@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from data.phase_names import PHASES
 from data.stores.feature_store import read_features, write_features
 from pipeline.cli.main import main
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.action_bank import make_bank
 from pipeline.predict.trained_run import open_run
-from pipeline.workspace.folder import PHASES, Workspace
+from pipeline.workspace.folder import Workspace
 from pipeline.workspace.provenance import read_record
 from tests.conftest import TinyRun
 

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from data.clean.bodies import CleanClip, Recipe, clean
+from data.clean.bodies import CleanClip, clean
 from data.errors import RawFileError
 from data.raw.skeleton_file import format_clip, parse_clip
+from data.recipes import RECIPES, Recipe
 from tests.shared.made_skeletons import moving_body, moving_clip
 from tests.shared.plain_reader import plain_clip
 
-RECIPES: tuple[Recipe, ...] = ("shift-gcn", "denoised")
 Joints = NDArray[np.float32]
 
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from data.clean.bodies import Recipe, clean
+from data.clean.bodies import clean
 from data.clean.cleaning import collect
 from data.clip_name import ClipName
 from data.errors import DataError
 from data.raw.skeleton_file import format_clip, parse_clip
+from data.recipes import Recipe
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore, SkeletonWriter, output_frames
 from tests.shared.made_skeletons import moving_clip

@@ -4,7 +4,7 @@ import pytest
 from data.errors import DataError
 from data.splits import Split
 from data.stores.feature_store import FeatureSet
-from pipeline.phases.phase import missing, phase_clips, phase_of, require_held_out
+from pipeline.phases.phase import missing_actions, phase_clips, phase_of, require_held_out
 
 SPLIT = Split("custom", seen=(1, 2, 3), unseen=(4,), val_unseen=(3,), val_unseen_drawn=False)
 
@@ -68,5 +68,5 @@ def test_no_held_out_clip_is_an_error_before_any_training() -> None:
 
 
 def test_missing_names_what_is_not_there() -> None:
-    assert missing([1, 20, 3], [1]) == "A003, A020"
-    assert missing([1], [1, 2]) == ""
+    assert missing_actions([1, 20, 3], [1]) == "A003, A020"
+    assert missing_actions([1], [1, 2]) == ""

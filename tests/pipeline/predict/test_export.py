@@ -16,6 +16,7 @@ from rich.console import Console
 
 import pipeline.predict.export as export_module
 from data.joints import JOINT_NAMES
+from data.phase_names import PHASES
 from data.raw.skeleton_file import format_clip
 from data.stores.feature_store import read_features
 from models.onnx.graph import ModelParts
@@ -32,7 +33,7 @@ from pipeline.predict.recognizer import Answer, Recognizer
 from pipeline.predict.run_backbone import RunBackbone
 from pipeline.workspace.config import load_config
 from pipeline.workspace.context import Context
-from pipeline.workspace.folder import PHASES, Workspace
+from pipeline.workspace.folder import Workspace
 from tests.conftest import TinyRun
 from tests.shared.made_skeletons import moving_clip
 

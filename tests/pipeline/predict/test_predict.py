@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from data.raw.skeleton_file import format_clip
 from pipeline.cli.main import main
-from pipeline.predict.action_bank import MODES
+from pipeline.predict.modes import MODES
 from tests.conftest import TinyRun
 from tests.shared.made_skeletons import moving_clip
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from data.phase_names import PHASES, PhaseName
 from data.stores.feature_store import read_features
 from pipeline.phases.features_and_texts import split_in_use
 from pipeline.stages.caveats import caveats, one_sided_gate
-from pipeline.workspace.folder import PHASES, PhaseName
 from pipeline.workspace.provenance import Provenance
 from tests.shared.made_features import Made, made_workspace
 from tests.shared.made_report import run_stages

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from data.errors import DataError
+from data.phase_names import PHASES, PhaseName
 from data.stores.feature_store import read_features, write_features
 from data.stores.h5 import read_record
 from pipeline.running.status import stage_state
@@ -18,7 +19,6 @@ from pipeline.stages.table import stage_named
 from pipeline.workspace.config import build_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.evaluate_settings import EvaluateSettings
-from pipeline.workspace.folder import PHASES, PhaseName
 from tests.pipeline.stages.test_train import QUICK, SMALL
 from tests.shared.made_features import Made, made_workspace
 

@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 
 from data.errors import DataError
+from data.phase_names import PHASES
 from data.stores import h5
 from data.stores.feature_store import read_features
 from models.backbone.checkpoint import load_network
@@ -21,7 +22,7 @@ from pipeline.messages.errors import PipelineError
 from pipeline.stages.table import stage_named
 from pipeline.workspace.config import load_config
 from pipeline.workspace.context import Context
-from pipeline.workspace.folder import PHASES, Workspace
+from pipeline.workspace.folder import Workspace
 from tests.conftest import TinyRun
 
 EXTRACT = stage_named("extract")

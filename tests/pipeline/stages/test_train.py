@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 import models.aligners.fsvae as fsvae_aligner
 from data.errors import DataError
+from data.phase_names import PHASES
 from data.stores import h5
 from data.stores.feature_store import read_features, write_features
 from data.stores.h5 import read_record
@@ -28,7 +29,6 @@ from pipeline.stages.member import TrainedMember, save_member, trained_from
 from pipeline.stages.table import stage_named
 from pipeline.workspace.config import load_config
 from pipeline.workspace.context import Context
-from pipeline.workspace.folder import PHASES
 from pipeline.workspace.provenance import read_record as read_any_record
 from tests.shared.made_features import Made, made_workspace
 
