@@ -1,4 +1,4 @@
-"""Data sets and workspaces that several tests share. They are made once a session, so small that stages take seconds."""
+"""Data sets and workspaces that several tests share, made once a session. All stages run on them in seconds."""
 
 import io
 import os

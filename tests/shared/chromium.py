@@ -23,7 +23,10 @@ WAIT_SECONDS = 300  # a busy machine draws slowly
 
 
 class Page:
-    """A tab. `requests` are the URLs that it asked for, `problems` its console errors, exceptions, policy violations."""
+    """A tab. `requests` are the URLs that it asked for.
+
+    `problems` are console errors, exceptions and violations of the content security policy.
+    """
 
     def __init__(self, profile: Path) -> None:
         self.requests: list[str] = []
