@@ -1,4 +1,4 @@
-"""Data sets that several tests share: made once a session, small enough that all stages run on them in seconds."""
+"""Data sets and workspaces that several tests share, made once a session. All stages run on them in seconds."""
 
 import io
 import os
@@ -54,7 +54,7 @@ workers = 1
 
 @dataclass(frozen=True)
 class TinyRun:
-    """A workspace that went through all stages, and what they wrote to standard output and to the console."""
+    """A workspace after all stages, and what they wrote to the console."""
 
     root: Path
     progress: str
@@ -64,7 +64,7 @@ class TinyRun:
 def tiny_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with setup1/ and setup2.zip: 64 short clips of 8 of the demo's actions by 4 people, and 5 broken files.
 
-    Read it, don't write in it.
+    It is shared: read it, but don't write in it.
     """
     folder = tmp_path_factory.mktemp("tiny") / "raw"
     write_raw_clips(folder, TINY)
@@ -73,13 +73,13 @@ def tiny_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_workspace_config() -> str:
-    """config.toml for the clips of `tiny_raw`: the shortest training; raw/ and descriptions.csv lie beside it."""
+    """config.toml for the clips of `tiny_raw`, with short training; raw/ and descriptions.csv must stand beside it."""
     return TINY_CONFIG
 
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_raw: Path, tiny_workspace_config: str) -> TinyRun:
-    """A workspace on `tiny_raw` after all stages. Read it; copy it (shutil.copytree) before you change anything."""
+    """A workspace of `tiny_raw` after all stages. It is shared: copy it (shutil.copytree) to change it."""
     from pipeline.running.run import run_stages
     from pipeline.stages.table import STAGES
     from pipeline.workspace.config import load_config
@@ -96,7 +96,7 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_raw: Path, tiny_work
 
 @pytest.fixture(scope="session")
 def scored_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace of made features with a run to report on (tests/shared/made_report.py). Copy it, then change it."""
+    """A workspace of made features with a scored run, for tests of the report. It is shared: copy it to change it."""
     from tests.shared.made_report import write_report_workspace
 
     root = tmp_path_factory.mktemp("report") / "work"
@@ -106,7 +106,7 @@ def scored_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def report_page(scored_work: Path) -> Path:
-    """The page of that run, written by the command."""
+    """The page that `fsvae-pipe report` writes about the run of `scored_work`."""
     done = CliRunner().invoke(main, ["-w", str(scored_work), "report"])
     page = scored_work / "runs" / "default" / "report.html"
     assert done.exit_code == 0, done.output
@@ -125,18 +125,18 @@ def work(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shift(tmp_path: Path) -> Path:
-    """A published folder of the test phase of that split."""
+    """A published feature folder of the test phase, for the split of `work`."""
     return Published().write_test(tmp_path / "shift_5_r")
 
 
 @pytest.fixture
 def shift_val(tmp_path: Path) -> Path:
-    """A published folder of its val phase."""
+    """A published feature folder of the val phase, for the split of `work`."""
     return Published().write_val(tmp_path / "shift_val_5_r")
 
 
 def lay_out(root: Path, raw: Path, config: str) -> None:
-    """Put config.toml, descriptions.csv and raw/ (a link) into the folder `root`."""
+    """Put config.toml, descriptions.csv and a link raw/ to the folder `raw` into the folder `root`."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "raw").symlink_to(raw, target_is_directory=True)
     descriptions = Path(__file__).parents[1] / "descriptions" / "demo.csv"

@@ -54,7 +54,7 @@ def raw_option(command: Command) -> Command:
 def run_option(command: Command) -> Command:
     """Add --run, for commands that work on one run."""
     return click.option(
-        "--run", "run_name", default="default", show_default=True, metavar="NAME", help="Run to use, a folder in runs/."
+        "--run", "run_name", default="default", show_default=True, metavar="NAME", help="Name of the run in runs/."
     )(command)
 
 

@@ -124,8 +124,7 @@ def export(context: Context, folder: Path, features: bool, **options: Any) -> No
     from pipeline.predict.export import export as write
 
     if features:
-        given = [name for name in ("actions", "actions_file", "seed") if options[name]]
-        if given or options["mode"] != "gzsl":
+        if options["mode"] != "gzsl" or any(options[name] for name in ("actions", "actions_file", "seed")):
             raise click.UsageError(
                 "--features writes what extract made, so it takes no --action, --actions, --seed or --mode"
             )

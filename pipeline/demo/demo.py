@@ -1,8 +1,8 @@
-"""`fsvae-pipe demo`: make a workspace with made clips, then run the very same stages as for recorded ones.
+"""`fsvae-pipe demo`: makes clips by a program, and runs the same stages on them as on recorded clips.
 
-The clips show 25 actions: five arm movements, each together with five movements of legs or trunk. Five of these pairs
-are unseen. Both of their halves occur in other actions, so a model that reads the descriptions can tell them apart.
-Nothing is downloaded.
+The clips show 25 actions: each of five arm movements together with each of five movements of legs or trunk. Five of
+these pairs are unseen. Both movements of an unseen pair occur in seen actions, so a model that reads the descriptions
+can tell the unseen actions apart. Nothing is downloaded.
 """
 
 import shlex
@@ -27,16 +27,16 @@ from pipeline.workspace.init import write_config
 
 SUBJECTS = 8
 TRAIN_SUBJECTS = (1, 2, 3, 5, 6)
-UNSEEN = ("A001", "A007", "A013", "A019", "A025")  # every arm movement once, every other movement once
-VAL_UNSEEN = ("A003", "A009", "A015", "A016")  # other pairs
+UNSEEN = ("A001", "A007", "A013", "A019", "A025")  # each arm movement and each body movement once
+VAL_UNSEEN = ("A003", "A009", "A015", "A016")
 NUM_SEEDS = 3
 
 
 def demo(folder: Path, *, seed: int, console: Console) -> None:
-    """Make the demo's workspace in `folder` unless it is there, run its stale stages, and show the results.
+    """Make the demo's workspace in `folder` unless it exists, run its stale stages, and print the results.
 
-    Progress goes to `console`, results to standard output. Raises PipelineError when `folder` holds something else, or
-    a demo that was made from another seed.
+    Progress goes to `console`, results go to standard output. Raises PipelineError when `folder` holds something else,
+    or the demo of another seed.
     """
     workspace = Workspace(folder)
     if not workspace.config.exists():
@@ -48,8 +48,8 @@ def demo(folder: Path, *, seed: int, console: Console) -> None:
             f"demo of seed {seed}; name another place with `fsvae-pipe demo --folder DIR`, or delete {folder}"
         )
     context = Context(workspace, config, workspace.config, console)
-    ran = run_stages(context, STAGES)
-    if not any(state.stage == "evaluate" for state in ran):  # which prints the table itself
+    states_before = run_stages(context, STAGES)
+    if not any(state.stage == "evaluate" for state in states_before):  # evaluate prints the results itself when it runs
         from pipeline.stages.results import print_results
 
         print_results(context)
@@ -57,7 +57,10 @@ def demo(folder: Path, *, seed: int, console: Console) -> None:
 
 
 def make_workspace(workspace: Workspace, seed: int, console: Console) -> None:
-    """Write raw/, descriptions.csv and, last, config.toml. Raises PipelineError when the folder holds anything else."""
+    """Write raw/, descriptions.csv and, last, config.toml.
+
+    Raises PipelineError when the folder holds anything else: then it is not the demo's.
+    """
     own = ("raw", "descriptions.csv")
     others = [path.name for path in workspace.root.glob("[!.]*") if path.name not in own]
     if others:
@@ -69,7 +72,7 @@ def make_workspace(workspace: Workspace, seed: int, console: Console) -> None:
     number = sum(1 for _ in dataset.clips())
     console.print(
         f"demo: making {number} clips of {len(dataset.actions)} actions by {dataset.subjects} made people "
-        f"in {workspace.root / 'raw'}, and a few broken files, which are there to be refused",
+        f"in {workspace.root / 'raw'}, and a few broken files, which preprocess has to refuse",
         highlight=False,
     )
     raw = write_raw_clips(workspace.root / "raw", dataset)
@@ -79,38 +82,38 @@ def make_workspace(workspace: Workspace, seed: int, console: Console) -> None:
 
 
 def closing_words(folder: Path) -> str:
-    """What the results are, where they lie, and what to try next."""
+    """The text below the results: what they mean, where the files are, and what to try next."""
     command = f"fsvae-pipe -w {shlex.quote(str(folder))}"
     rules = "\n".join(f"- {rule}: {meaning}" for rule, meaning in RULES.items())
     return f"""
-The clips are made by a program, not recorded: these figures show that the stages work, no more.
-ZSL: which of the {len(UNSEEN)} unseen actions a clip shows, known from their descriptions alone.
-S / U / H: accuracy on seen and unseen actions when all {len(ACTIONS)} may be the answer, and their harmonic mean;
-a gate tells seen from unseen, and the fitted one is the headline.
-The columns are three rules that pick the training cycle; the result is that of val (*):
+The clips are made by a program, not recorded. The figures show that the stages work, and no more.
+ZSL: accuracy among the {len(UNSEEN)} unseen actions, which are known from their descriptions alone.
+S / U / H: accuracy on seen and on unseen actions when all {len(ACTIONS)} may be the answer, and their harmonic mean.
+A gate decides whether a clip shows a seen or an unseen action; the fitted gate is the headline.
+The columns are three rules that pick the training cycle. The result is that of val (*):
 {rules}
 
   {folder}/raw/              the clips, in NTU RGB+D's raw format; the broken ones are in rejects.csv
-  {folder}/descriptions.csv  what the actions are called and how they are described
+  {folder}/descriptions.csv  the names and descriptions of the actions
   {folder}/config.toml       the settings; runs/default/results.json has every figure
 
-Next: change a description, then see what is stale and run it:
+Next: change a description, see what is stale, and run it:
   {command} status
   {command} run
-Name a clip's action, see it move, read all results as a page (this with the extra `report`):
+Name the actions in clips, see clips move, and write a page of all results (it needs the extra `report`):
   {command} predict {folder}/raw/setup1
   {command} show A001
   {command} report"""
 
 
 def demo_dataset(seed: int) -> MadeDataset:
-    """Which clips the demo makes."""
+    """The clips that the demo makes."""
     actions = tuple(range(1, len(ACTIONS) + 1))
     return MadeDataset(actions, subjects=SUBJECTS, replications=2, frames=(36, 84), seed=seed)
 
 
 def demo_settings(seed: int, raw: list[str]) -> dict[str, Any]:
-    """The dotted keys of config.toml that the demo sets; all others keep their defaults."""
+    """The settings of the demo, by dotted keys; all others keep their defaults."""
     return {
         "seed": seed,
         "device": "cpu",

@@ -1,8 +1,8 @@
-"""A made body of 25 Kinect joints: where the trunk, hands and feet are -> joints in metres.
+"""A made body of 25 Kinect joints: computes the joints, in metres, from where trunk, hands and feet are.
 
-The skeleton is posed from its ends: hands and feet are given as points, elbows and knees follow by inverse kinematics
-of two bones, and the spine bends as one arc. Axes are Kinect's: x to the camera's own left, y up, z away from the
-camera. A person who faces the camera looks along -z and has their right side at +x.
+Hands and feet are given as points. Elbows and knees follow by inverse kinematics of two bones, and the spine bends as
+one arc. Axes are Kinect's: x to the camera's own left, y up, z away from the camera. A person who faces the camera
+looks along -z and has their right side at +x.
 
 Letters: T frames, V joints (25, in Kinect v2's order).
 """
@@ -22,13 +22,13 @@ SIDES = {"right": 1.0, "left": -1.0}  # the sign of x
 ARM = ("shoulder", "elbow", "wrist", "hand", "hand_tip", "thumb")
 LEG = ("hip", "knee", "ankle", "foot")
 NECK, HEAD, SPINE_SHOULDER = (JOINT_NAMES.index(name) for name in ("neck", "head", "spine_shoulder"))
-STRAIGHT = 0.998  # no limb is stretched further than this share of its length
-FOLDED = 0.1  # nor folded closer than this share of its upper bone
+STRAIGHT = 0.998  # a limb stretches to at most this share of its length
+FOLDED = 0.1  # a limb folds until its end is this share of its upper bone from its root, or further
 
-# A pose over T frames, by end: "right hand", "left hand", "right foot", "left foot", "trunk"; each (T, 3).
-# Hands: the wrist as seen from the shoulder, (right, up, forward) in the trunk's axes, in arm lengths.
-# Feet: the ankle as seen from the hip of the standing body, (right, up, forward), in leg lengths.
-# Trunk: lean to the right and lean forward, radians, and how far the pelvis sinks, in leg lengths.
+# A pose over T frames: end -> (T, 3). The ends are "right hand", "left hand", "right foot", "left foot" and "trunk".
+# Hands: the wrist from the shoulder, (right, up, forward) in the trunk's axes, in arm lengths.
+# Feet: the ankle from the hip of the standing body, (right, up, forward), in leg lengths.
+# Trunk: lean to the right and lean forward, in radians, and how far the pelvis sinks, in leg lengths.
 Pose = Mapping[str, Array]
 
 
@@ -61,7 +61,7 @@ class Proportions:
 
 
 def proportions(stature_m: float, limbs: float = 1.0, width: float = 1.0) -> Proportions:
-    """The bones of a person `stature_m` tall; `limbs` and `width` scale arms and legs, shoulders and hips."""
+    """The bones of a person `stature_m` tall. `limbs` scales arms and legs, `width` scales shoulders and hips."""
     scale = stature_m / 1.70
     return Proportions(
         pelvis_to_mid=0.29 * scale,
@@ -80,23 +80,23 @@ def proportions(stature_m: float, limbs: float = 1.0, width: float = 1.0) -> Pro
 
 
 def side_joints(side: str, parts: Sequence[str]) -> list[int]:
-    """The joints called `parts` of the left or right `side`."""
+    """The indices of the joints `parts` of the left or right `side`."""
     return [JOINT_NAMES.index(f"{side}_{part}") for part in parts]
 
 
 def pose_joints(pose: Pose, body: Proportions) -> Array:
-    """The joints (T, 25, 3) of `body` in `pose`, metres; the origin is on the floor below the standing pelvis."""
+    """The joints (T, 25, 3) of `body` in `pose`, in metres. The origin is on the floor below the standing pelvis."""
     lean_right, lean_forward, sink = pose["trunk"].T  # (T,) each
     joints = np.zeros((len(sink), NUM_JOINTS, 3))  # (T, V, 3), as right, up, forward
     standing = np.array([0.0, 1.08 * body.leg, 0.0])  # the pelvis; ankles are above the floor
     joints[:, SPINE_BASE] = standing - np.outer(sink * body.leg, [0.0, 1.0, 0.0])
-    # 1. the spine: half of the bend below its middle, all of it above
+    # 1. the spine: below its middle it has half of the lean, above it all of the lean
     lower, upper = (_trunk_axes(share * lean_right, share * lean_forward) for share in (0.5, 1.0))
     joints[:, SPINE_MID] = joints[:, SPINE_BASE] + body.pelvis_to_mid * lower[:, :, 1]
     joints[:, SPINE_SHOULDER] = joints[:, SPINE_MID] + body.mid_to_shoulders * upper[:, :, 1]
     joints[:, NECK] = joints[:, SPINE_SHOULDER] + body.neck * upper[:, :, 1]
     joints[:, HEAD] = joints[:, NECK] + body.head * upper[:, :, 1]
-    # 2. arms hang from shoulders that lean with the trunk; 3. legs stand under hips that do not
+    # 2. arms and legs: shoulders lean with the trunk, hips do not
     for side in SIDES:
         _set_arm(joints, pose[f"{side} hand"], upper, side, body)
         _set_leg(joints, pose[f"{side} foot"], standing, side, body)
@@ -129,7 +129,7 @@ def _set_leg(joints: Array, foot: Array, standing: Array, side: str, body: Propo
 
 
 def _trunk_axes(lean_right: Array, lean_forward: Array) -> Array:
-    """Rotations (T, 3, 3) of the leaning trunk; the columns are its right, up and forward."""
+    """The rotation (T, 3, 3) of the leaning trunk; its columns point to the trunk's right, up and forward."""
     up = np.stack([np.sin(lean_right), np.cos(lean_right) * np.cos(lean_forward), np.sin(lean_forward)], axis=-1)
     up = _unit(up)  # (T, 3)
     right = _unit(np.cross(up, [0.0, 0.0, 1.0]))
@@ -137,7 +137,7 @@ def _trunk_axes(lean_right: Array, lean_forward: Array) -> Array:
 
 
 def _two_bones(root: Array, target: Array, bones: tuple[float, float], pole: Array) -> tuple[Array, Array]:
-    """Middle and end (T, 3) of a chain of two `bones` that reaches for `target`, bending towards `pole`."""
+    """Middle and end joint (T, 3) of two `bones` that reach from `root` for `target` and bend towards `pole`."""
     first, second = bones
     reach = target - root
     distance = np.linalg.norm(reach, axis=-1, keepdims=True)  # (T, 1)

@@ -1,8 +1,8 @@
-"""Raw clips of made people, written as NTU files: for the demo, and for tests that need a data set.
+"""Writes raw clips of made people as NTU files, for the demo and for tests that need a data set.
 
-A clip is one (action, subject, replication) seen by one camera. What is random in it is drawn from the seed and the
-numbers in its name alone, so a clip does not depend on which others are made. Part of the clips lie in a folder, part
-in a zip archive; some hold a second body, and a few files are broken on purpose.
+A clip is one (action, subject, replication), seen by one camera. Its random numbers depend only on the seed and the
+numbers in its name, so that it is the same whichever other clips are made. Some clips go into a folder, the others into
+a zip archive. Some clips hold a second body, and a few files are broken on purpose.
 """
 
 import zipfile
@@ -22,24 +22,24 @@ from pipeline.demo.made_body import ARM, SIDES, Array, Proportions, pose_joints,
 
 CAMERA_HEIGHT_M = 1.0
 CAMERA_YAW = (0.7, 0.0, -0.7)  # radians; cameras 1, 2, 3 stand in a row, as those of NTU RGB+D do
-NOISE_M = 0.008  # of every joint in every frame
-STRAY_M, STRAY_SHARE = 0.06, 0.03  # hands that the sensor loses for a frame
-FIRST_BODY_ID = 72057594037927936  # Kinect's ids are of this size, beyond what a float64 holds
-ZIP_TIME = (2020, 1, 1, 0, 0, 0)  # one time for all members, so that the archive is the same each time
+NOISE_M = 0.008  # standard deviation of every joint in every frame
+LOST_HAND_M, LOST_HAND_SHARE = 0.06, 0.03  # standard deviation and share of frames in which the sensor loses a hand
+FIRST_BODY_ID = 72057594037927936  # Kinect's ids are of this size, more than a float64 holds exactly
+ZIP_TIME = (2020, 1, 1, 0, 0, 0)  # the same for all files, so that the archive is the same each time
 
 
 @dataclass(frozen=True)
 class MadeDataset:
-    """Which clips are made: actions x subjects x replications, of `frames` (shortest, longest) frames."""
+    """The clips to make: actions x subjects x replications."""
 
-    actions: tuple[int, ...]  # 1-based, as in the files' names
+    actions: tuple[int, ...]  # counted from 1, as in the names of files
     subjects: int
     replications: int
-    frames: tuple[int, int]
+    frames: tuple[int, int]  # of the shortest and of the longest clip
     seed: int
 
     def clips(self) -> Iterator[ClipName]:
-        """The clips in order; every subject is seen by all three cameras in turn."""
+        """The names of the clips, in order; the three cameras take turns."""
         for subject in range(1, self.subjects + 1):
             setup = 1 if 2 * subject <= self.subjects else 2
             for replication in range(1, self.replications + 1):
@@ -49,33 +49,32 @@ class MadeDataset:
 
 
 def raw_name(clip: ClipName) -> str:
-    """The name of a clip's raw file."""
+    """The name of the raw file of `clip`."""
     return f"{clip}.skeleton"
 
 
 def write_raw_clips(folder: Path, dataset: MadeDataset) -> list[Path]:
     """Write the clips of setup 1 to folder/setup1/ and those of setup 2 to folder/setup2.zip; return both paths.
 
-    Broken files (see `broken_files`) lie among them. The zip is written last and whole.
+    setup1/ also gets the broken files of `broken_files`. The zip is renamed to its place when it is whole.
     """
-    loose, archive = folder / "setup1", folder / "setup2.zip"
-    loose.mkdir(parents=True, exist_ok=True)
+    setup1, setup2 = folder / "setup1", folder / "setup2.zip"
+    setup1.mkdir(parents=True, exist_ok=True)
     for name, content in broken_files(dataset):
-        (loose / name).write_bytes(content)
-    with replacing(archive) as path, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as members:
+        (setup1 / name).write_bytes(content)
+    with replacing(setup2) as path, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for clip in dataset.clips():
             content = clip_file(clip, dataset)
             if clip.setup == 1:
-                (loose / raw_name(clip)).write_bytes(content)
+                (setup1 / raw_name(clip)).write_bytes(content)
             else:
-                members.writestr(
-                    zipfile.ZipInfo(raw_name(clip), ZIP_TIME), content, zipfile.ZIP_DEFLATED, compresslevel=1
-                )
-    return [loose, archive]
+                entry = zipfile.ZipInfo(raw_name(clip), ZIP_TIME)
+                archive.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=1)
+    return [setup1, setup2]
 
 
 def clip_file(clip: ClipName, dataset: MadeDataset) -> bytes:
-    """The raw file of `clip`: one body, in one clip of twelve a second one."""
+    """The raw file of `clip`: one body, and a second one in one clip of twelve."""
     rng = DEMO_CLIP.generator(dataset.seed, clip.action, clip.subject, clip.replication)
     person = clip_joints(clip, dataset, rng)  # (T, 25, 3)
     bodies = [person]
@@ -88,7 +87,7 @@ def clip_file(clip: ClipName, dataset: MadeDataset) -> bytes:
 
 
 def clip_joints(clip: ClipName, dataset: MadeDataset, rng: np.random.Generator) -> Array:
-    """The acting person of `clip` as the camera sees them: (T, 25, 3), metres."""
+    """The joints (T, 25, 3) of the acting person as the camera sees them, in metres."""
     body, habit = performer(clip.subject, dataset.seed)
     shortest, longest = dataset.frames
     frames = int(rng.integers(shortest, longest + 1))
@@ -103,11 +102,11 @@ def clip_joints(clip: ClipName, dataset: MadeDataset, rng: np.random.Generator) 
     joints = pose_joints(perform(ACTIONS[clip.action - 1], frames, style, rng), body)  # (T, 25, 3)
     place = np.array([rng.uniform(-0.4, 0.4), -CAMERA_HEIGHT_M, rng.uniform(2.6, 3.4)])
     yaw = CAMERA_YAW[clip.camera - 1] + rng.normal(0.0, 0.08)
-    return _sensed(_seen(joints, yaw, place, rng), rng)
+    return _with_sensor_noise(_seen_from_camera(joints, yaw, place, rng), rng)
 
 
 def performer(subject: int, seed: int) -> tuple[Proportions, Style]:
-    """The body and the habits of subject number `subject` (1-based)."""
+    """The body and the habits of subject number `subject`, counted from 1."""
     rng = DEMO_PERSON.generator(seed, subject)
     body = proportions(rng.uniform(1.52, 1.92), limbs=rng.uniform(0.95, 1.05), width=rng.uniform(0.9, 1.12))
     habit = Style(
@@ -120,44 +119,48 @@ def performer(subject: int, seed: int) -> tuple[Proportions, Style]:
     return body, habit
 
 
-def _seen(joints: Array, yaw: float, place: Array, rng: np.random.Generator) -> Array:
-    """`joints` (T, 25, 3) turned by `yaw` about the vertical and stood at `place`, drifting a little."""
+def _seen_from_camera(joints: Array, yaw: float, place: Array, rng: np.random.Generator) -> Array:
+    """Turn `joints` (T, 25, 3) by `yaw` about the vertical and put them at `place` (3,), drifting a little."""
     turn = np.array([[np.cos(yaw), 0.0, np.sin(yaw)], [0.0, 1.0, 0.0], [-np.sin(yaw), 0.0, np.cos(yaw)]])
     frames = len(joints)
     drift = np.zeros((frames, 1, 3))
     for axis in (0, 2):
-        pace_m = rng.normal(0.0, 0.03)  # a second
-        drift[:, 0, axis] = pace_m * np.arange(frames) / FRAMES_PER_SECOND + 0.01 * smooth_noise(frames, rng)
+        metres_per_second = rng.normal(0.0, 0.03)
+        drift[:, 0, axis] = metres_per_second * np.arange(frames) / FRAMES_PER_SECOND + 0.01 * smooth_noise(frames, rng)
     seen: Array = joints @ turn.T + place + drift
     return seen
 
 
-def _sensed(joints: Array, rng: np.random.Generator) -> Array:
-    """`joints` (T, 25, 3) with a sensor's noise: all of them a little, hands now and then a lot."""
+def _with_sensor_noise(joints: Array, rng: np.random.Generator) -> Array:
+    """Add a sensor's noise to `joints` (T, 25, 3): a little to all of them, now and then a lot to a hand."""
     noisy = joints + rng.normal(0.0, NOISE_M, joints.shape)
     for side in SIDES:
-        lost = rng.random(len(joints)) < STRAY_SHARE  # (T,)
-        noisy[:, side_joints(side, ARM[2:])] += (lost[:, None] * rng.normal(0.0, STRAY_M, (len(joints), 3)))[:, None]
+        lost = rng.random(len(joints)) < LOST_HAND_SHARE  # (T,)
+        noisy[:, side_joints(side, ARM[2:])] += (lost[:, None] * rng.normal(0.0, LOST_HAND_M, (len(joints), 3)))[
+            :, None
+        ]
     return noisy
 
 
 def _bystander(frames: int, rng: np.random.Generator) -> Array:
-    """A second person (T, 25, 3) who only stands there, tracked for a part of the clip; zero elsewhere."""
+    """A second person (T, 25, 3) who only stands there, tracked for a part of the clip and zero in the rest."""
     pose = perform([], frames, Style(), rng)
     side = rng.choice([-1.0, 1.0])
     place = np.array([side * rng.uniform(0.9, 1.3), -CAMERA_HEIGHT_M, rng.uniform(3.2, 3.8)])
-    joints = _seen(pose_joints(pose, proportions(rng.uniform(1.5, 1.9))), rng.normal(0.0, 0.6), place, rng)
-    return _tracked_for_a_while(_sensed(joints, rng), rng)
+    joints = pose_joints(pose, proportions(rng.uniform(1.5, 1.9)))
+    joints = _seen_from_camera(joints, rng.normal(0.0, 0.6), place, rng)
+    return _tracked_for_a_while(_with_sensor_noise(joints, rng), rng)
 
 
 def _furniture(frames: int, rng: np.random.Generator) -> Array:
-    """A chair that the sensor takes for a body (T, 25, 3): wide, low, trembling; zero where it is not tracked."""
+    """A chair that the sensor takes for a body (T, 25, 3): wide, low and trembling, tracked for a part of the clip."""
     place = np.array([rng.uniform(0.8, 1.3), -0.6, rng.uniform(3.0, 3.8)])
     chair = place + rng.uniform(-1.0, 1.0, (NUM_JOINTS, 3)) * [0.5, 0.2, 0.25]
     return _tracked_for_a_while(chair + rng.normal(0.0, 0.015, (frames, NUM_JOINTS, 3)), rng)
 
 
 def _tracked_for_a_while(joints: Array, rng: np.random.Generator) -> Array:
+    """Set `joints` (T, 25, 3) to zero before a random frame and after a later one."""
     first = int(rng.integers(0, len(joints) // 3))
     joints[:first] = 0.0
     joints[first + int(rng.integers(len(joints) // 4, len(joints))) :] = 0.0
@@ -165,7 +168,7 @@ def _tracked_for_a_while(joints: Array, rng: np.random.Generator) -> Array:
 
 
 def broken_files(dataset: MadeDataset) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of files that preprocess must refuse, one of each kind."""
+    """The names and contents of files that preprocess must refuse, one of each kind."""
     whole = clip_file(ClipName(1, 1, 1, 1, dataset.actions[0]), dataset)
     lines = whole.splitlines(keepends=True)
     action = dataset.actions[0]
@@ -174,6 +177,6 @@ def broken_files(dataset: MadeDataset) -> Iterator[tuple[str, bytes]]:
         raw_name(ClipName(1, 1, 1, 92, action)),
         b"".join([*lines[:4], b"nan " + lines[4].split(b" ", 1)[1], *lines[5:]]),
     )
-    yield raw_name(ClipName(1, 1, 1, 93, action)), b"".join([b"9999\r\n", *lines[1:]])  # fewer frames than it says
+    yield raw_name(ClipName(1, 1, 1, 93, action)), b"".join([b"9999\r\n", *lines[1:]])  # it promises 9999 frames
     yield raw_name(ClipName(1, 1, 1, 94, action)), b""
-    yield "calibration.skeleton", whole  # no sample's name
+    yield "calibration.skeleton", whole  # the name is not that of a clip

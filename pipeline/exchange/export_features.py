@@ -1,4 +1,4 @@
-"""`fsvae-pipe export --features`: what extract made, as the feature folders that others read."""
+"""`fsvae-pipe export --features`: writes the features of extract as feature folders, which other programs read."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,15 +15,15 @@ from pipeline.phases.features_and_texts import phase_and_clips, read_phases, spl
 from pipeline.phases.phase import Mask, PhaseClips
 from pipeline.workspace.context import Context
 
-UNKNOWN_LOGIT = -1e4  # under the softmax nothing, at any temperature in use
+UNKNOWN_LOGIT = -1e4  # softmax makes it a probability of 0 at any temperature in use
 
 
 def export_features(context: Context, folder: Path) -> list[Path]:
-    """Write the features of both phases as feature folders (data/published/features.py) in `folder`; return those.
+    """Write the features of both phases as feature folders in `folder`; return their paths.
 
-    Logits have a column for every action up to the last one; those of actions that the backbone does not know are
-    UNKNOWN_LOGIT. The val phase is scored on training clips alone. Raises DataError when a features file is missing or
-    broken.
+    data/published/features.py has the format. Logits have a column for every action up to the last one. The column of
+    an action that the backbone does not know is UNKNOWN_LOGIT. Scored clips of the val phase are training clips. Raises
+    DataError when a features file is missing or broken.
     """
     features = read_phases(context)
     split = split_in_use(context.config, features)
@@ -37,7 +37,7 @@ def export_features(context: Context, folder: Path) -> list[Path]:
 
 
 def _masks(name: PhaseName, clips: PhaseClips) -> dict[str, Mask]:
-    """The clips of each part of a feature folder."""
+    """Which clips belong to each part of the feature folder of phase `name`."""
     scored = {"gtest": clips.seen | clips.unseen} if name == "test" else {"val": clips.seen}
     return {"train": clips.fit, "ztest": clips.unseen, **scored}
 

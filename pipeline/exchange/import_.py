@@ -1,8 +1,7 @@
-"""import: files that others have made, in place of what the stages would make.
+"""`fsvae-pipe import`: takes files of others in place of the outputs of a stage.
 
-The records of the files written name the stage "import"; pipeline/running/status.py then needs none of the stages
-before them.
-Nothing heavy is imported before there is something to do, because the command line reads `KINDS` here.
+The record of an imported file names the stage "import". pipeline/running/status.py then needs none of the stages before
+it. Heavy libraries are imported inside of functions, because the command line reads `KINDS` from this module.
 """
 
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def import_(context: Context, kind: Kind, arguments: Sequence[str]) -> list[str]:
-    """Import `arguments` as `kind`; return what was done, a line each. Raises DataError or PipelineError."""
+    """Import `arguments` as `kind`; return lines for the screen. Raises DataError or PipelineError."""
     if kind == "text":
         from pipeline.exchange.import_text import import_text
 

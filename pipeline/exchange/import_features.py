@@ -1,4 +1,4 @@
-"""Published feature folders -> features/test.h5, features/val.h5."""
+"""`fsvae-pipe import features`: published feature folders -> features/test.h5, features/val.h5."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,51 +19,56 @@ from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import IMPORT, Provenance
 
 SETTINGS = ("dataset.name", "dataset.split", "dataset.unseen", "dataset.val_unseen")
-NOTE = "import_note"  # in the root attributes, when there is something that a reader of results should know
+NOTE = "import_note"  # the root attribute for what a reader of the results should know
 
 
 def import_features(context: Context, folders: Sequence[Path]) -> list[str]:
-    """Check and write what `folders` hold, a phase each; return what was done, a line each.
+    """Check and write the phases that `folders` hold, one each; return lines for the screen.
 
-    Nothing is written unless everything fits. Raises DataError or PipelineError naming the file.
+    Nothing is written unless everything fits. Raises DataError or PipelineError that names the file.
     """
-    where: dict[PhaseName, Path] = {}
+    folder_of: dict[PhaseName, Path] = {}
     for folder in folders:
-        held = phase_of_folder(folder)
-        if held in where:
-            raise PipelineError(f"{where[held]} and {folder} both hold the {held} phase; give one folder a phase")
-        where[held] = folder
-    parts = {name: read_folder(folder, name) for name, folder in where.items()}
+        name = phase_of_folder(folder)
+        if name in folder_of:
+            raise PipelineError(f"{folder_of[name]} and {folder} both hold the {name} phase; give one folder a phase")
+        folder_of[name] = folder
+    parts = {name: read_folder(folder, name) for name, folder in folder_of.items()}
     split = _split(context, parts)
-    made = {name: feature_set(phase_of(name, split), found, max(split.actions)) for name, found in parts.items()}
-    note = _note(context, split, made)
+    features_of = {
+        name: feature_set(phase_of(name, split), of_folder, max(split.actions)) for name, of_folder in parts.items()
+    }
+    note = _note(context, split, features_of)
     notes = {NOTE: note} if note else {}
     lines = []
-    for name, features in made.items():
+    for name, features in features_of.items():
         phase = phase_of(name, split)
         known = [action_label(action) for action in known_unseen(phase, features)]
         saw = {"transfer": json.dumps(bool(known)), "backbone_saw": json.dumps(known)}
-        record = {**_provenance(context, split, name, where[name]).record(), **saw, **notes}
+        record = {**_provenance(context, split, name, folder_of[name]).record(), **saw, **notes}
         write_features(context.workspace.features(name), features, record)
         lines.append(_summary(context, phase, features))
     if note:
         _warn(context, note)
-    return [*lines, _next(context)]
+    return [*lines, _next_step(context)]
 
 
-def _note(context: Context, split: Split, made: Mapping[PhaseName, FeatureSet]) -> str:
-    """What both phases together tell, one of which may have been imported before; "" when there is nothing."""
-    both = dict(made)
+def _note(context: Context, split: Split, features_of: Mapping[PhaseName, FeatureSet]) -> str:
+    """The warning that only both phases together can give; "" when there is none.
+
+    A phase that is not among `features_of` is read from the workspace, if it was imported before.
+    """
+    both = dict(features_of)
     for name in PHASES:
         path = context.workspace.features(name)
         if name not in both and path.is_file():
             both[name] = read_features(path)
-    seen_twice = len(both) == len(PHASES) and val_looks_at_test_clips(split, both["test"], both["val"])
-    return LOOKS_AT_TEST_CLIPS if seen_twice else ""
+    complete = len(both) == len(PHASES)
+    return LOOKS_AT_TEST_CLIPS if complete and val_looks_at_test_clips(split, both["test"], both["val"]) else ""
 
 
 def _split(context: Context, parts: dict[PhaseName, dict[str, Part]]) -> Split:
-    """The split that config.toml names; a custom one divides the actions of the test phase."""
+    """The split that config.toml names. A custom split divides the actions of the test phase."""
     dataset = context.config.dataset
     if "test" in parts:
         actions = np.unique(parts["test"]["gtest"].action).tolist()
@@ -88,7 +93,7 @@ def _provenance(context: Context, split: Split, phase: PhaseName, folder: Path) 
 
 
 def _summary(context: Context, phase: Phase, features: FeatureSet) -> str:
-    """What was written, and how often the logits are right: a wrong order of columns shows there."""
+    """Say what was written, and how often the logits are right: columns in a wrong order show there."""
     clips = phase_clips(phase, features)
     right = seen_accuracy(phase, features)
     if right <= 2 / len(phase.seen):
@@ -105,9 +110,9 @@ def _summary(context: Context, phase: Phase, features: FeatureSet) -> str:
             "trained on unseen actions: results are transfer results, not zero-shot ones",
         )
     return (
-        f"wrote {context.workspace.features(phase.name)}: {int(clips.fit.sum())} clips to train on, scored are "
-        f"{int(clips.seen.sum())} of {len(phase.seen)} seen and {int(clips.unseen.sum())} of {len(phase.unseen)} "
-        f"unseen actions; the backbone is right on {right:.1%} of the seen ones"
+        f"wrote {context.workspace.features(phase.name)}: {int(clips.fit.sum())} clips to train on; to be scored, "
+        f"{int(clips.seen.sum())} clips of {len(phase.seen)} seen and {int(clips.unseen.sum())} clips of "
+        f"{len(phase.unseen)} unseen actions; the backbone is right on {right:.1%} of the seen ones"
     )
 
 
@@ -115,11 +120,11 @@ def _warn(context: Context, message: str) -> None:
     context.console.print(f"warning: {message}", style="yellow", markup=False, highlight=False)
 
 
-def _next(context: Context) -> str:
+def _next_step(context: Context) -> str:
     absent = [phase for phase in PHASES if not context.workspace.features(phase).exists()]
     if absent:
-        wanted = "shift_val_<u>_r" if absent == ["val"] else "shift_<u>_r"
-        return f"next: train needs the {absent[0]} phase too; import its folder ({wanted})"
+        folder = "shift_val_<u>_r" if absent == ["val"] else "shift_<u>_r"
+        return f"next: train needs the {absent[0]} phase too; import its folder ({folder})"
     if not context.workspace.text.exists():
         return "next: `fsvae-pipe import text lb_60.npy md_60.npy ad_60.npy`, or `fsvae-pipe embed-text`; then run"
     return "next: `fsvae-pipe run`"

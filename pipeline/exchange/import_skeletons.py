@@ -1,4 +1,4 @@
-"""Skeleton arrays of a fixed length -> skeletons.h5, a clip at a time."""
+"""`fsvae-pipe import skeletons`: skeleton arrays of a fixed length -> skeletons.h5, a clip at a time."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -30,19 +30,20 @@ from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import IMPORT, RECIPE, Provenance
 
 BATCH_CLIPS = 64
-TOLD_REJECTS = 5
+SHOWN_REJECTS = 5
 
 
 def import_skeletons(context: Context, paths: Sequence[Path]) -> list[str]:
-    """Check and write the clips of `paths`; return what was done, a line each.
+    """Check and write the clips of `paths`; return lines for the screen.
 
-    `paths` are PREFIX_data_joint.npy files (their PREFIX_label.pkl may be named too), or one .npz archive. Raises
-    DataError or PipelineError naming the file; then skeletons.h5 stays as it was.
+    `paths` are PREFIX_data_joint.npy files, or one .npz archive; PREFIX_label.pkl files may be among them. Raises
+    DataError or PipelineError that names the file; then skeletons.h5 stays as it was.
     """
     archives = [path for path in paths if path.suffix == ".npz"]
     if archives and len(paths) > 1:
         raise PipelineError(f"{archives[0]} holds training and test clips; import it alone")
-    settings, about = {"dataset.name": context.config.dataset.name}, {}
+    settings = {"dataset.name": context.config.dataset.name}
+    recipe = {}
     if archives:
         names = npz_names(archives[0])
         _require_parts_protocol(context, archives[0])
@@ -54,43 +55,43 @@ def import_skeletons(context: Context, paths: Sequence[Path]) -> list[str]:
         arrays = [read_labelled_array(path) for path in _data_paths(paths)]
         names = [name for array in arrays for name in array.names]
         clips, files = array_clips(arrays), [path for array in arrays for path in (array.path, array.label_path)]
-        about[RECIPE] = ARRAY_RECIPE  # whatever the setting of that name says, so it is none that can change
+        recipe[RECIPE] = ARRAY_RECIPE  # the setting of this name does not count for arrays, so it is not in `settings`
     _check_names(context, names, files)
     provenance = Provenance(IMPORT, 1, settings, {path.name: sha256_of(path) for path in files})
-    return _write(context, {**provenance.record(), **about}, clips, len(names))
+    return _write(context, {**provenance.record(), **recipe}, clips, len(names))
 
 
 def _data_paths(paths: Sequence[Path]) -> list[Path]:
-    """The arrays among `paths`. Raises PipelineError when a labels' file has none, or an array is named twice."""
+    """The arrays among `paths`. Raises PipelineError when one is named twice, or a file of labels has no array."""
     arrays = [path for path in paths if path.suffix != ".pkl"]
     if len(set(arrays)) < len(arrays):
         raise PipelineError(f"an array is named twice: {', '.join(map(str, arrays))}")
-    partners = {label_path_of(path) for path in arrays}
+    label_paths = {label_path_of(path) for path in arrays}
     for path in paths:
-        if path.suffix == ".pkl" and path not in partners:
+        if path.suffix == ".pkl" and path not in label_paths:
             raise PipelineError(f"{path} holds the labels of an array that is not given; name the array as well")
     return arrays
 
 
 def _require_parts_protocol(context: Context, path: Path) -> None:
-    """Raise PipelineError unless config.toml takes an archive's training clips (subject 1) for training."""
+    """Raise PipelineError unless the protocol trains on subject 1, which an archive's training clips get."""
     dataset = context.config.dataset
     if dataset.protocol != CUSTOM or dataset.train_subjects != (1,):
         raise PipelineError(
-            f"{path} tells only which clips train and which test, not who performs them or from where; its clips get "
-            "subject 1 (training) and 2 (test). Found is "
+            f"{path} says which clips are for training and which for test, but not who performs them or from where; "
+            "its clips get subject 1 (training) and 2 (test). Now "
             f'dataset.protocol = "{dataset.protocol}"; set protocol = "custom" and train_subjects = [1] in '
             f"{context.config_path}, then import it again"
         )
 
 
 def _check_names(context: Context, names: Sequence[ClipName], files: Sequence[Path]) -> None:
-    """Raise DataError when clips occur twice, show actions outside the data set, or leave a part of it empty."""
-    where = ", ".join(map(str, files))
+    """Raise DataError when clips occur twice, show actions that the data set lacks, or leave a part of it empty."""
+    sources = ", ".join(map(str, files))
     ordered = sorted(names)
     twice = [str(name) for name, following in pairwise(ordered) if name == following]
     if twice:
-        raise DataError(f"{where}: {len(twice)} clips occur twice, the first {twice[0]}")
+        raise DataError(f"{sources}: {len(twice)} clips occur twice, the first {twice[0]}")
     dataset = context.config.dataset
     columns = {
         key: np.array([getattr(name, key) for name in names], dtype=np.int64)
@@ -99,18 +100,19 @@ def _check_names(context: Context, names: Sequence[ClipName], files: Sequence[Pa
     actions = np.unique(columns["action"]).tolist()
     outside = missing_actions(actions, range(1, NUM_ACTIONS.get(dataset.name, max(actions)) + 1))
     if outside:
-        raise DataError(f"{where}: has clips of {outside}, which {dataset.name} does not have; check dataset.name")
+        raise DataError(f"{sources}: has clips of {outside}, which {dataset.name} does not have; check dataset.name")
     split = resolve_split(dataset, actions, context.config.seed)
     train = training_clips(dataset, columns["setup"], columns["camera"], columns["subject"])
     try:
         require_clips(phase_of("test", split), columns["action"][train])
     except DataError as error:
-        raise DataError(f"{where}: {error}") from error
+        raise DataError(f"{sources}: {error}") from error
 
 
 def _write(context: Context, record: Mapping[str, str], clips: Iterable[Imported], total: int) -> list[str]:
+    """Write the clips and return lines for the screen. Raises DataError when none of them can be used."""
     path, rejects = context.workspace.skeletons, []
-    kept = frames = 0
+    written_clips = written_frames = 0
     with h5.writing(path, record) as file:
         writer = SkeletonWriter(file)
         batch: list[tuple[ClipName, CleanClip]] = []
@@ -119,20 +121,21 @@ def _write(context: Context, record: Mapping[str, str], clips: Iterable[Imported
                 rejects.append(str(clip))
                 continue
             batch.append((name, clip))
-            kept, frames = kept + 1, frames + clip.joints.shape[1]
+            written_clips, written_frames = written_clips + 1, written_frames + clip.joints.shape[1]
             if len(batch) == BATCH_CLIPS:
                 writer.append(collect(batch))
                 batch.clear()
-        if not kept:
-            raise DataError(f"none of {total} clips can be used; {rejects[0]}")
+        if not written_clips:
+            raise DataError(f"none of {total} clips can be used; the first: {rejects[0]}")
         writer.append(collect(batch))
         writer.finish()
-    for reject in rejects[:TOLD_REJECTS]:
+    for reject in rejects[:SHOWN_REJECTS]:
         context.console.print(f"left out: {reject}", markup=False, highlight=False)
-    if len(rejects) > TOLD_REJECTS:
-        context.console.print(f"left out: {len(rejects) - TOLD_REJECTS} clips more")
-    left = f", {len(rejects)} left out" if rejects else ""
-    return [f"wrote {path}: {kept} clips{left}, {frames / kept:.0f} frames in the mean", "next: `fsvae-pipe run`"]
+    if len(rejects) > SHOWN_REJECTS:
+        context.console.print(f"left out: {len(rejects) - SHOWN_REJECTS} more clips")
+    left_out = f", {len(rejects)} left out" if rejects else ""
+    mean_frames = f"{written_frames / written_clips:.0f} frames on average"
+    return [f"wrote {path}: {written_clips} clips{left_out}, {mean_frames}", "next: `fsvae-pipe run`"]
 
 
 def _with_progress(context: Context, clips: Iterable[Imported], total: int) -> Iterator[Imported]:

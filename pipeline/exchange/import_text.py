@@ -1,4 +1,4 @@
-"""Published text features -> text.h5. The texts themselves are not shared, so text.h5 holds none."""
+"""`fsvae-pipe import text`: published text features -> text.h5. Texts are not published, so text.h5 holds none."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +17,9 @@ from pipeline.workspace.provenance import IMPORT, Provenance
 
 
 def import_text(context: Context, arguments: Sequence[str]) -> list[str]:
-    """Check and write the levels that `arguments` (FILE or LEVEL=FILE) hold; return what was done, a line each.
+    """Check and write the levels of `arguments`, each FILE or LEVEL=FILE; return lines for the screen.
 
-    Raises DataError or PipelineError naming the file; then nothing is written.
+    Raises DataError or PipelineError that names the file; then nothing is written.
     """
     paths: dict[str, Path] = {}
     for argument in arguments:
@@ -30,7 +30,7 @@ def import_text(context: Context, arguments: Sequence[str]) -> list[str]:
     lacking = [level for level in context.config.text.levels if level not in paths]
     if lacking:
         raise PipelineError(
-            f"text.levels asks for {', '.join(lacking)}, which no file given holds; give a file for each level, or "
+            f"text.levels asks for {', '.join(lacking)}, but no file was given for it; give a file for each level, or "
             f"set text.levels to {', '.join(paths)} in {context.config_path}"
         )
     name = context.config.dataset.name
@@ -39,7 +39,7 @@ def import_text(context: Context, arguments: Sequence[str]) -> list[str]:
     for level in LEVELS:
         if level in paths:
             features[level] = read_text_level(paths[level], rows)
-            rows = len(features[level])  # all levels have the actions of the first
+            rows = len(features[level])  # the other levels must have as many actions as the first
     encoder = "imported: " + ", ".join(f"{level} from {path.name}" for level, path in paths.items())
     text = TextFeatures(encoder, np.arange(1, (rows or 0) + 1), features, {})
     inputs = {path.name: sha256_of(path) for path in paths.values()}

@@ -47,10 +47,10 @@ def _complete(hint: re.Match[str]) -> str:
     context = click.get_current_context(silent=True)
     if context is None or "--help" in hint[2]:
         return hint[0]
-    command, rest, given = hint[1], hint[2], context.meta
-    workspace = "" if command in WITHOUT_WORKSPACE else _option("-w", given.get(WORKSPACE))
-    run = _option("--run", given.get(RUN)) if command in WITH_RUN and "--run " not in rest else ""
-    config = "" if command in WITHOUT_CONFIG else _option("--config", given.get(CONFIG))
+    command, rest, options = hint[1], hint[2], context.meta
+    workspace = "" if command in WITHOUT_WORKSPACE else _option("-w", options.get(WORKSPACE))
+    run = _option("--run", options.get(RUN)) if command in WITH_RUN and "--run " not in rest else ""
+    config = "" if command in WITHOUT_CONFIG else _option("--config", options.get(CONFIG))
     return f"`fsvae-pipe{workspace} {command}{run}{config}{rest}`"
 
 

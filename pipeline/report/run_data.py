@@ -124,7 +124,7 @@ class RunData:
         return f"{action_label(action)} {self.labels.get(action, '')}".rstrip()
 
     def changed(self) -> Iterator[str]:
-        """Say of each input that it is no longer the one that the run was scored with: the report shows today's."""
+        """Yield a sentence for each input that has changed since the run was scored; the report shows the new ones."""
         recorded = json.loads(self.results["provenance"]["inputs"])
         try:
             now = model_features_and_text(self.context)

@@ -96,7 +96,7 @@ def _require_allowed(path: Path, rows: Mapping[str, Row]) -> None:
         for key in row:
             if not key.startswith(ALLOWED):
                 raise PipelineError(
-                    f'{path}: row "{name}" sets {key}; all rows of a sweep use the same features and texts, so that it '
+                    f'{path}: row "{name}" sets {key}; all rows of a sweep use the same features and texts, so a row '
                     "may set keys of model, train and evaluate, and text.levels; use a workspace for each split"
                 )
 
@@ -121,7 +121,7 @@ def sweep(context: Context, grid: str, overrides: Sequence[str] = (), workers: i
     name, rows = grid_rows(grid)
     names = {row: run_name(name, row) for row in rows}
     if len(set(names.values())) < len(names):
-        raise PipelineError(f"{grid}: two rows get the same folder in runs/ {sorted(names.values())}; rename one")
+        raise PipelineError(f"{grid}: two rows get the same folder in runs/; rename one of {sorted(names.values())}")
     tasks = [
         (context.workspace.root, context.config_path, (*overrides, *_overrides(settings)), names[row])
         for row, settings in rows.items()

@@ -1,9 +1,9 @@
-"""Accuracy of a Shift-GCN alone: trained on all actions of the protocol's training part, scored on the test part.
+"""Measures the accuracy of a Shift-GCN alone, trained on all actions of the training part, scored on the test part.
 
     python -m tests.benchmarks.backbone_accuracy WORKSPACE [--set backbone.epochs=40 ...]
 
-The workspace needs config.toml and skeletons.h5. The weights of the last epoch are scored, so that test clips choose
-nothing. No split is looked at: this measures the backbone, not zero-shot recognition.
+The workspace needs config.toml and skeletons.h5. The weights of the last epoch are scored, so that nothing is chosen on
+test clips. The split does not matter: this measures the backbone, not zero-shot recognition.
 """
 
 import argparse
@@ -22,10 +22,12 @@ from pipeline.workspace.folder import Workspace
 
 
 def main() -> None:
-    """Parse the command line and run."""
+    """Train, score and print the accuracy."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workspace", type=Path)
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="instead of config.toml's")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="use it instead of config.toml's"
+    )
     options = parser.parse_args()
     workspace = Workspace(options.workspace)
     config = load_config(workspace.config, options.set)

@@ -1,9 +1,9 @@
-"""How long embed-text takes for NTU's 120 actions at three levels, and what a second time costs.
+"""Measures how long embed-text takes for NTU's 120 actions at three levels, and how long a second run takes.
 
     python tests/benchmarks/bench_embed_text.py [--encoder minilm]
 
-Each run is a new Python process, imports included. The plain implementation beside it imports sentence-transformers,
-encodes the same texts in one call, and writes nothing. The target is 15 s with MiniLM on 2 cores.
+Each run is a new Python process, and imports count. The plain implementation imports sentence-transformers, encodes the
+same texts in one call, and writes nothing. The target is 15 s with MiniLM on 2 cores.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""FS-VAE at the size of NTU-60, 55/5: the whole setting, and a step against a plain loop in the same run.
+"""Measures FS-VAE at the size of NTU-60, split 55/5: a training step against a plain loop, or the whole training.
 
     python -m tests.benchmarks.bench_fsvae                      # a step against the plain loop
     python -m tests.benchmarks.bench_fsvae --whole --seeds 1    # train and evaluate the published setting, timed
 
-Made features: 36,000 training clips of 256 numbers, 16,500 seen and 1,400 unseen test clips, texts of 3 x 512 numbers.
-The plain loop is a DataLoader over the training array that is shuffled anew for every step, and a Python loop over the
-bands between two DCTs in front of each encoder that has the module, as a straightforward program would be written.
+The features are made: 36,000 training clips of 256 numbers, 16,500 seen and 1,400 unseen test clips, and texts of
+3 x 512 numbers. The plain loop is written as a straightforward program would be: a DataLoader shuffles the whole
+training array anew for every step, and the frequency module is a Python loop over the bands between two DCTs.
 """
 
 import argparse
@@ -48,13 +48,13 @@ NTU60 = Made(
 
 
 def settings_of(preset: str, steps: int) -> tuple[ModelSettings, TrainSettings]:
-    """The settings of a preset with cycles of `steps`, one cycle."""
+    """The settings of a preset, with one cycle of `steps` steps."""
     config = build_config({"model": {"preset": preset}, "train": {"cycles": 1, "steps_per_cycle": steps}}, "bench")
     return config.model, config.train
 
 
 def made_data() -> TrainingData:
-    """36,000 clips of 55 actions."""
+    """Training data of 36,000 clips of 55 actions."""
     generator = np.random.default_rng(0)
     texts = generator.normal(size=(55, 1536)).astype(np.float32)
     return TrainingData(
@@ -65,7 +65,7 @@ def made_data() -> TrainingData:
 
 
 def banded(rows: Tensor, model: FSVAE, branch: str) -> Tensor:
-    """The frequency module band by band."""
+    """Apply the frequency module band by band."""
     module = model.skeleton_frequency if branch == "skeleton" else model.text_frequency
     if module is None:
         return rows
@@ -79,7 +79,7 @@ def banded(rows: Tensor, model: FSVAE, branch: str) -> Tensor:
 
 
 def plain_loop(data: TrainingData, model_settings: ModelSettings, settings: TrainSettings) -> None:
-    """One cycle, step by step, nothing prepared."""
+    """Train one cycle, step by step, with nothing prepared in advance."""
     generator = torch.Generator().manual_seed(0)
     model = FSVAE(data.skeletons.shape[1], data.texts.shape[1], model_settings, generator)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
@@ -108,13 +108,13 @@ def plain_loop(data: TrainingData, model_settings: ModelSettings, settings: Trai
 
 
 def one_member(data: TrainingData, model: ModelSettings, settings: TrainSettings, seed: int) -> None:
-    """One member with one thread."""
+    """Train one member with one thread."""
     torch.set_num_threads(1)
     train_member(data, model, settings, (seed,), torch.device("cpu"))
 
 
 def seconds_of_members(preset: str, members: int, workers: int, steps: int) -> float:
-    """Wall time of `members` trained in `workers` processes, after one short round that warms them up."""
+    """The wall time of training `members` members in `workers` processes, after a short round to warm them up."""
     data = made_data()
     model, settings = settings_of(preset, steps)
     _, short = settings_of(preset, 10)
@@ -126,7 +126,7 @@ def seconds_of_members(preset: str, members: int, workers: int, steps: int) -> f
 
 
 def compare(preset: str, steps: int, rounds: int) -> None:
-    """A step of two members in two processes, against the plain loop with all cores."""
+    """Compare a step of one member a core, each in its own process, with the plain loop on all cores."""
     data = made_data()
     model, settings = settings_of(preset, steps)
     cores = os.cpu_count() or 1
@@ -140,7 +140,7 @@ def compare(preset: str, steps: int, rounds: int) -> None:
 
 
 def whole(preset: str, seeds: int) -> None:
-    """Train and evaluate the published setting."""
+    """Time the training and evaluation of the published setting."""
     with tempfile.TemporaryDirectory() as folder:
         chosen = {"model.preset": preset, "train.seeds": list(range(5, 5 + seeds))}
         context = made_workspace(Path(folder), NTU60, chosen)
@@ -153,7 +153,7 @@ def whole(preset: str, seeds: int) -> None:
 
 
 def main() -> None:
-    """Parse the command line and run."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="released")
     parser.add_argument("--steps", type=int, default=510)

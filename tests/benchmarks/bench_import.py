@@ -1,6 +1,8 @@
-"""Time and memory of `import skeletons`: 500 and 4,000 clips of NTU's lengths, from .npy and .npz.
+"""Measures the time and memory of `import skeletons`, for 500 and 4,000 clips of NTU's lengths, from .npy and .npz.
 
-Run by hand: python tests/benchmarks/bench_import.py [FOLDER]
+    python tests/benchmarks/bench_import.py [FOLDER]
+
+FOLDER is where the files go; by default they go to a temporary folder.
 """
 
 import pickle
@@ -24,7 +26,7 @@ train_subjects = [1]
 
 
 def clip_of(generator: np.random.Generator, clip: int) -> NDArray[np.float32]:
-    """(C, T, V, M), centred: about 84 frames, one body in four of five."""
+    """A centred clip (C, T, V, M) of about 84 frames; four of five clips have one body."""
     length = int(generator.integers(40, 129))
     once = generator.normal(size=(3, length, 25, 2 if clip % 5 == 0 else 1)).astype(np.float32)
     once[:, :, 1, 0] = 0
@@ -32,7 +34,7 @@ def clip_of(generator: np.random.Generator, clip: int) -> NDArray[np.float32]:
 
 
 def write_array(folder: Path, num_clips: int) -> Path:
-    """A Shift-GCN array and its labels, clip by clip."""
+    """Write a Shift-GCN array and its labels, clip by clip."""
     generator = np.random.default_rng(num_clips)
     path = folder / f"made{num_clips}_data_joint.npy"
     array = open_memmap(path, mode="w+", dtype=np.float32, shape=(num_clips, 3, 300, 25, 2))
@@ -49,7 +51,7 @@ def write_array(folder: Path, num_clips: int) -> Path:
 
 
 def write_archive(folder: Path, num_clips: int) -> Path:
-    """A compressed CTR-GCN archive."""
+    """Write a compressed CTR-GCN archive."""
     generator = np.random.default_rng(num_clips)
     path = folder / f"made{num_clips}.npz"
     x = np.zeros((num_clips, 300, 2, 25, 3), np.float32)
@@ -62,7 +64,7 @@ def write_archive(folder: Path, num_clips: int) -> Path:
 
 
 def measure(work: Path, path: Path, num_clips: int) -> None:
-    """Import in a process of its own and print what it took."""
+    """Import in a process of its own, and print time and memory."""
     work.mkdir()
     (work / "config.toml").write_text(CONFIG)
     code = (
@@ -83,7 +85,7 @@ def measure(work: Path, path: Path, num_clips: int) -> None:
 
 
 def main(folder: Path) -> None:
-    """Write and import each size in both forms."""
+    """Write and import each size in both formats."""
     for num_clips in SIZES:
         measure(folder / f"npy{num_clips}", write_array(folder, num_clips), num_clips)
     for num_clips in SIZES:

@@ -1,10 +1,10 @@
-"""Speed of predict on a run, against extract on the same clips, in one run.
+"""Measures the speed of predict on a run, against that of extract on the same clips.
 
     python -m tests.benchmarks.bench_predict WORKSPACE [--run default] [--clips 1000] [--frames 300]
 
-Prints: seconds of a whole `fsvae-pipe predict` of one clip, seconds of one clip from file to answer when everything is
-loaded, clips a second of many, and the same of extract, which reads skeletons.h5 and computes features. Clips are made,
-as long as NTU's are on average; `--frames` is what both loop them to.
+Prints the seconds of a whole `fsvae-pipe predict` of one clip, the seconds from file to answer when everything is
+loaded, and for many clips the clips a second of predict and of extract, which reads skeletons.h5 and computes features.
+The clips are made; they are as long as NTU's on average. Both loop them to `--frames`.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def write_clips(folder: Path, count: int) -> list[Path]:
 
 
 def write_store(folder: Path, path: Path, recipe: str) -> None:
-    """The same clips as skeletons.h5."""
+    """Write the same clips as skeletons.h5."""
     sources = sorted((ClipName.parse(source.stem), source) for source in list_source(folder))
     with h5.writing(path, {}) as file:
         writer = SkeletonWriter(file)

@@ -1,16 +1,16 @@
-"""How fast raw clips become skeletons.h5, and in how much memory.
+"""Measures how fast raw clips become skeletons.h5, and with how much memory.
 
     python -m tests.benchmarks.bench_preprocess [--clips 2000] [--memory-clips 500 10000]
 
-Prints, for made clips with all twelve numbers of a joint and lengths as in NTU RGB+D (84 frames on average, two bodies
-in one clip of five):
+The clips are made. They have all twelve numbers of a joint and the lengths of NTU RGB+D: 84 frames on average, two
+bodies in one clip of five. It prints:
 
-1. parse + normalise in one process against the plain reader of the tests, which goes line by line and loops over
-   frames and joints (on the clip's own frames: nothing is looped to 300);
-2. clips a second of the whole stage with 1 and 2 workers, from a zip archive; and, as what the machine's cores can
-   give at best, of two processes that parse and normalise and share nothing, against one of them alone;
+1. the time to parse and normalise a clip in one process, against the plain reader of the tests, which goes line by line
+   and loops over frames and joints (nothing is looped to 300 frames);
+2. clips a second of the whole stage with 1 and 2 workers, from a zip archive; beside it the best that the cores can
+   give: two processes that parse and normalise and share nothing, against one of them alone;
 3. the size of skeletons.h5 against a padded float32 array (n, 3, 300, 25, 2);
-4. peak memory of the whole stage, workers included, for few and for many clips.
+4. the peak memory of the whole stage with its workers, for few and for many clips.
 
 The archives hold 100 different clips, each many times under other names.
 """
@@ -46,7 +46,7 @@ PADDED_BYTES = 3 * 300 * 25 * 2 * 4
 
 
 def made_contents(number: int, seed: int = 0) -> list[bytes]:
-    """Raw files: 84 frames on average, from 30 to 300; two bodies in one of five."""
+    """Raw files of 30 to 300 frames, 84 on average; one of five has two bodies."""
     rng = np.random.default_rng(seed)
     lengths = np.clip(rng.gamma(4, 13.5, number) + 30, 30, 300).astype(int)
     return [
@@ -56,7 +56,7 @@ def made_contents(number: int, seed: int = 0) -> list[bytes]:
 
 
 def make_archive(path: Path, clips: int, contents: Sequence[bytes]) -> Path:
-    """A zip archive of `clips` clips, with each of the `contents` many times."""
+    """Write a zip archive of `clips` clips that repeats the `contents` under other names."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for number, name in enumerate(clip_names(clips, actions=60)):
             archive.writestr(f"nturgb+d_skeletons/{name}.skeleton", contents[number % len(contents)])
@@ -82,8 +82,8 @@ def fast_clip(content: bytes) -> None:
 
 
 def against_plain() -> None:
-    """Parse + normalise, one clip of 84 frames, with one and two bodies."""
-    clean_batch([], "shift-gcn")  # as in a worker: freed memory is kept
+    """Time parsing and normalising one clip of 84 frames, with one and with two bodies."""
+    clean_batch([], "shift-gcn")  # sets the memory allocator as a worker does: it keeps freed memory
     for bodies in (1, 2):
         rng = np.random.default_rng(bodies)
         content = full_clip(moving_clip(rng, 84, bodies), rng)
@@ -105,7 +105,7 @@ def run_stage(archive: Path, folder: Path, workers: int) -> None:
 
 
 def throughput(folder: Path, clips: int, contents: Sequence[bytes]) -> None:
-    """The whole stage with one and two workers, and the size of what it writes."""
+    """Time the whole stage with one and two workers, and print the size of its output."""
     archive = make_archive(folder / "clips.zip", clips, contents)
     seconds = {workers: best_seconds(partial(run_stage, archive, folder, workers), 2) for workers in (1, 2)}
     for workers, taken in seconds.items():
@@ -123,7 +123,7 @@ def throughput(folder: Path, clips: int, contents: Sequence[bytes]) -> None:
 
 
 def parsed_in(seconds: float, content: bytes) -> int:
-    """How often a clip is parsed and normalised."""
+    """How often a clip is parsed and normalised in this time."""
     clean_batch([], "shift-gcn")
     fast_clip(content)
     count, end = 0, time.perf_counter() + seconds
@@ -134,7 +134,7 @@ def parsed_in(seconds: float, content: bytes) -> int:
 
 
 def best_of_two_processes(seconds: float = 3.0) -> float:
-    """Clips parsed by two processes at once that share nothing, against one alone."""
+    """The speed of two processes that parse at once and share nothing, as a multiple of one alone."""
     content = full_clip(moving_clip(np.random.default_rng(0), 84, 1), np.random.default_rng(0))
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         pool.starmap(parsed_in, [(0.1, content)] * 2, chunksize=1)
@@ -143,7 +143,7 @@ def best_of_two_processes(seconds: float = 3.0) -> float:
 
 
 def resident_bytes(process: int) -> int:
-    """Resident memory of a process and all below it; shared pages count once for each."""
+    """The resident memory of a process and its descendants; a shared page counts once for each."""
     total = 0
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -159,7 +159,7 @@ def resident_bytes(process: int) -> int:
 
 
 def peak_memory(archive: Path, folder: Path, workers: int) -> int:
-    """The highest resident memory of a stage in a new process, looked at 20 times a second."""
+    """The highest resident memory of the stage in a new process, sampled 20 times a second."""
     process = multiprocessing.get_context("spawn").Process(target=run_stage, args=(archive, folder, workers))
     process.start()
     peak, done = 0, threading.Event()

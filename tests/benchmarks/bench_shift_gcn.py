@@ -1,9 +1,9 @@
-"""Speed of the Shift-GCN against a literal transcription, in one run.
+"""Measures the speed of the Shift-GCN against a literal transcription.
 
     python -m tests.benchmarks.bench_shift_gcn [--repeats 3]
 
-Prints seconds a clip in evaluation at T = 300 (features as `extract` computes them), seconds a training step (T = 64,
-batch 16), their ratios, and the share of the machine's matrix-multiply speed that evaluation reaches.
+Prints the time of a clip in evaluation at T = 300 (features as `extract` computes them), the time of a training step
+(T = 64, batch 16), both ratios, and the share of the machine's matrix-multiply speed that evaluation reaches.
 """
 
 import argparse
@@ -19,13 +19,13 @@ from models.backbone.protocol import JOINTS
 from models.shift_gcn.network import UNITS
 from tests.shared.made_networks import literal_twin, lively_network, made_clips
 
-CLIPS = 32  # folding the network and an empty second body are shared by them
+CLIPS = 32  # they share the cost of folding the network and of an empty second body
 LITERAL_CLIPS = 4
 MATRIX = 2048
 
 
 def best_seconds(job: Callable[[], object], repeats: int) -> float:
-    """The shortest of `repeats` runs, after one that does not count."""
+    """The shortest time of `repeats` runs, after one that does not count."""
     job()
     times = []
     for _ in range(repeats):
@@ -36,7 +36,7 @@ def best_seconds(job: Callable[[], object], repeats: int) -> float:
 
 
 def products(frames: int) -> int:
-    """Floating-point operations of the matrix products for one body."""
+    """The floating-point operations of the matrix products for one body of `frames` frames."""
     total = 0
     for channels_in, channels_out, stride, _ in UNITS:
         linears = channels_in * channels_out * (2 if channels_in != channels_out else 1) + channels_out**2
@@ -48,7 +48,7 @@ def products(frames: int) -> int:
 
 
 def train_step(network: nn.Module, clips: torch.Tensor) -> None:
-    """Forward and backward."""
+    """One forward and backward pass."""
     network.zero_grad()
     torch.autograd.backward(nn.functional.cross_entropy(network(clips), torch.arange(len(clips))))
 

@@ -1,10 +1,10 @@
-"""How many clips a second a training loop can read from skeletons.h5.
+"""Measures how many clips a second a training loop can read from skeletons.h5.
 
     python -m tests.benchmarks.bench_skeleton_store [--clips 5000] [--batches 100]
 
-Writes made clips of NTU RGB+D's lengths (84 frames on average, one body in four of five clips), then reads random
-batches of 64, looped to 300 frames, in one thread: through SkeletonStore, and through a plain loop that copies frame by
-frame, in the same run.
+Writes made clips of NTU RGB+D's lengths: 84 frames on average, one body in four of five clips. Then it reads random
+batches of 64 clips, looped to 300 frames, in one thread: through SkeletonStore, and through a plain loop that copies
+frame by frame.
 """
 
 import argparse
@@ -28,7 +28,7 @@ FRAMES = 300
 
 
 def write_store(path: Path, clips: int) -> None:
-    """Noise in the shape of clips; what is read does not depend on what the numbers are."""
+    """Write noise in the shape of clips; the speed of reading does not depend on the numbers."""
     rng = np.random.default_rng(0)
     with h5.writing(path, {}) as file:
         writer = SkeletonWriter(file)
@@ -46,7 +46,7 @@ def write_store(path: Path, clips: int) -> None:
 
 
 def plain_batch(file: h5py.File, clips: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The same, frame by frame."""
+    """Read a batch (n, 3, 300, 25, 2) frame by frame."""
     out = np.zeros((len(clips), 3, FRAMES, 25, 2), np.float32)
     for place, clip in enumerate(clips):
         start, frames, bodies = (int(file[f"clip/{name}"][clip]) for name in ("offset", "frames", "bodies"))

@@ -1,13 +1,14 @@
-"""How well do the texts predict the motion? A ridge regression, over many random choices of unseen actions.
+"""Measures how well texts predict motion, by ridge regression over many random choices of unseen actions.
 
     python tests/benchmarks/bench_texts.py WORKSPACE [--unseen 5] [--splits 1000] [--ridge 0.1]
 
-The workspace needs features/test.h5 and text.h5. For each choice a ridge regression learns, from the other actions, to
-map an action's text to its mean feature; then each clip of an unseen action is named by the unseen action whose
-predicted feature is nearest (cosine, after the seen mean is taken away), and so is each unseen action's mean.
-Printed for each level, for all levels together, and for texts shuffled between actions, which is chance. The last
-column is the workspace's own unseen actions, which its backbone never saw; every other choice is kinder than a real
-zero-shot task in that the backbone was trained on most of its unseen actions.
+The workspace needs features/test.h5 and text.h5. For each choice, a ridge regression learns from the other actions to
+map an action's text to its mean feature. Then each clip of an unseen action gets the unseen action whose predicted
+feature is nearest, by cosine after the mean of the seen actions is subtracted. So does the mean of each unseen action.
+
+Accuracies are printed for each level, for all levels together, and for texts shuffled between actions, which is chance.
+The last column is for the workspace's own unseen actions, which its backbone never saw. The other choices are easier
+than a real zero-shot task, because the backbone was trained on most of their unseen actions.
 """
 
 import argparse
@@ -26,7 +27,7 @@ Matrix = NDArray[np.float64]
 
 
 def unit(rows: Matrix) -> Matrix:
-    """(n, D) rows of length 1."""
+    """`rows` (n, D) scaled to length 1."""
     normalised: Matrix = rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)
     return normalised
 
@@ -34,7 +35,7 @@ def unit(rows: Matrix) -> Matrix:
 def text_variants(
     text: TextFeatures, rows: NDArray[np.int64], rng: np.random.Generator
 ) -> Iterator[tuple[str, Matrix]]:
-    """Name and (c, D) unit text features of c actions: each level, all together, all together shuffled."""
+    """Names and unit text features (c, D) of c actions: each level, all levels together, and these shuffled."""
     levels = [level for level in ("label", "local", "global") if level in text.features]
     together = np.concatenate([text.features[level][rows] for level in levels], axis=1).astype(np.float64)
     for level in levels:
@@ -46,9 +47,9 @@ def text_variants(
 def accuracies(
     texts: Matrix, clips: Matrix, action: NDArray[np.int64], unseen: NDArray[np.int64], ridge: float
 ) -> tuple[float, float]:
-    """Shares of unseen actions' means, and of unseen clips (mean over actions), that are named rightly.
+    """The share of unseen actions whose mean is named right, and the share of their clips, averaged over actions.
 
-    `action` (n,) and `unseen` (u,) are rows of `texts` (c, D_t); `clips` are (n, D).
+    `action` (n,) and `unseen` (u,) are row numbers of `texts` (c, D_t); `clips` are (n, D).
     """
     means = np.stack([clips[action == index].mean(axis=0) for index in range(len(texts))])  # (c, D)
     seen = np.setdiff1d(np.arange(len(texts)), unseen)
@@ -57,8 +58,8 @@ def accuracies(
     predicted = unit(model.predict(texts[unseen]) - centre)  # (u, D)
     by_mean = (unit(means[unseen] - centre) @ predicted.T).argmax(axis=1) == np.arange(len(unseen))
     by_clip = [
-        ((unit(clips[action == index] - centre) @ predicted.T).argmax(axis=1) == place).mean()
-        for place, index in enumerate(unseen)
+        ((unit(clips[action == index] - centre) @ predicted.T).argmax(axis=1) == column).mean()
+        for column, index in enumerate(unseen)
     ]
     return float(by_mean.mean()), float(np.mean(by_clip))
 
@@ -73,8 +74,9 @@ def main() -> None:
     workspace = Workspace(arguments.workspace)
     features, text = read_features(workspace.features("test")), read_text_features(workspace.text)
     actions = np.intersect1d(features.action, text.action)
-    kept = np.isin(features.action, actions)
-    clips, action = features.features[kept].astype(np.float64), np.searchsorted(actions, features.action[kept])
+    described = np.isin(features.action, actions)
+    clips = features.features[described].astype(np.float64)
+    action = np.searchsorted(actions, features.action[described])
     own = np.flatnonzero(~np.isin(actions, features.logit_actions))
     rng = np.random.default_rng(0)
     choices = [rng.choice(len(actions), arguments.unseen, replace=False) for _ in range(arguments.splits)]

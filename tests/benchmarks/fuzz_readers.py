@@ -1,15 +1,15 @@
-"""Read thousands of broken inputs of every kind: each must be read, or refused with a message, and nothing else.
+"""Reads thousands of broken inputs of every kind; each must be read, or refused with a message.
 
     python -m tests.benchmarks.fuzz_readers --files 10000 [--seed 0]
 
 Kinds: HDF5 stores (skeletons, features, text), weights (safetensors, .pt), arrays (.npy, .npz), label pickles, zip
-archives of clips, description CSVs and config.toml. A batch of files is read in a child process, because libhdf5 is no
-Python: when one kills its process, the batch goes on behind it in another child, and the crash is counted.
+archives of clips, description CSVs and config.toml. A child process reads a batch of files, because a broken file can
+make libhdf5 kill its process. Such a crash is counted, and another child goes on with the next file.
 
-Fails when an input makes its reader raise anything but the errors that become one paragraph, takes longer than 10
-seconds, lets a child grow by more than 300 MB, or kills it. For HDF5 the limit is 4 GiB more: libhdf5 believes the
-length, of 32 bits, in the reference to an attribute's text, and takes that much memory for a moment before it refuses;
-nothing that h5py offers shows the length before. (Those of datasets are checked by data/stores/h5_items.py.)
+It fails when an input makes its reader raise an error that does not become one paragraph, takes longer than 10 seconds,
+makes a child grow by more than 300 MB, or kills it. For HDF5 the limit is 4 GiB more. The reference to an attribute's
+text holds its length in 32 bits; libhdf5 believes it and allocates that much for a moment before it refuses the file.
+h5py offers no way to check that length first. (data/stores/h5_items.py checks the lengths in datasets.)
 """
 
 import argparse
@@ -32,14 +32,14 @@ from tests.shared.mutations import MUTATIONS, cut, flip_bits, splice
 SECONDS_A_FILE = 10
 HARD_SECONDS_A_FILE = 15
 MAX_GROWTH_BYTES = 300 * 10**6
-LENGTH_BYTES = 1 << 32  # the largest length in a reference of HDF5
+LENGTH_BYTES = 1 << 32  # the largest length that a reference in HDF5 can hold
 BATCH_FILES = 500
 ODD_NUMBERS = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 40, (1 << 63) - 1, (1 << 64) - 1)
 TEXT_KINDS = ("descriptions.csv", "config.toml", "label.pkl")
 
 
 def change_number(content: bytes, rng: np.random.Generator) -> bytes:
-    """A length, an offset or a count somewhere becomes another, often a very large one."""
+    """Overwrite a number somewhere, such as a length, an offset or a count, often with a very large one."""
     width = int(rng.choice([1, 2, 4, 8]))
     place = int(rng.integers(max(1, len(content) - width)))
     odd = ODD_NUMBERS[int(rng.integers(len(ODD_NUMBERS)))] % (1 << 8 * width)
@@ -47,9 +47,9 @@ def change_number(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def broken(kind: str, content: bytes, rng: np.random.Generator) -> bytes:
-    """`content` changed once to three times."""
+    """Change `content` one to three times."""
     if kind in TEXT_KINDS and rng.random() < 0.5:
-        return MUTATIONS[int(rng.integers(len(MUTATIONS) - 1))](content, rng)  # the last one needs a raw file
+        return MUTATIONS[int(rng.integers(len(MUTATIONS) - 1))](content, rng)  # the last one works on raw files only
     for _ in range(int(rng.integers(1, 4))):
         change = (cut, flip_bits, splice, change_number, change_number)[int(rng.integers(5))]
         content = change(content, rng) if content else content
@@ -57,7 +57,7 @@ def broken(kind: str, content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def outcome(kind: str, path: Path) -> str:
-    """What becomes of one input: "accepted", "refused", or what went wrong."""
+    """Read one input; return "accepted", "refused", or what went wrong."""
     from data.errors import DataError
     from descriptions.errors import DescriptionError
     from models.errors import ModelError
@@ -67,13 +67,13 @@ def outcome(kind: str, path: Path) -> str:
         READERS[kind](path)
     except (DataError, DescriptionError, ModelError, PipelineError) as error:
         return "refused" if str(error) else "refused without a reason"
-    except Exception as error:  # whatever it is, it must be counted and shown, and the others must go on
+    except Exception as error:  # count and show any error, and go on with the other inputs
         return f"{type(error).__name__}: {str(error)[:200]}"
     return "accepted"
 
 
 def peak_bytes() -> int:
-    """The largest memory of this process; ru_maxrss would begin with that of the parent."""
+    """The peak memory of this process. (ru_maxrss would start at the peak of the parent.)"""
     status = Path("/proc/self/status").read_text("ascii")
     return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
@@ -83,29 +83,29 @@ def _too_slow(_signal: int, _frame: FrameType | None) -> None:
 
 
 def read_batch(folder: Path, kind: str, seed: int, start: int, stop: int) -> None:
-    """In a child: break and read inputs `start` to `stop`, and print each number, outcome and the growth in bytes."""
+    """In a child: break and read inputs `start` to `stop`; print each number, outcome and the growth in bytes."""
     warnings.simplefilter("error")
     signal.signal(signal.SIGALRM, _too_slow)
     whole = (folder / kind).read_bytes()
-    outcome(kind, folder / kind)  # so that what the reader needs is loaded
+    outcome(kind, folder / kind)  # loads the libraries that the reader needs
     before = peak_bytes()
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place, kind)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch, kind)
         for number in range(start, stop):
             rng = np.random.default_rng((seed, list(READERS).index(kind), number))
             path.write_bytes(broken(kind, whole, rng))
             print(json.dumps([number]), flush=True)
             signal.alarm(SECONDS_A_FILE)
-            faulthandler.dump_traceback_later(HARD_SECONDS_A_FILE, exit=True)  # a loop in a library hears no signal
-            found = outcome(kind, path)
+            faulthandler.dump_traceback_later(HARD_SECONDS_A_FILE, exit=True)  # a loop in a library ignores signals
+            what = outcome(kind, path)
             faulthandler.cancel_dump_traceback_later()
             signal.alarm(0)
             grown = peak_bytes() - before
-            print(json.dumps([number, found, grown]), flush=True)
+            print(json.dumps([number, what, grown]), flush=True)
 
 
 def fuzz_kind(folder: Path, kind: str, files: int, seed: int) -> tuple[Counter[str], int]:
-    """The outcomes of so many broken inputs of a kind, counted, and by how many bytes a child grew at most."""
+    """Read so many broken inputs of a kind; return the counted outcomes, and the most bytes by which a child grew."""
     outcomes, largest, start = Counter[str](), 0, 0
     while start < files:
         stop = min(files, start + BATCH_FILES)
@@ -113,8 +113,8 @@ def fuzz_kind(folder: Path, kind: str, files: int, seed: int) -> tuple[Counter[s
         command = [sys.executable, "-m", "tests.benchmarks.fuzz_readers", *arguments]
         ended = subprocess.run(command, capture_output=True, text=True)
         lines = [json.loads(line) for line in ended.stdout.splitlines()]
-        for _, found, grown in (line for line in lines if len(line) == 3):
-            outcomes[found] += 1
+        for _, what, grown in (line for line in lines if len(line) == 3):
+            outcomes[what] += 1
             largest = max(largest, grown)
         if ended.returncode == 0:
             start = stop
@@ -122,22 +122,22 @@ def fuzz_kind(folder: Path, kind: str, files: int, seed: int) -> tuple[Counter[s
             raise RuntimeError(f"{kind}: the child read nothing: {ended.stderr[-2000:]}")
         else:
             start = lines[-1][0] + 1
-            where = " without end" if "Timeout" in ended.stderr else f" ended by {ended.returncode}"
-            outcomes[f"crash: input {lines[-1][0]}{where}"] += 1
+            how = " without end" if "Timeout" in ended.stderr else f" ended by {ended.returncode}"
+            outcomes[f"crash: input {lines[-1][0]}{how}"] += 1
     return outcomes, largest
 
 
 def growth_limit(kind: str) -> int:
-    """By how many bytes reading an input of this kind may make a process grow."""
+    """The number of bytes by which a process may grow when it reads an input of this kind."""
     return MAX_GROWTH_BYTES + (LENGTH_BYTES if kind.endswith(".h5") else 0)
 
 
 def main() -> int:
-    """Print the outcomes of every kind; 1 when one of them is wrong."""
+    """Print the outcomes of every kind; return 1 when one of them is wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--files", type=int, default=10_000, help="in all; as many of each kind")
+    parser.add_argument("--files", type=int, default=10_000, help="in all, the same number of each kind")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kind", choices=READERS, action="append", help="only this one; may be repeated")
+    parser.add_argument("--kind", choices=READERS, action="append", help="only this kind; may be repeated")
     parser.add_argument("--child", choices=READERS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--range", type=int, nargs=2, help=argparse.SUPPRESS)
@@ -150,10 +150,10 @@ def main() -> int:
     wrong: list[str] = []
     total = Counter[str]()
     print(f"{'kind':<20} {'inputs':>7} {'refused':>8} {'accepted':>9} {'crashes':>8} {'growth':>8}")
-    with tempfile.TemporaryDirectory() as place:
-        write_seeds(Path(place))
+    with tempfile.TemporaryDirectory() as seeds:
+        write_seeds(Path(seeds))
         for kind in kinds:
-            outcomes, largest = fuzz_kind(Path(place), kind, files, options.seed)
+            outcomes, largest = fuzz_kind(Path(seeds), kind, files, options.seed)
             faults = {what: count for what, count in outcomes.items() if what not in ("refused", "accepted")}
             row = Counter(
                 inputs=files, crashes=sum(faults.values()), **{k: outcomes[k] for k in ("refused", "accepted")}

@@ -1,10 +1,12 @@
-"""Parse tens of thousands of broken raw files: each must be read, or refused with a message, and nothing else.
+"""Parses tens of thousands of broken raw files; each must be read, or refused with a message.
 
     python -m tests.benchmarks.fuzz_skeleton_file --files 20000 [--seed 0]
 
-Fails when a file makes the parser raise anything but a RawFileError, takes longer than 10 seconds, or lets the process
-grow beyond 300 MB; when the fast reader accepts a file that the careful one refuses or reads otherwise; or when a
-recipe can't use a clip that was read.
+It fails in these cases:
+- a file makes the parser raise anything but a RawFileError, takes longer than 10 seconds, or lets the process grow
+  beyond 300 MB;
+- the fast reader accepts a file that the careful reader refuses or reads differently;
+- a recipe can't use a clip that was read.
 """
 
 import argparse
@@ -30,7 +32,7 @@ GOOD_OUTCOMES = {"read", "refused", "no body"}
 
 
 def seed_files(rng: np.random.Generator) -> list[bytes]:
-    """Whole raw files to break: one and more bodies, bodies that come and go, both ways of writing."""
+    """Intact raw files to break: one and more bodies, bodies that come and go, both ways of writing."""
     files = [full_clip(moving_clip(rng, frames, bodies), rng) for frames, bodies in ((1, 1), (2, 2), (84, 1), (5, 6))]
     for frames, bodies in ((3, 1), (12, 3), (30, 2)):
         joints = moving_clip(rng, frames, bodies)
@@ -41,7 +43,7 @@ def seed_files(rng: np.random.Generator) -> list[bytes]:
 
 
 def outcome(content: bytes) -> str:
-    """What becomes of one file: "read", "refused", "no body" or what went wrong."""
+    """Read one file; return "read", "refused", "no body" or what went wrong."""
     fast = scan(content, COORDINATES)
     try:
         careful = read_lines(content, "file", COORDINATES)
@@ -75,7 +77,7 @@ def _too_slow(_signal: int, _frame: FrameType | None) -> None:
 
 
 def fuzz(files: int, seed: int) -> Counter[str]:
-    """The outcomes of so many broken files, counted."""
+    """Read so many broken files and count the outcomes."""
     rng = np.random.default_rng(seed)
     seeds, outcomes = seed_files(rng), Counter[str]()
     signal.signal(signal.SIGALRM, _too_slow)
@@ -84,14 +86,14 @@ def fuzz(files: int, seed: int) -> Counter[str]:
         signal.alarm(SECONDS_A_FILE)
         try:
             outcomes[outcome(content)] += 1
-        except Exception as error:  # whatever it is, it must be counted and shown, and the others must go on
+        except Exception as error:  # count and show any error, and go on with the other files
             outcomes[f"file {number} failed with {type(error).__name__}: {error}"] += 1
     signal.alarm(0)
     return outcomes
 
 
 def main() -> int:
-    """Print the outcomes; 1 when one of them is wrong."""
+    """Print the outcomes; return 1 when one of them is wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--files", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)

@@ -1,6 +1,6 @@
-"""An input that changes while a stage reads it: no result, or one of what was read, and never one called up to date.
+"""An input changes while a stage reads it. The stage writes nothing, or a result that is not called up to date.
 
-The old state of the input is put back after it: a result of anything else must not look up to date then.
+The tests put the old input back afterwards. A result of other contents must not look up to date then either.
 """
 
 import shutil
@@ -25,7 +25,7 @@ from tests.faults.kill_scenes import fingerprint, finish, make_preprocess_worksp
 from tests.shared.made_skeletons import write_folder, write_zip
 
 CLIPS = 600
-BEGUN_SECONDS = 0.1  # after skeletons.h5 was begun, when some clips are read and others are not
+BEGUN_SECONDS = 0.1  # after skeletons.h5 was begun: by then some clips are read and others are not
 
 
 def invoke(workspace: Path, *arguments: str) -> Result:
@@ -38,7 +38,7 @@ def workspace(tiny_run: TinyRun, tmp_path: Path) -> Path:
 
 
 def preprocess_while(workspace: Workspace, change: Callable[[], object]) -> tuple[int, str]:
-    """The exit code and standard error of a preprocess that is halted half-way for a `change`."""
+    """Halt preprocess half-way, make the `change`, and let it go on; return its exit code and standard error."""
     child = program(workspace, "preprocess")
     partial = partial_path(workspace.skeletons)
     while child.poll() is None and not partial.exists():
@@ -68,7 +68,7 @@ def test_raw_files_that_change_while_they_are_read(
 ) -> None:
     files = many_clips(CLIPS)
     names = sorted(files)
-    changed = files | {names[0]: files[names[1]], names[-1]: files[names[1]]}  # one that was read and one that was not
+    changed = files | {names[0]: files[names[1]], names[-1]: files[names[1]]}  # one already read, one not yet read
     if kind == "zip":
         raw = target = write_zip(tmp_path / "raw.zip", files)
         content = write_zip(tmp_path / "changed.zip", changed).read_bytes()
@@ -80,16 +80,16 @@ def test_raw_files_that_change_while_they_are_read(
     assert (code, f"{raw} changed while preprocess read it" in errors) == (1, True), errors
     assert sorted(path.name for path in work.root.iterdir()) == [".lock", "config.toml"]
     finish(work, "preprocess")
-    calm = make_preprocess_workspace(tmp_path / "calm", raw)
-    finish(calm, "preprocess")
-    assert fingerprint(work.skeletons) == fingerprint(calm.skeletons)
+    undisturbed = make_preprocess_workspace(tmp_path / "undisturbed", raw)
+    finish(undisturbed, "preprocess")
+    assert fingerprint(work.skeletons) == fingerprint(undisturbed.skeletons)
 
 
 def write_another(path: Path) -> None:
-    """Another file in the place of `path`: the same record, and one number of its contents changed."""
+    """Replace `path` by a file with the same record and one number of its contents changed."""
     record = h5.read_record(path)
-    kept = {name: value for name, value in record.items() if name not in ("fingerprint", "format_version")}
-    with h5py.File(path) as old, h5.writing(path, kept) as new:
+    record = {name: value for name, value in record.items() if name not in ("fingerprint", "format_version")}
+    with h5py.File(path) as old, h5.writing(path, record) as new:
         for name in old:
             old.copy(name, new)
         dataset = next(item for item in new.values() if isinstance(item, h5py.Dataset) and item.dtype.kind == "f")
@@ -110,18 +110,18 @@ def write_another(path: Path) -> None:
 def test_what_a_stage_reads_is_replaced_before_or_after_it_is_read(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, stage: str, reads: str, name: str, result: str, when: str
 ) -> None:
-    path, kept, before = workspace / name, workspace / "kept", (workspace / result).read_bytes()
-    shutil.copy2(path, kept)
+    path, backup, before = workspace / name, workspace / "backup", (workspace / result).read_bytes()
+    shutil.copy2(path, backup)
     module = import_module(f"pipeline.stages.{stage}")
     read = getattr(module, reads)
 
     def disturbed(*arguments: Any) -> Any:
         if when == "before":
             write_another(path)
-        found = read(*arguments)
+        contents = read(*arguments)
         if when == "after":
             write_another(path)
-        return found
+        return contents
 
     monkeypatch.setattr(module, reads, disturbed)
     done = invoke(workspace, stage, "--force")
@@ -130,7 +130,7 @@ def test_what_a_stage_reads_is_replaced_before_or_after_it_is_read(
     assert (workspace / result).read_bytes() == before
     assert not (workspace / "runs/default/members").exists()
     assert f"{name} changed" in invoke(workspace, "status").stdout
-    kept.replace(path)
+    backup.replace(path)
     assert invoke(workspace, "status").stdout.endswith("every stage is up to date\n")
 
 

@@ -1,7 +1,7 @@
-"""A clock that is wrong, goes back between two commands, or at every look: what is up to date does not hang on it.
+"""The clock is wrong, goes back between two commands, or at every look. Which stages are up to date stays the same.
 
-The commands run in processes of their own, whose clock is set by a module that Python imports when it starts. Times of
-files are set apart from it: they count for raw files alone, and there only as other or not.
+The commands run in processes of their own; a module that Python imports at the start sets their clock. The tests set
+the times of files separately: they matter for raw files only, and there it matters only whether a time has changed.
 """
 
 import os
@@ -17,7 +17,7 @@ import pytest
 from pipeline.workspace.folder import Workspace
 from pipeline.workspace.provenance import read_record
 from tests.conftest import TINY_CONFIG, TinyRun, lay_out
-from tests.faults.kill_scenes import held, outputs, program
+from tests.faults.kill_scenes import fingerprints, outputs, program
 
 ROOT = Path(__file__).parents[2]
 CLOCK = """
@@ -44,7 +44,7 @@ class Shifted(datetime.datetime):
 
 time.time = look
 time.time_ns = lambda: int(look() * 1e9)
-provenance.datetime = Shifted  # for all, it would be no type that pandas knows
+provenance.datetime = Shifted  # in this module only: pandas does not know the type
 """
 YEAR_SECONDS = 31_556_952
 IN_2040, IN_2001 = 70 * YEAR_SECONDS + 10**6, 31 * YEAR_SECONDS + 10**6
@@ -53,7 +53,7 @@ DURATION = re.compile(r"(?:done )?in (-?[\d.e+-]+) s\b")
 
 @pytest.fixture
 def workspace(tiny_run: TinyRun, tmp_path: Path) -> Path:
-    """Copied raw clips too, since a test changes them; their times are the same, so all is up to date."""
+    """A copy with its own raw clips, since a test changes them. Their times are copied too, so all is up to date."""
     return Path(shutil.copytree(tiny_run.root, tmp_path / "work"))
 
 
@@ -65,7 +65,7 @@ def clock(tmp_path: Path) -> Path:
 
 
 def at(start: int, clock: Path, workspace: Path, *arguments: str, step: float = 0) -> subprocess.CompletedProcess[str]:
-    """The command by a clock that begins at `start` and goes on by `step` seconds whenever someone looks."""
+    """Run the command with a clock that starts at `start` and advances by `step` seconds at every look."""
     environment = {
         **os.environ,
         "PYTHONPATH": f"{clock}{os.pathsep}{ROOT}",
@@ -97,10 +97,10 @@ def test_an_input_that_changed_in_the_past_is_stale(workspace: Path, clock: Path
     descriptions.write_text(descriptions.read_text("utf-8").replace("A001,", "A001,another ", 1), "utf-8")
     clip = min((workspace / "raw" / "setup1").glob("S*.skeleton"))
     for path in (descriptions, clip):
-        os.utime(path, (IN_2001, IN_2001))  # older than all that was made of them
-    told = at(IN_2001, clock, workspace, "status").stdout
-    assert "text of A001 changed" in told
-    assert "raw/setup1 changed" in told
+        os.utime(path, (IN_2001, IN_2001))  # older than everything that was made of them
+    states = at(IN_2001, clock, workspace, "status").stdout
+    assert "text of A001 changed" in states
+    assert "raw/setup1 changed" in states
     done = at(IN_2001, clock, workspace, "run", "--until", "embed-text")
     assert done.returncode == 0, done.stderr
     assert {year_of(workspace / name) for name in ("skeletons.h5", "text.h5")} == {"2001"}
@@ -109,7 +109,7 @@ def test_an_input_that_changed_in_the_past_is_stale(workspace: Path, clock: Path
     assert "text.h5 changed" in at(IN_2001, clock, workspace, "status").stdout  # so that train is stale
 
 
-def test_the_lock_does_not_hang_on_the_clock(workspace: Path, clock: Path) -> None:
+def test_the_lock_does_not_depend_on_the_clock(workspace: Path, clock: Path) -> None:
     (workspace / "skeletons.h5").unlink()
     child = program(Workspace(workspace), "preprocess")
     assert child.stderr is not None
@@ -136,6 +136,6 @@ def test_a_clock_that_goes_back_at_every_look_changes_nothing(tiny_run: TinyRun,
     durations = [float(seconds) for seconds in DURATION.findall(done.stderr)]
     assert len(durations) >= 7  # five stages and two members
     assert min(durations) >= 0
-    found, wanted = (Workspace(root) for root in (tmp_path / "work", tiny_run.root))
-    assert held(found, outputs(found)) == held(wanted, outputs(wanted))
+    made, usual = (Workspace(root) for root in (tmp_path / "work", tiny_run.root))
+    assert fingerprints(made, outputs(made)) == fingerprints(usual, outputs(usual))
     assert at(IN_2001, clock, tmp_path / "work", "run").stdout == "nothing to do: every stage is up to date\n"

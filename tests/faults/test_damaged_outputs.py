@@ -1,4 +1,4 @@
-"""Outputs of a finished workspace, damaged, cut short or edited: told, and never used as they are."""
+"""Outputs of a finished workspace are damaged, cut short or edited. The program reports it and never uses them."""
 
 import shutil
 from pathlib import Path
@@ -31,8 +31,8 @@ def workspace(tiny_run: TinyRun, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_run.root, tmp_path / "work", symlinks=True))
 
 
-def told(result: Result, path: Path) -> None:
-    """One paragraph that names the file, and no traceback."""
+def require_message(result: Result, path: Path) -> None:
+    """The command ended with one paragraph that names the file, and without a traceback."""
     assert result.exit_code == 1, result.output
     assert isinstance(result.exception, SystemExit), result.exception
     assert f"Error: {path}" in result.output, result.output
@@ -40,15 +40,17 @@ def told(result: Result, path: Path) -> None:
 
 @pytest.mark.parametrize(("output", "command"), READ_BY.items())
 @pytest.mark.parametrize("share", [0.1, 0.6])
-def test_an_output_that_was_cut_short_is_told(workspace: Path, output: str, command: str, share: float) -> None:
+def test_an_output_that_was_cut_short_is_reported(workspace: Path, output: str, command: str, share: float) -> None:
     path = workspace / output
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    told(invoke(workspace, command, "--force"), path)
+    require_message(invoke(workspace, command, "--force"), path)
 
 
 @pytest.mark.parametrize("seed", range(20))
 @pytest.mark.parametrize("output", READ_BY)
-def test_a_flipped_bit_is_told_or_changes_nothing(tiny_run: TinyRun, tmp_path: Path, output: str, seed: int) -> None:
+def test_a_flipped_bit_is_reported_or_changes_nothing(
+    tiny_run: TinyRun, tmp_path: Path, output: str, seed: int
+) -> None:
     path = tmp_path / Path(output).name
     content = bytearray((tiny_run.root / output).read_bytes())
     place = np.random.default_rng(seed).integers(len(content) * 8)
@@ -58,30 +60,30 @@ def test_a_flipped_bit_is_told_or_changes_nothing(tiny_run: TinyRun, tmp_path: P
         if path.suffix == ".h5":
             with h5.reading(path) as file:
                 h5.require_as_written(file)
-                same = all_arrays(path)
+                after = all_arrays(path)
         else:
             require_as_written(path)
-            return  # the tensors are those that the fingerprint was taken of
+            return  # the tensors still have their fingerprint
     except DataError:
         return
     before = all_arrays(tiny_run.root / output)
-    assert same.keys() == before.keys()
-    assert all(np.array_equal(same[name], before[name]) for name in same)
+    assert after.keys() == before.keys()
+    assert all(np.array_equal(after[name], before[name]) for name in after)
 
 
 def all_arrays(path: Path) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     with h5py.File(path) as file:
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return found
+        file.visititems(lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return arrays
 
 
-def test_an_edited_number_is_told_although_the_file_is_whole(workspace: Path) -> None:
+def test_an_edited_number_is_reported_although_the_file_is_whole(workspace: Path) -> None:
     path = workspace / "features" / "test.h5"
     with h5py.File(path, "r+") as file:
         file["features"][0, 0] += 1
     result = invoke(workspace, "train", "--force")
-    told(result, path)
+    require_message(result, path)
     assert "not those that were written" in result.output
 
 

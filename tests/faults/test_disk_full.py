@@ -1,6 +1,6 @@
-"""A disk that takes no more, or a folder that can't be written in: a message that names the file, and all as before.
+"""The disk is full, or a folder can't be written in. A message names the file, and everything stays as it was.
 
-A limit on the size of files stands for a full disk: a write fails in the middle, or only when the file is closed.
+A limit on the size of files stands for a full disk. A write then fails in the middle, or only when the file is closed.
 """
 
 import os
@@ -24,7 +24,7 @@ from tests.conftest import TinyRun
 
 @contextmanager
 def room_for(num_bytes: int) -> Iterator[None]:
-    """No file can grow beyond `num_bytes`; Python hears of it as EFBIG, since it ignores the signal."""
+    """Let no file grow beyond `num_bytes`. A write then fails with EFBIG, since Python ignores the signal."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, hard))
     try:
@@ -51,7 +51,9 @@ def workspace(tiny_run: TinyRun, tmp_path: Path) -> Path:
 def test_the_real_command_ends_with_a_message_and_not_in_hdf5(workspace: Path, num_bytes: int) -> None:
     before = contents(workspace)
     command = [sys.executable, "-m", "pipeline", "-w", str(workspace), "preprocess", "--force"]
-    quiet = {name: value for name, value in os.environ.items() if not name.startswith("COV")}  # it writes files too
+    quiet = {
+        name: value for name, value in os.environ.items() if not name.startswith("COV")
+    }  # coverage writes files too
     with room_for(num_bytes):
         done = subprocess.run(command, capture_output=True, text=True, env=quiet)
     assert done.returncode == 1, done.stderr
@@ -113,7 +115,7 @@ def write_rows(path: Path, written: list[int]) -> None:
             written.append(row)
 
 
-def test_a_long_writer_hears_of_the_fault_before_it_is_done(tmp_path: Path) -> None:
+def test_a_long_writer_learns_of_the_fault_before_it_is_done(tmp_path: Path) -> None:
     written: list[int] = []
     with room_for(100_000), pytest.raises(DataError, match="File too large"):
         write_rows(tmp_path / "a.h5", written)

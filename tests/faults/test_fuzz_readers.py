@@ -1,4 +1,4 @@
-"""A short run of the fuzzer of all readers; tests/benchmarks/fuzz_readers.py has the long one."""
+"""A short run of the fuzzer of all readers. tests/benchmarks/fuzz_readers.py is the fuzzer itself."""
 
 from pathlib import Path
 

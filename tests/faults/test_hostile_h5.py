@@ -1,4 +1,4 @@
-"""HDF5 files of others that ask for other files, for more memory than there is, or hold what they must not."""
+"""HDF5 files of others that refer to other files, ask for too much memory, or hold wrong types or values."""
 
 import os
 import resource
@@ -40,11 +40,11 @@ except Exception as error:
 
 @dataclass(frozen=True)
 class Case:
-    """How to spoil features/test.h5, and a part of what must be said about it."""
+    """A way to spoil features/test.h5, and a part of the message that must follow."""
 
     name: str
     spoil: Callable[[h5py.File], None]
-    told: str
+    message: str
 
 
 def replace(file: h5py.File, name: str, **how: object) -> None:
@@ -75,7 +75,7 @@ def virtual(file: h5py.File) -> None:
 
 
 def shared_texts(file: h5py.File) -> None:
-    """A million names, each a reference to one text of a megabyte: 17 MB that are a terabyte when read."""
+    """A million names that all refer to the same text of a megabyte: 17 MB in the file, a terabyte when read."""
     replace(file, "name", data=np.array(["x" * (1 << 20)] * 2, dtype=object), dtype=h5py.string_dtype())
     start = file["name"].id.get_offset()
     reference = os.pread(file.id.get_vfd_handle(), 16, start)
@@ -86,7 +86,7 @@ def shared_texts(file: h5py.File) -> None:
 
 
 def long_text(file: h5py.File) -> None:
-    """Ten thousand names, one of a megabyte: as an array of equally long ones, 40 GB."""
+    """Ten thousand names, one of them a megabyte long: as an array of equally long texts they take 40 GB."""
     names = np.array(["x"] * 10_000 + ["x" * (1 << 20)], dtype=object)
     replace(file, "name", data=names, dtype=h5py.string_dtype())
 
@@ -148,7 +148,7 @@ def test_what_features_must_not_hold_is_refused(workspace: Workspace, case: Case
     with pytest.raises(DataError) as refused:
         read_features(path)
     assert str(path) in str(refused.value)
-    assert case.told in str(refused.value)
+    assert case.message in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
@@ -191,7 +191,7 @@ def link_texts(file: h5py.File) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "message"),
     [
         (lambda file: replace(file, "label", shape=(12,), dtype=h5py.string_dtype()), "where floating-point"),
         (lambda file: file["action"].__setitem__(1, 1), "rising action numbers"),
@@ -202,11 +202,11 @@ def link_texts(file: h5py.File) -> None:
     ],
 )
 def test_what_texts_must_not_hold_is_refused(
-    workspace: Workspace, spoil: Callable[[h5py.File], None], told: str
+    workspace: Workspace, spoil: Callable[[h5py.File], None], message: str
 ) -> None:
     with h5py.File(workspace.text, "r+") as file:
         spoil(file)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         read_text_features(workspace.text)
 
 
@@ -233,7 +233,7 @@ def test_a_second_body_without_a_centre_is_refused(tmp_path: Path) -> None:
 
 
 def made_skeletons(folder: Path) -> Path:
-    """One clip of one body in six frames."""
+    """Write a skeletons.h5 of one clip with one body in six frames."""
     path = folder / "skeletons.h5"
     with h5.writing(path, {}) as file:
         file["joints"], file["centre"] = np.ones((6, 25, 3), np.float32), np.zeros((0, 3), np.float32)

@@ -1,4 +1,4 @@
-"""Settings, descriptions, labels and the CSV files that are written, with text that means harm."""
+"""Hostile text in settings, descriptions and labels, and in the CSV files that the program writes."""
 
 import csv
 import io
@@ -54,7 +54,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("name", list(SETTINGS))
-def test_settings_that_mean_harm_end_in_one_short_paragraph(tmp_path: Path, name: str) -> None:
+def test_hostile_settings_end_in_one_short_paragraph(tmp_path: Path, name: str) -> None:
     (tmp_path / "config.toml").write_bytes(SETTINGS[name])
     result = call("-w", tmp_path, "run")
     assert (result.exit_code, type(result.exception)) == (1, SystemExit), result.output[:500]
@@ -64,7 +64,7 @@ def test_settings_that_mean_harm_end_in_one_short_paragraph(tmp_path: Path, name
 
 
 @pytest.mark.parametrize("value", ["1" * 5000, "[" * 5000, '"a\\u0000b"', "\x1b[2J"])
-def test_overrides_that_mean_harm_are_wrong_usage(tmp_path: Path, value: str) -> None:
+def test_hostile_overrides_are_wrong_usage(tmp_path: Path, value: str) -> None:
     (tmp_path / "config.toml").write_text("")
     result = call("-w", tmp_path, "status", "--set", f"dataset.protocol={value}")
     assert (result.exit_code, type(result.exception)) == (2, SystemExit)
@@ -95,10 +95,10 @@ DESCRIPTIONS = {
 
 
 @pytest.mark.parametrize("name", list(DESCRIPTIONS))
-def test_descriptions_that_mean_harm_are_refused_shortly(tmp_path: Path, name: str) -> None:
-    content, told = DESCRIPTIONS[name]
+def test_hostile_descriptions_are_refused_with_a_short_message(tmp_path: Path, name: str) -> None:
+    content, message = DESCRIPTIONS[name]
     (tmp_path / "texts.csv").write_text(content, "utf-8", newline="")
-    with pytest.raises(DescriptionError, match=told) as refused:
+    with pytest.raises(DescriptionError, match=message) as refused:
         read_descriptions(tmp_path / "texts.csv")
     assert len(str(refused.value)) < LIMIT_SHOWN
 
@@ -132,17 +132,17 @@ def test_numbers_stay_numbers() -> None:
 
 
 def test_names_of_clips_reach_no_spreadsheet_or_terminal_as_they_are() -> None:
-    found = [Unread("=cmd()\x1b[2J.skeleton", "@x\x9b31m"), Unread("a\udcff.skeleton", "b")]
+    answers = [Unread("=cmd()\x1b[2J.skeleton", "@x\x9b31m"), Unread("a\udcff.skeleton", "b")]
     as_csv, as_json = io.StringIO(), io.StringIO()
-    write_csv(found, 3, as_csv)
-    write_json(found, 3, as_json)
+    write_csv(answers, 3, as_csv)
+    write_json(answers, 3, as_json)
     rows = list(csv.DictReader(io.StringIO(as_csv.getvalue())))
     assert (rows[0]["clip"], rows[0]["error"]) == ("'=cmd()\\x1b[2J.skeleton", "'@x\\x9b31m")
     for output in (as_csv, as_json):
         assert all(char.isprintable() or char == "\n" for char in output.getvalue())
         output.getvalue().encode()
     lines = [json.loads(line) for line in as_json.getvalue().splitlines()]
-    assert [line["clip"] for line in lines] == [item.clip for item in found]  # JSON gives them back exactly
+    assert [line["clip"] for line in lines] == [answer.clip for answer in answers]  # JSON keeps names exactly
 
 
 def test_raw_files_with_odd_names_are_listed_escaped(tmp_path: Path) -> None:
@@ -185,13 +185,13 @@ def test_labels_that_run_a_program_do_not(tmp_path: Path) -> None:
     harmed = tmp_path / "harmed"
     content = b"cos\nmkdir\n(V" + str(harmed).encode() + b"\ntR."
     (tmp_path / "x_label.pkl").write_bytes(content)
-    pickletools.dis(content, out=io.StringIO())  # it is a sound pickle
+    pickletools.dis(content, out=io.StringIO())  # it is a valid pickle
     with pytest.raises(DataError, match="not carried out"):
         read_label_pickle(tmp_path / "x_label.pkl")
     assert not harmed.exists()
 
 
-def test_an_unknown_seed_is_told(tmp_path: Path) -> None:
+def test_a_seed_that_is_too_large_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("seed = 99999999999999999999999\n")
     with pytest.raises(ConfigError, match="seed"):
         load_config(tmp_path / "config.toml")

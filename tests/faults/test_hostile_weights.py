@@ -1,4 +1,4 @@
-"""Checkpoints of others: nothing in them is run, and they get no more memory than they have bytes."""
+"""Hostile checkpoints: no code in them is run, and reading them takes little memory."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def state() -> dict[str, Tensor]:
 
 
 class Harm:
-    """Unpickled the usual way, it makes a folder."""
+    """An object that makes a folder when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -72,7 +72,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path, form: str) -> None:
     assert not harmed.exists()
     if form == "pickle":
         pickle.loads(path.read_bytes())
-        assert harmed.exists()  # so the file would have done harm
+        assert harmed.exists()  # so unpickling the file does harm
 
 
 ODD: dict[str, tuple[dict[str, Tensor], str]] = {
@@ -91,16 +91,16 @@ ODD: dict[str, tuple[dict[str, Tensor], str]] = {
 
 @pytest.mark.parametrize("name", list(ODD))
 def test_odd_tensors_are_refused(tmp_path: Path, name: str) -> None:
-    odd, told = ODD[name]
+    tensors, message = ODD[name]
     path = tmp_path / "weights.pt"
-    torch.save({**state(), **odd}, path)
-    with pytest.raises(ModelError, match=told) as refused:
+    torch.save({**state(), **tensors}, path)
+    with pytest.raises(ModelError, match=message) as refused:
         load_network(path)
     assert "\n" not in str(refused.value)
 
 
 def bomb(path: Path) -> Path:
-    """A checkpoint of 500 MB of zeros, packed into half a MB; made without holding them."""
+    """Write a checkpoint of 500 MB of zeros, packed into half a MB, without holding them in memory."""
     torch.save({"fc.weight": torch.zeros(256, 256)}, path)
     whole = {}
     with zipfile.ZipFile(path) as archive:
@@ -129,9 +129,9 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
         check=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (30, 30)),
     )
-    told = [line.split() for line in ended.stdout.splitlines()]
-    assert [kind for kind, _ in told] == ["ModelError"] * 3
-    assert max(int(grown) for _, grown in told) < GROWTH_BYTES
+    outcomes = [line.split() for line in ended.stdout.splitlines()]
+    assert [error for error, _ in outcomes] == ["ModelError"] * 3
+    assert max(int(grown_bytes) for _, grown_bytes in outcomes) < GROWTH_BYTES
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Archives of others: nothing is written from them, and they get no more memory and time than their size."""
+"""Hostile archives: nothing is unpacked from them, and reading them takes little memory and time."""
 
 import os
 import resource
@@ -103,17 +103,22 @@ def test_encrypted_damaged_and_lying_members_stop_only_themselves(tmp_path: Path
     assert result.exit_code == 0, result.output
     assert "1 clip kept" in result.output
     rejects = (tmp_path / "rejects.csv").read_text()
-    for told in ("it is encrypted", "checksum is wrong", f"{MAX_BYTES + 1} bytes; a clip has at most", "by method 99"):
-        assert told in rejects
+    for reason in (
+        "it is encrypted",
+        "checksum is wrong",
+        f"{MAX_BYTES + 1} bytes; a clip has at most",
+        "by method 99",
+    ):
+        assert reason in rejects
 
 
 def bomb(path: Path, members: int = 3) -> Path:
-    """Clips of 60 MB of zeros each, in 60 kB."""
+    """Write clips of 60 MB of zeros each, packed into 60 kB."""
     return write_zip(path, {name(action): bytes(60 << 20) for action in range(1, members + 1)})
 
 
 def overlapping(path: Path) -> Path:
-    """A directory in which 20 names share the bytes of one large clip."""
+    """Write an archive in whose directory 20 names share the bytes of one large clip."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(name(1), bytes(60 << 20))
         entry = archive.infolist()[0]
@@ -127,7 +132,7 @@ def overlapping(path: Path) -> Path:
 
 
 def many(path: Path) -> Path:
-    """A million entries, of which only the directory is there."""
+    """Write an archive that is only a directory of a million entries."""
     entry = b"PK\x01\x02" + bytes(24) + (16).to_bytes(2, "little") + bytes(16)
     directory = b"".join(entry + f"{number:016d}".encode() for number in range(1_000_000))
     sizes = len(directory).to_bytes(4, "little") + bytes(4)
@@ -136,7 +141,7 @@ def many(path: Path) -> Path:
 
 
 def npz_bomb(path: Path) -> Path:
-    """An archive of arrays whose clips are one row of 400 MB."""
+    """Write an archive of arrays whose clips are one row of 400 MB."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("x_train.npy", "w") as member:
         header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1, 2796203, 150)}"
         member.write(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)

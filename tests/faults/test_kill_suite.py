@@ -1,4 +1,4 @@
-"""A run that is killed or stopped leaves whole files, and ends as one that nobody disturbed."""
+"""A run that is killed or stopped leaves whole files. Finished later, it gives the results of an undisturbed run."""
 
 import signal
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.faults.kill_suite import COMMANDS, run_suite
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
-def test_killed_runs_end_as_undisturbed_ones(tmp_path: Path, command: str) -> None:
+def test_killed_runs_give_the_results_of_undisturbed_ones(tmp_path: Path, command: str) -> None:
     tally = run_suite(tmp_path, kills=3, seed=1, commands=[command], clips=300)
     assert tally.kills == 3
     assert tally.differences == []

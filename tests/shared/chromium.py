@@ -1,4 +1,4 @@
-"""Drive a headless Chromium over the pipe of its DevTools protocol: what a page logs, asks for, shows and answers."""
+"""Drives a headless Chromium over the pipe of its DevTools protocol, to test what a page logs, requests and shows."""
 
 import base64
 import contextlib
@@ -23,7 +23,10 @@ WAIT_SECONDS = 300  # a busy machine draws slowly
 
 
 class Page:
-    """A tab. `requests` are the URLs it asked for, `problems` its console errors, exceptions and policy violations."""
+    """A tab. `requests` are the URLs that it asked for.
+
+    `problems` are console errors, exceptions and violations of the content security policy.
+    """
 
     def __init__(self, profile: Path) -> None:
         self.requests: list[str] = []
@@ -31,21 +34,21 @@ class Page:
         self.loads = 0
         self._number = 0
         self._pending = b""
-        theirs, mine = [], []
-        for reading, writing in (os.pipe(), os.pipe()[::-1]):  # they read from the first, write to the second
-            theirs.append(fcntl.fcntl(reading, fcntl.F_DUPFD, 50))
-            mine.append(writing)
-            os.close(reading)
-        self._to, self._from = mine
-        command = 'exec "$0" "$@" 3<&{} 4>&{}'.format(*theirs)
+        browser_ends, own_ends = [], []
+        for browser_end, own_end in (os.pipe(), os.pipe()[::-1]):  # the browser reads the first pipe, writes the second
+            browser_ends.append(fcntl.fcntl(browser_end, fcntl.F_DUPFD, 50))
+            own_ends.append(own_end)
+            os.close(browser_end)
+        self._to, self._from = own_ends
+        command = 'exec "$0" "$@" 3<&{} 4>&{}'.format(*browser_ends)
         self._process = subprocess.Popen(
             ["bash", "-c", command, str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", "about:blank"],
-            pass_fds=theirs,
+            pass_fds=browser_ends,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        for descriptor in theirs:
+        for descriptor in browser_ends:
             os.close(descriptor)
         os.set_blocking(self._from, False)
         self._session = ""
@@ -72,7 +75,7 @@ class Page:
         os.close(self._from)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """One command of the protocol and its answer."""
+        """Send one command of the protocol and return its answer."""
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
         if self._session:
@@ -87,7 +90,7 @@ class Page:
         raise OSError(f"{method}: the browser ended")
 
     def _messages(self) -> Iterator[dict[str, Any]]:
-        """Messages as they come; what happened in the page is noted on the way."""
+        """The messages as they arrive; events of the page are noted on the way."""
         end = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < end:
             try:
@@ -129,7 +132,7 @@ class Page:
         assert self.loads >= loads
 
     def run(self, script: str) -> Any:
-        """The value of a JavaScript expression; a promise is waited for."""
+        """Return the value of a JavaScript expression; of a promise, the value that it resolves to."""
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise AssertionError(json.dumps(answer["exceptionDetails"])[:2000])
@@ -154,6 +157,6 @@ class Page:
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
     def screenshot(self, path: Path, whole: bool = True) -> None:
-        """A picture of the page, or of the window."""
+        """Save a picture of the whole page, or of the window only."""
         shot = self.call("Page.captureScreenshot", captureBeyondViewport=whole, format="png")
         path.write_bytes(base64.b64decode(shot["data"]))

@@ -1,6 +1,6 @@
-"""Every reader of what a user may have got from others, and a whole input for each; the fuzzer breaks these.
+"""Every reader of files that a user may have got from others, and an intact input for each, which the fuzzer breaks.
 
-What a reader needs is imported when it is called, so that a child process which reads arrays need not load torch.
+Each reader imports what it needs when it is called, so that a process that reads arrays need not load torch.
 """
 
 import pickle
@@ -12,7 +12,7 @@ import numpy as np
 
 
 def write_seeds(folder: Path) -> None:
-    """A whole input of every kind, called as the kind."""
+    """Write an intact input of every kind; the name of the file is the kind."""
     import torch
     from safetensors.torch import save_file
 
@@ -44,7 +44,7 @@ def write_seeds(folder: Path) -> None:
 
 
 def read_store(path: Path) -> object:
-    """Clips and record of a skeletons.h5."""
+    """Read the clips and the record of a skeletons.h5."""
     from data.stores.h5 import read_record
     from data.stores.skeleton_store import SkeletonStore
 
@@ -53,21 +53,21 @@ def read_store(path: Path) -> object:
 
 
 def read_features(path: Path) -> object:
-    """A features file and its record."""
+    """Read a features file and its record."""
     from data.stores import feature_store, h5
 
     return feature_store.read_features(path), h5.read_record(path)
 
 
 def read_text(path: Path) -> object:
-    """A text.h5 and its record."""
+    """Read a text.h5 and its record."""
     from data.stores import h5, text_store
 
     return text_store.read_text_features(path), h5.read_record(path)
 
 
 def read_weights(path: Path) -> object:
-    """A checkpoint, and the record of a .safetensors."""
+    """Read a checkpoint, and the record of a .safetensors file."""
     from models.backbone.checkpoint import load_network
     from pipeline.workspace.provenance import read_record
 
@@ -75,7 +75,7 @@ def read_weights(path: Path) -> object:
 
 
 def read_npy(path: Path) -> object:
-    """A matrix, its rows, and the same as labels."""
+    """Read a .npy file as a matrix, and row by row."""
     from data.published.array_rows import npy_rows
     from data.published.npy_file import load_matrix
 
@@ -84,21 +84,21 @@ def read_npy(path: Path) -> object:
 
 
 def read_npz(path: Path) -> object:
-    """All clips of an archive of arrays."""
+    """Read all clips of an .npz archive."""
     from data.published.skeletons import npz_clips, npz_names
 
     return list(npz_clips(path, npz_names(path), "shift-gcn"))
 
 
 def read_label(path: Path) -> object:
-    """Names and labels."""
+    """Read the names and labels of a label pickle."""
     from data.published.label_pickle import read_label_pickle
 
     return read_label_pickle(path)
 
 
 def read_clips(path: Path) -> object:
-    """All clips of an archive; one that is refused makes the archive count as refused."""
+    """Read all clips of a zip archive. When one clip is refused, the archive counts as refused."""
     from data.raw.skeleton_file import parse_clip
     from data.raw.sources import find_clips
 
@@ -106,14 +106,14 @@ def read_clips(path: Path) -> object:
 
 
 def read_csv(path: Path) -> object:
-    """A description file."""
+    """Read a description file."""
     from descriptions.loader import read_descriptions
 
     return read_descriptions(path)
 
 
 def read_config(path: Path) -> object:
-    """The settings."""
+    """Read a config.toml."""
     from pipeline.workspace.config import load_config
 
     return load_config(path)

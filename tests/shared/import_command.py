@@ -1,4 +1,4 @@
-"""`fsvae-pipe import` for the tests of it: the command, what it refuses, settings for a quick run on what came in."""
+"""Helpers for the tests of `fsvae-pipe import`: call it, expect a refusal, and settings for a quick run afterwards."""
 
 import json
 from pathlib import Path
@@ -29,11 +29,12 @@ def call(*arguments: str | Path) -> Result:
 
 
 def written(work: Path) -> set[str]:
+    """The HDF5 files in the workspace."""
     return {str(path.relative_to(work)) for path in work.rglob("*.h5")}
 
 
 def refused(work: Path, *arguments: str | Path) -> str:
-    """The message of an import that fails and writes nothing."""
+    """Call an import that must fail and write nothing; return its message."""
     result = call("-w", work, "import", *arguments)
     assert result.exit_code == 1, result.output
     assert "Traceback" not in result.output
@@ -42,4 +43,5 @@ def refused(work: Path, *arguments: str | Path) -> str:
 
 
 def states(work: Path) -> dict[str, str]:
+    """Stage -> state, as `fsvae-pipe status` prints them."""
     return {s["stage"]: s["state"] for s in json.loads(call("-w", work, "status", *QUICK, "--json").stdout)}

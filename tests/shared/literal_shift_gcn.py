@@ -1,6 +1,7 @@
-"""Shift-GCN written down as its description reads: one step after another, index by index, channel by channel.
+"""Shift-GCN as its description reads: one step after another, index by index, channel by channel.
 
-Slow on purpose; what the fast network must equal. Layout (N, C, T, V), the parameter names of the published files.
+It is slow on purpose. The fast network must give the same results. Layout (N, C, T, V); parameters are named as in the
+published files.
 """
 
 import math
@@ -13,7 +14,7 @@ JOINTS = 25
 
 
 class LiteralShift(nn.Module):
-    """Reads the input at t * stride + y, between two frames, zero outside the clip."""
+    """Reads each channel at frame t * stride + y, interpolated between two frames; outside the clip it is zero."""
 
     def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
@@ -35,12 +36,12 @@ class LiteralShift(nn.Module):
     @staticmethod
     def _frames(x: Tensor, times: Tensor) -> Tensor:
         inside = (times >= 0) & (times < x.shape[1])
-        found: Tensor = x[:, times.clamp(0, x.shape[1] - 1)] * inside[:, None]
-        return found
+        frames: Tensor = x[:, times.clamp(0, x.shape[1] - 1)] * inside[:, None]
+        return frames
 
 
 class LiteralSpatial(nn.Module):
-    """Index, mask, linear, index, batch norm, residual, relu."""
+    """The spatial unit: index, mask, linear, index, batch norm, residual, ReLU."""
 
     shift_in: Tensor
     shift_out: Tensor
@@ -69,7 +70,7 @@ class LiteralSpatial(nn.Module):
 
 
 class LiteralTemporal(nn.Module):
-    """Batch norm, shift, 1x1 convolution, relu, shift with stride, batch norm."""
+    """The temporal unit: batch norm, shift, 1x1 convolution, ReLU, shift with stride, batch norm."""
 
     def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
@@ -112,7 +113,7 @@ class LiteralUnit(nn.Module):
 
 
 class LiteralShiftGCN(nn.Module):
-    """Every body is computed, whether it is there or not."""
+    """The whole network. It computes every body, whether it is present or not."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -127,8 +128,8 @@ class LiteralShiftGCN(nn.Module):
         x = x.view(batch, bodies, joints, coordinates, frames).permute(0, 1, 3, 4, 2).flatten(0, 1)
         for number in range(1, len(UNITS) + 1):
             x = getattr(self, f"l{number}")(x)
-        found: Tensor = x.mean((2, 3)).view(batch, bodies, -1).mean(1)
-        return found
+        pooled: Tensor = x.mean((2, 3)).view(batch, bodies, -1).mean(1)
+        return pooled
 
     def forward(self, clips: Tensor) -> Tensor:
         return self.fc(self.features(clips))  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Clips for the tests of imported arrays, and what preprocess makes of them."""
+"""Made clips for the tests of imported arrays, and the array that preprocess makes of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,21 +30,21 @@ Clips = dict[ClipName, NDArray[np.float32]]
 
 
 def custom_workspace(folder: Path) -> Path:
-    """A new folder with config.toml for these clips."""
+    """Make a workspace with a config.toml for these clips."""
     folder.mkdir()
     (folder / "config.toml").write_text(CUSTOM)
     return folder
 
 
 def body(generator: np.random.Generator, frames: int) -> NDArray[np.float32]:
-    """(T, V, C) metres: a random body that moves."""
+    """A random body that moves, (T, V, C) in metres."""
     rest = generator.normal(loc=(0.2, 0.1, 3), scale=0.4, size=(25, 3))
     path: NDArray[np.float64] = rest + generator.normal(scale=0.05, size=(frames, 25, 3)).cumsum(axis=0)
     return path.astype(np.float32)
 
 
 def raw_clips(subjects: Sequence[int], seed: int) -> Clips:
-    """(T, M, V, C) by name: short and long, one and two bodies, gaps, a second body that comes and goes."""
+    """Name -> clip (T, M, V, C): short and long ones, one and two bodies, gaps, a second body that comes and goes."""
     generator = np.random.default_rng(seed)
     clips = {}
     for subject in subjects:
@@ -55,7 +55,9 @@ def raw_clips(subjects: Sequence[int], seed: int) -> Clips:
             if action == 3:
                 joints[:, 1] = body(generator, frames)
             if action == 4:
-                joints[: frames // 2, 1] = 0.5 * body(generator, frames // 2)  # shorter, and ranked second
+                joints[: frames // 2, 1] = 0.5 * body(
+                    generator, frames // 2
+                )  # it is there for a shorter time, and ranks second
             if action == 5:
                 joints[frames // 3 : frames // 2, 0] = 0  # a gap
                 joints[3:7, 0, 10] = 0  # joints that were not seen
@@ -64,7 +66,7 @@ def raw_clips(subjects: Sequence[int], seed: int) -> Clips:
 
 
 def reference(path: Path, clips: Clips) -> NDArray[np.float32]:
-    """What preprocess makes of `clips`, padded and looped: (N, 3, 300, 25, 2), in the order of the names."""
+    """Write `clips` to `path` as preprocess does; return them padded and looped, (N, 3, 300, 25, 2), by name."""
     cleaned = [(name, clean(parse_clip(format_clip(clips[name]), str(name)), "shift-gcn")) for name in sorted(clips)]
     with h5.writing(path, {}) as file:
         writer = SkeletonWriter(file)
@@ -74,11 +76,13 @@ def reference(path: Path, clips: Clips) -> NDArray[np.float32]:
 
 
 def batch(path: Path) -> NDArray[np.float32]:
+    """All clips of a skeletons.h5, padded and looped, (N, 3, 300, 25, 2)."""
     with SkeletonStore(path) as store:
         return store.batch(np.arange(len(store)), FRAMES)
 
 
 def refused(work: Path, *paths: Path) -> str:
+    """Call an import of skeletons that must fail and write nothing; return its message."""
     result = call("-w", work, "import", "skeletons", *paths)
     assert result.exit_code == 1, result.output
     assert "Traceback" not in result.output

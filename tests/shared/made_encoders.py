@@ -1,4 +1,4 @@
-"""Text encoders small enough to build and save in a test: random weights, a letter or a word a token."""
+"""Text encoders small enough to build and save in a test. Weights are random; a token is a letter or a word."""
 
 import string
 from pathlib import Path
@@ -15,13 +15,13 @@ from transformers import (
     SiglipModel,
 )
 
-CONTEXT = 16  # tokens, begin and end marks included
+CONTEXT = 16  # tokens, with begin and end marks
 TOWER = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 LETTERS = string.ascii_lowercase + string.punctuation + string.digits
 
 
 def letter_tokenizer() -> CLIPTokenizer:
-    """CLIP's tokeniser without merges: a token a letter."""
+    """CLIP's tokeniser without merges, so that each letter is a token."""
     tokens = ["<|startoftext|>", "<|endoftext|>", *LETTERS, *(f"{letter}</w>" for letter in LETTERS)]
     return CLIPTokenizer(
         vocab={token: index for index, token in enumerate(tokens)}, merges=[], model_max_length=CONTEXT
@@ -41,7 +41,7 @@ def text_config() -> CLIPTextConfig:
 
 
 def save_clip(folder: Path, seed: int = 0) -> Path:
-    """A CLIP text tower with its projection (8-d)."""
+    """Save a CLIP text tower with its projection (8-d)."""
     torch.manual_seed(seed)
     CLIPTextModelWithProjection(text_config()).save_pretrained(folder)
     letter_tokenizer().save_pretrained(folder)
@@ -49,7 +49,7 @@ def save_clip(folder: Path, seed: int = 0) -> Path:
 
 
 def save_siglip(folder: Path) -> Path:
-    """A SigLIP (16-d), whose texts are padded to its full context."""
+    """Save a SigLIP (16-d), which pads texts to its full context."""
     torch.manual_seed(0)
     text = {**TOWER, "vocab_size": 2 + 2 * len(LETTERS), "max_position_embeddings": CONTEXT, "projection_size": 16}
     marks = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
@@ -60,7 +60,7 @@ def save_siglip(folder: Path) -> Path:
 
 
 def save_bert(folder: Path) -> Path:
-    """A BERT (16-d) that sentence-transformers reads with mean pooling; unknown words are one token each."""
+    """Save a BERT (16-d), which sentence-transformers reads with mean pooling. An unknown word is one token."""
     torch.manual_seed(0)
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "one", "hand", "rises", "both", "legs"]
     BertModel(BertConfig(vocab_size=len(tokens), max_position_embeddings=CONTEXT, **TOWER)).save_pretrained(folder)

@@ -1,7 +1,7 @@
-"""Made features and texts: a workspace as extract and embed-text would leave it, with actions that texts predict.
+"""Makes a workspace as extract and embed-text leave it, whose texts predict the features of unseen actions.
 
-Each action is a handful of hidden attributes; its texts are one random linear picture of them, its clips' skeleton
-features another with noise, so that an unseen action can be recognised from its text. Letters: N clips, D features.
+Each action is a few hidden attributes. The text features are one random linear map of them, the skeleton features
+another with noise. So an unseen action can be recognised by its text. Letters: N clips, S seen actions, D features.
 """
 
 import io
@@ -25,25 +25,28 @@ from pipeline.workspace.provenance import Provenance
 
 @dataclass(frozen=True)
 class Made:
-    """How much is made, and how hard it is."""
+    """The size of a made data set, and how hard its actions are to recognise."""
 
     actions: int = 30
     unseen: tuple[int, ...] = (3, 7, 12, 22, 28)
     val_unseen: tuple[int, ...] = (2, 9, 14, 25)
-    train_clips: int = 20  # an action
-    test_clips: int = 10  # an action
-    features: int = 48
-    text: int = 24  # a level
+    train_clips: int = 20  # of each action
+    test_clips: int = 10  # of each action
+    features: int = 48  # width of a skeleton feature
+    text: int = 24  # width of a text feature at one level
     attributes: int = 4
     noise: float = 0.1
     sharpness: float = 12.0  # the backbone's logit at the centre of an action's clips
-    width: float = 0.4  # of the hill around it
-    shuffle_texts: bool = False  # between actions, so that no text tells anything
+    width: float = 0.4  # distance from the centre at which the logit has fallen to 1/e
+    shuffle_texts: bool = False  # between actions, so that texts predict nothing
     seed: int = 0
 
 
 def made_workspace(root: Path, made: Made | None = None, settings: Mapping[str, object] | None = None) -> Context:
-    """Write features/test.h5, features/val.h5, text.h5 and config.toml under `root`; `settings` are dotted keys."""
+    """Write features/test.h5, features/val.h5 and text.h5 under `root`; return a context whose settings fit them.
+
+    `settings` has dotted keys.
+    """
     made = made or Made()
     generator = np.random.default_rng(made.seed)
     tree: dict[str, dict[str, object]] = {
@@ -90,7 +93,7 @@ def _texts(made: Made, attributes: np.ndarray, generator: np.random.Generator) -
 
 
 def _features(made: Made, attributes: np.ndarray, phase: str) -> FeatureSet:
-    """Clips of all actions; the backbone of the phase knows its seen actions only."""
+    """Clips of all actions. The backbone of the phase has logits of its seen actions only."""
     generator = np.random.default_rng((made.seed, 1))  # the same clips in both phases
     clips = made.train_clips + made.test_clips
     action = np.repeat(np.arange(1, made.actions + 1), clips)

@@ -1,4 +1,4 @@
-"""Networks and clips for tests of the Shift-GCN: with weights that no part of the network can hide behind."""
+"""Networks and clips for tests of the Shift-GCN. The weights are such that an error in any part changes the result."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from tests.shared.literal_shift_gcn import LiteralShiftGCN
 
 
 def lively_network(num_classes: int, seed: int = 0, offset_frames: float = 3.0) -> ShiftGCN:
-    """A network whose masks, biases and norms are far from their first values, with offsets up to `offset_frames`."""
+    """A network with masks, biases and norms far from their initial values, and shifts of up to `offset_frames`."""
     generator = torch.Generator().manual_seed(seed)
     network = ShiftGCN(num_classes, generator)
     with torch.no_grad():
@@ -44,7 +44,7 @@ def published_state(network: ShiftGCN) -> dict[str, Tensor]:
 
 
 def made_clips(clips: int, frames: int, two_bodies: int, seed: int = 0) -> Tensor:
-    """Noise (B, 3, T, 25, 2), of which the first `two_bodies` clips have a second body."""
+    """Noise (B, 3, T, 25, 2). The first `two_bodies` clips have a second body."""
     made = torch.randn(clips, 3, frames, 25, 2, generator=torch.Generator().manual_seed(seed))
     made[two_bodies:, ..., 1] = 0
     return made

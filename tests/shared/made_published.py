@@ -1,6 +1,7 @@
-"""Feature folders and text features in the published layout, made: every action a point, its clips around it.
+"""Makes feature folders and text features in the published layout.
 
-The texts of an action are a random linear picture of that point, so that unseen actions can be told by them.
+Each action is a few hidden attributes. Its clips lie around a point that is a random linear map of them, its text
+features are other random linear maps. So unseen actions can be recognised by their texts.
 """
 
 from collections.abc import Collection
@@ -17,13 +18,13 @@ ACTIONS = range(1, 61)
 
 @dataclass(frozen=True)
 class Published:
-    """How much is made."""
+    """The size of the made data."""
 
-    train_clips: int = 8  # an action
-    test_clips: int = 4
-    val_clips: int = 2
-    features: int = 48
-    text: int = 24  # a level
+    train_clips: int = 8  # of each action
+    test_clips: int = 4  # of each action
+    val_clips: int = 2  # of each action
+    features: int = 48  # width of a skeleton feature
+    text: int = 24  # width of a text feature at one level
     attributes: int = 4
     noise: float = 0.1
 
@@ -31,25 +32,26 @@ class Published:
         return np.random.default_rng(0).normal(size=(len(ACTIONS), self.attributes))
 
     def points(self) -> NDArray[np.float64]:
-        picture = np.random.default_rng(1).normal(size=(self.attributes, self.features))
-        return np.maximum(self.attributes_of_actions() @ picture + 0.5, 0)
+        """The centre of each action's clips, (60, D)."""
+        linear_map = np.random.default_rng(1).normal(size=(self.attributes, self.features))
+        return np.maximum(self.attributes_of_actions() @ linear_map + 0.5, 0)
 
     def clips(self, actions: Collection[int], each: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Features and labels (from 0), in a mixed order."""
+        """Features and labels (from 0) of `each` clips an action, in random order."""
         generator = np.random.default_rng(seed)
         label = generator.permutation(np.repeat(sorted(actions), each)) - 1
         noise = self.noise * generator.normal(size=(len(label), self.features))
         return (self.points()[label] + noise).astype(np.float32), label
 
     def logits(self, features: NDArray[np.float32], known: Collection[int]) -> NDArray[np.float32]:
-        """One column an action; those that the backbone did not learn never win."""
+        """A column for each action; actions that are not `known` never have the highest logit."""
         squares = np.square(features[:, None].astype(np.float64) - self.points()).sum(axis=2)
         logits: NDArray[np.float64] = -squares / (2 * self.noise**2)
         logits[:, [action - 1 for action in ACTIONS if action not in known]] -= 1e4
-        found: NDArray[np.float32] = logits.astype(np.float32)
-        return found
+        return np.asarray(logits, dtype=np.float32)
 
     def write_test(self, folder: Path) -> Path:
+        """Write the feature folder of the test phase."""
         seen = [action for action in ACTIONS if action not in UNSEEN]
         save(folder, "train", "train_label", *self.clips(seen, self.train_clips, 1))
         gtest, g_label = self.clips(ACTIONS, self.test_clips, 2)
@@ -60,6 +62,7 @@ class Published:
         return folder
 
     def write_val(self, folder: Path) -> Path:
+        """Write the feature folder of the val phase."""
         seen = [action for action in ACTIONS if action not in UNSEEN + VAL_UNSEEN]
         save(folder, "train", "train_label", *self.clips(seen, self.train_clips - self.val_clips, 3))
         for part, label, actions, each in (
@@ -72,12 +75,13 @@ class Published:
         return folder
 
     def write_text(self, folder: Path) -> list[Path]:
+        """Write text features: label, global and local, by the names of their published files."""
         folder.mkdir(exist_ok=True)
         paths = []
         for seed, prefix in enumerate(("lb", "ad", "md")):
-            picture = np.random.default_rng(10 + seed).normal(size=(self.attributes, self.text))
+            linear_map = np.random.default_rng(10 + seed).normal(size=(self.attributes, self.text))
             paths.append(folder / f"{prefix}_60.npy")
-            np.save(paths[-1], (self.attributes_of_actions() @ picture).astype(np.float16))
+            np.save(paths[-1], (self.attributes_of_actions() @ linear_map).astype(np.float16))
         return paths
 
 

@@ -1,4 +1,4 @@
-"""A workspace for the tests of the report: a trained and scored run, skeletons of its test clips, texts to show."""
+"""Makes a workspace for the tests of the report: a trained and scored run, skeletons of its test clips, and texts."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from pipeline.workspace.context import Context
 from tests.shared.made_features import Made, made_workspace
 from tests.shared.made_skeletons import moving_clip
 
-LARGEST_BYTES = 12_000_000  # of a page
+LARGEST_BYTES = 12_000_000  # the most that a page may take
 HOSTILE = "<img src=x onerror=alert(1)></script> & co"
 SETTINGS = {
     "train.seeds": [1, 2],
@@ -31,7 +31,7 @@ def run_stages(context: Context, *stages: str) -> None:
 
 
 def write_report_workspace(root: Path) -> None:
-    """Make all of it in `root`; one label tries to be a script."""
+    """Make the workspace in `root`. One label holds HTML that would run a script."""
     context = made_workspace(root, MADE, SETTINGS)
     raw = root / "raw"
     raw.mkdir()

@@ -1,4 +1,4 @@
-"""Made skeletons for tests and benchmarks: smooth random motion of a 25-joint body, and raw files of it."""
+"""Makes skeletons for tests and benchmarks: smooth random motion of bodies of 25 joints, and raw files of it."""
 
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from data.raw.skeleton_file import format_clip
 
 
 def moving_body(rng: np.random.Generator, frames: int, energy: float = 0.1) -> NDArray[np.float32]:
-    """(T, 25, 3) metres: a body 3 m before the camera, its bones swinging."""
+    """A body with swinging bones, about 3 m in front of the camera: (T, 25, 3) in metres."""
     steps = rng.normal(size=(NUM_JOINTS, 3)) * [0.15, 0.3, 0.1]
     times = np.arange(frames)[:, None, None]
     swing = energy * np.sin(times * rng.uniform(0.05, 0.3, (NUM_JOINTS, 3)) + rng.uniform(0, 6, (NUM_JOINTS, 3)))
@@ -25,12 +25,12 @@ def moving_body(rng: np.random.Generator, frames: int, energy: float = 0.1) -> N
 
 
 def moving_clip(rng: np.random.Generator, frames: int, bodies: int = 1) -> NDArray[np.float32]:
-    """(T, M, 25, 3) metres: bodies that are there in every frame."""
+    """A clip whose bodies are present in every frame: (T, M, 25, 3) in metres."""
     return np.stack([moving_body(rng, frames) for _ in range(bodies)], axis=1)
 
 
 def full_clip(joints: NDArray[np.floating[Any]], rng: np.random.Generator) -> bytes:
-    """A raw file with all twelve numbers of a joint filled in, as long as the official ones: seven digits a number."""
+    """A raw file with all twelve numbers of every joint. With seven digits each, it is as long as an official file."""
     lines = [str(len(joints))]
     for frame in joints:
         lines.append(str(len(frame)))
@@ -61,7 +61,7 @@ def write_zip(path: Path, files: Mapping[str, bytes], method: int = zipfile.ZIP_
 
 
 def clip_names(number: int, actions: int = 5) -> Iterable[str]:
-    """The first `number` clip names: `actions` actions, seen by 3 cameras, of 40 subjects, in 32 setups."""
+    """The first `number` clip names of `actions` actions, 3 cameras, 40 subjects and 32 setups."""
     for i in range(number):
         place, action = divmod(i, actions)
         camera, subject, setup, replication = place % 3, place // 3 % 40, place // 120 % 32, place // 3840
@@ -69,7 +69,7 @@ def clip_names(number: int, actions: int = 5) -> Iterable[str]:
 
 
 def made_files(number: int, seed: int = 0, frames: tuple[int, int] = (5, 40)) -> dict[str, bytes]:
-    """Raw files by name, one in four with two bodies."""
+    """Name -> raw file; one in four has two bodies."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(*frames, size=number)
     return {

@@ -1,4 +1,4 @@
-"""Raw files broken in every way that files break: what the parser must refuse, or read, and nothing else."""
+"""Breaks raw files in the ways in which files break. The parser must read or refuse the result."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ def flip_bits(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def splice(content: bytes, rng: np.random.Generator) -> bytes:
-    """Some bytes replaced by some from elsewhere, or by random ones."""
+    """Replace some bytes by bytes from elsewhere in the file, or by random ones."""
     start, stop, source = [*sorted(rng.integers(len(content) + 1, size=2).tolist()), int(rng.integers(len(content)))]
     stop = min(stop, start + 40)
     new = content[source : source + int(rng.integers(40))] if rng.random() < 0.7 else rng.bytes(int(rng.integers(40)))
@@ -36,7 +36,7 @@ def splice(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def shuffle_lines(content: bytes, rng: np.random.Generator) -> bytes:
-    """Two lines swapped, or one repeated, or lost, or an empty one put in."""
+    """Swap two lines, repeat one, remove one, or insert an empty one."""
     lines = content.split(b"\n")
     one, two = rng.integers(len(lines), size=2).tolist()
     kind = int(rng.integers(4))
@@ -62,7 +62,7 @@ def change_field(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def change_count(content: bytes, rng: np.random.Generator) -> bytes:
-    """Another number of frames, bodies or joints."""
+    """Change a number of frames, bodies or joints."""
     lines = content.split(b"\n")
     counts = [index for index, line in enumerate(lines) if len(line.split()) == 1]
     if counts:
@@ -75,7 +75,7 @@ def reencode(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def change_blanks(content: bytes, rng: np.random.Generator) -> bytes:
-    """Other line ends and blanks, at the end too."""
+    """Change line ends or blanks, and add some at the end."""
     old, new = [
         (b"\n", b"\r"),
         (b"\n", b"\r\n"),
@@ -93,13 +93,13 @@ def concatenate(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def stretch(content: bytes, rng: np.random.Generator) -> bytes:
-    """One byte of the file, very many times over, where it stands."""
+    """Repeat one byte of the file 100,000 times in its place."""
     place = int(rng.integers(len(content)))
     return content[:place] + content[place : place + 1] * 100_000 + content[place:]
 
 
 def empty_frames(content: bytes, rng: np.random.Generator) -> bytes:
-    """Very many frames without a body behind those of the file."""
+    """Add up to 100,000 frames without a body at the end."""
     first, _, rest = content.partition(b"\n")
     more = int(rng.integers(100_000))
     return b"%d\n" % (int(first) + more) + rest.rstrip() + b"\n" + b"0\n" * more
@@ -112,7 +112,7 @@ MUTATIONS: tuple[Mutation, ...] = (
 
 
 def mutate(content: bytes, rng: np.random.Generator) -> bytes:
-    """`content` changed once or twice."""
+    """Change `content` once or twice."""
     changed = MUTATIONS[int(rng.integers(len(MUTATIONS)))](content, rng)
     if changed and rng.random() < 0.3:
         changed = MUTATIONS[int(rng.integers(len(MUTATIONS) - 1))](changed, rng)  # the last one needs a readable count

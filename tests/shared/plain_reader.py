@@ -1,6 +1,6 @@
-"""Reading and normalising a raw clip the plain way: line by line, with loops over frames and joints.
+"""Reads and normalises a raw clip the plain way: line by line, with loops over frames and joints.
 
-What the fast code is held against, in tests and benchmarks. Coordinates are float32, the arithmetic is float64.
+Tests and benchmarks compare the fast code with it. Coordinates are float32, arithmetic is float64.
 """
 
 import math
@@ -14,7 +14,7 @@ Body = tuple[int, list[list[float]]]
 
 
 def read_frames(content: bytes) -> list[list[Body]]:
-    """Each frame's bodies, in the order of the file: (id, 25 x [x, y, z])."""
+    """The bodies of each frame in the order of the file, each as (id, 25 x [x, y, z])."""
     lines = iter(content.decode().splitlines())
     frames = []
     for _ in range(int(next(lines))):
@@ -31,7 +31,7 @@ def read_frames(content: bytes) -> list[list[Body]]:
 
 
 def listed_bodies(frames: list[list[Body]], places: int = 4) -> list[Array]:
-    """Bodies by their place in each frame's list: (T, 25, 3) each."""
+    """The bodies told apart by their place in each frame's list, (T, 25, 3) each."""
     bodies = [np.zeros((len(frames), 25, 3)) for _ in range(places)]
     for t, frame in enumerate(frames):
         for place, (_, joints) in enumerate(frame[:places]):
@@ -41,7 +41,7 @@ def listed_bodies(frames: list[list[Body]], places: int = 4) -> list[Array]:
 
 
 def identified_bodies(frames: list[list[Body]]) -> list[Array]:
-    """Bodies by their id, in order of first appearance: (T, 25, 3) each."""
+    """The bodies told apart by their id, in the order in which they appear, (T, 25, 3) each."""
     bodies: dict[int, Array] = {}
     for t, frame in enumerate(frames):
         for body_id, joints in frame:
@@ -56,7 +56,7 @@ def seen_frames(body: Array) -> Array:
 
 
 def by_energy(bodies: list[Array]) -> list[Array]:
-    """shift-gcn: the two with the most energy."""
+    """The recipe shift-gcn: the two bodies with the most energy."""
 
     def energy(body: Array) -> float:
         seen = seen_frames(body)
@@ -66,7 +66,7 @@ def by_energy(bodies: list[Array]) -> list[Array]:
 
 
 def denoised(bodies: list[Array]) -> list[Array]:
-    """Without bodies seen briefly, and without those too wide for a person; the two with the largest variance."""
+    """The recipe denoised: drop bodies that are seen briefly or too wide for a person; the two of largest variance."""
     left = [body for body in bodies if len(seen_frames(body))]
     for body in sorted(left, key=lambda body: len(seen_frames(body))):
         if len(left) > 1 and len(seen_frames(body)) <= 11:
@@ -88,7 +88,7 @@ def denoised(bodies: list[Array]) -> list[Array]:
 
 
 def filled(bodies: list[Array], length: int) -> Array:
-    """Bodies looped to `length` frames: (2, length, 25, 3)."""
+    """The bodies looped to `length` frames, (2, length, 25, 3)."""
     looped = np.zeros((2, length, 25, 3))
     for place, body in enumerate(bodies):
         if body[0].sum() == 0:
@@ -114,7 +114,7 @@ def centred(bodies: Array) -> Array:
 
 
 def turned(bodies: Array, vector: Array, target: Array) -> Array:
-    """All joints turned as `vector` must turn to point along `target` (Euler-Rodrigues)."""
+    """All joints turned by the rotation that turns `vector` to `target` (Euler-Rodrigues)."""
     axis = np.cross(vector, target)
     if np.abs(axis).sum() < 1e-6:
         return bodies
@@ -139,7 +139,7 @@ def turned(bodies: Array, vector: Array, target: Array) -> Array:
 
 
 def normalised(bodies: list[Array], length: int) -> Array:
-    """Looped, centred, turned: (2, length, 25, 3)."""
+    """The bodies looped, centred and turned, (2, length, 25, 3)."""
     out = centred(filled(bodies, length))
     out = turned(out, out[0, 0, 1] - out[0, 0, 0], np.array([0.0, 0.0, 1.0]))
     return turned(out, out[0, 0, 8] - out[0, 0, 4], np.array([1.0, 0.0, 0.0]))

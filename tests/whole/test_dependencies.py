@@ -1,4 +1,4 @@
-"""What other files repeat of pyproject.toml: docs/dependencies.md its dependencies, CITATION.cff its version."""
+"""Other files agree with pyproject.toml: docs/dependencies.md with its dependencies, CITATION.cff with its version."""
 
 import re
 import tomllib
@@ -10,35 +10,35 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 PAGE = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
-MODULES = {"scikit-learn": "sklearn", "pillow": "PIL"}  # imported under another name
+MODULES = {"scikit-learn": "sklearn", "pillow": "PIL"}  # packages that are imported under another name
 
 
 def declared() -> set[tuple[str, ...]]:
-    """(package,) of each dependency that is always installed, (extra, package) of the others."""
+    """The dependencies of pyproject.toml: (package,) when it is always installed, else (extra, package)."""
     groups = {None: PROJECT["dependencies"], **PROJECT["optional-dependencies"]}
-    found: set[tuple[str, ...]] = set()
+    dependencies: set[tuple[str, ...]] = set()
     for extra, requirements in groups.items():
         for requirement in requirements:
             package = re.split(r"[<>=!~\[; ]", requirement, maxsplit=1)[0].lower()
             if package != PROJECT["name"]:
-                found.add((extra, package) if extra else (package,))
-    return found
+                dependencies.add((extra, package) if extra else (package,))
+    return dependencies
 
 
-def told() -> dict[tuple[str, ...], str]:
-    """The same of each row of the page, with its last column."""
+def rows_of_the_page() -> dict[tuple[str, ...], str]:
+    """Dependency, as in `declared` -> the last column of its row in docs/dependencies.md."""
     rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in PAGE.splitlines() if line[:3] == "| `"]
     names = [tuple(re.findall(r"^`([\w-]+)`$", "\n".join(row[:2]), re.MULTILINE)) for row in rows]
     return {name: row[-1] for name, row in zip(names, rows, strict=True)}
 
 
 def test_the_page_lists_every_dependency_and_no_other() -> None:
-    assert set(told()) == declared()
+    assert set(rows_of_the_page()) == declared()
 
 
-@pytest.mark.parametrize("name", [name for name, where in told().items() if ".py" in where], ids=" ".join)
+@pytest.mark.parametrize("name", [name for name, file in rows_of_the_page().items() if ".py" in file], ids=" ".join)
 def test_a_dependency_is_used_where_the_page_says(name: tuple[str, ...]) -> None:
-    path = ROOT / told()[name].strip("`")
+    path = ROOT / rows_of_the_page()[name].strip("`")
     module = MODULES.get(name[-1], name[-1].replace("-", "_"))
     assert re.search(rf"\b{module}\b", path.read_text("utf-8")), f"{path} does not use {module}"
 

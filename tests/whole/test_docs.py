@@ -1,4 +1,4 @@
-"""The documentation says what the program does: commands, links and commands in the README."""
+"""The documentation agrees with the program: the manual of commands, the table in README.md, links, and commands."""
 
 import re
 import runpy

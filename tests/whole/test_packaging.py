@@ -1,4 +1,4 @@
-"""The sdist and the wheel hold what they must; the files of versions agree with the bounds in pyproject.toml."""
+"""The sdist and the wheel hold the right files; the constraints agree with the bounds in pyproject.toml."""
 
 import re
 import shutil
@@ -22,10 +22,10 @@ DISTRIBUTION = "fsvae_pipe-" + PROJECT["version"]
 
 
 def files_in(*folders: str) -> set[str]:
-    """What git tracks in `folders`, found without git: an unpacked sdist has none."""
+    """The files in `folders` that git tracks, found without git, because an unpacked sdist has no repository."""
     paths = (path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file())
-    kept = (path for path in paths if "__pycache__" not in path.parts and not path.name.startswith("."))
-    return {path.relative_to(ROOT).as_posix() for path in kept}
+    tracked = (path for path in paths if "__pycache__" not in path.parts and not path.name.startswith("."))
+    return {path.relative_to(ROOT).as_posix() for path in tracked}
 
 
 def files_at_the_root() -> set[str]:
@@ -33,7 +33,7 @@ def files_at_the_root() -> set[str]:
 
 
 def build(kind: str, source: Path, folder: Path) -> Path:
-    """The sdist or wheel of `source`, by the backend that pip calls, here without isolation: that needs a network."""
+    """Build the sdist or wheel of `source` with the backend that pip calls. pip's isolation would need a network."""
     folder.mkdir()
     code = f"import sys; from setuptools import build_meta; build_meta.build_{kind}(sys.argv[1])"
     command = [sys.executable, "-W", "error", "-c", code, str(folder)]
@@ -45,7 +45,7 @@ def build(kind: str, source: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built in a copy, so that nothing is left in the checkout and nothing that an earlier build left counts."""
+    """The sdist. It is built in a copy, so that nothing is left in the checkout, and earlier builds don't matter."""
     scratch = tmp_path_factory.mktemp("sdist")
     for name in sorted(files_in(*PACKAGES, *BESIDE_THE_PACKAGES) | files_at_the_root()):
         copy = scratch / "source" / name
@@ -56,7 +56,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from the unpacked sdist, as an installer does that finds no wheel."""
+    """The wheel. It is built from the unpacked sdist, as an installer does that finds no wheel."""
     scratch = tmp_path_factory.mktemp("wheel")
     with tarfile.open(sdist) as archive:
         archive.extractall(scratch, filter="data")
@@ -85,16 +85,16 @@ def test_the_wheel_brings_the_licence_and_the_command(wheel: Path) -> None:
 
 
 def requirements() -> Iterator[tuple[str, str]]:
-    """Name and lower bound of every dependency, those of the extras too."""
+    """The name and the lower bound of every dependency, including those of the extras."""
     for requirement in chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()):
         if not requirement.startswith("fsvae-pipe["):
             name, separator, version = requirement.partition(">=")
-            assert separator, f"{requirement}: what is the oldest version that works?"
+            assert separator, f"{requirement}: has no lower bound, >= the oldest version that works"
             yield name, version
 
 
 def pins(file: str) -> dict[str, str]:
-    """Name in lower case and version of every line of a file of constraints."""
+    """Name in lower case -> version, for every line of a file of constraints."""
     lines = (ROOT / file).read_text("utf-8").splitlines()
     pairs = (line.split("==") for line in lines if line and not line.startswith("#"))
     return {name.lower(): version for name, version in pairs}

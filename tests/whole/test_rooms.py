@@ -1,7 +1,7 @@
-"""The rooms of the house: which there are, that imports run one way between them, and that none is crowded.
+"""The rooms, which are the folders with code: imports run one way between them, and no room is crowded.
 
-ROOMS is the one place where their order is written down. The picture of the rooms on the three pages that have one
-names the same rooms in the same order.
+ROOMS is the only place where their order is written down. The picture of the rooms on three pages names the same rooms
+in the same order.
 """
 
 import ast
@@ -58,7 +58,7 @@ def python_files(room: str) -> tuple[Path, ...]:
 
 
 def imports(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every module of ours that a file imports, and the names it takes from there."""
+    """The modules that a file imports, and the names that it imports from each."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name, ()) for alias in node.names)
@@ -72,7 +72,7 @@ def imports(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def room_of(module: str) -> str | None:
-    """The room of one of our modules; None for a library's."""
+    """The room of a module; None when the module belongs to a library."""
     parts = module.split(".")
     if parts[0] not in FOLDERS:
         return None
@@ -82,9 +82,9 @@ def room_of(module: str) -> str | None:
 
 @cache
 def rooms_below(room: str) -> frozenset[str]:
-    """The other rooms that a room imports."""
-    found = {room_of(module) for path in python_files(room) for module, _ in imports(path)}
-    return frozenset(other for other in found if other not in (None, room))
+    """The other rooms that `room` imports from."""
+    imported = {room_of(module) for path in python_files(room) for module, _ in imports(path)}
+    return frozenset(other for other in imported if other not in (None, room))
 
 
 def test_every_folder_with_code_is_a_room() -> None:
@@ -133,10 +133,10 @@ def test_the_house_has_few_floors() -> None:
 
 
 def picture(page: str) -> str:
-    """The block of text of a page that starts with the line `pipeline/`."""
-    found = re.search(r"^```text\n(pipeline/ .*?)^```$", (ROOT / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    assert found, f"{page} has no picture of the rooms"
-    return found[1]
+    """The block of text on a page that begins with the line `pipeline/`."""
+    block = re.search(r"^```text\n(pipeline/ .*?)^```$", (ROOT / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert block, f"{page} has no picture of the rooms"
+    return block[1]
 
 
 @pytest.mark.parametrize("page", PAGES_WITH_A_PICTURE)

@@ -1,7 +1,7 @@
-"""The pages of help keep to the program: quoted messages in docs/troubleshooting.md, code in docs/your-own-data.md.
+"""Pages of help agree with the program: messages in docs/troubleshooting.md, code in docs/your-own-data.md.
 
-A message is quoted in a block marked ```message, as the program prints it; <...> stands for what differs from case to
-case. It must be one that a string in the source can make, in which constants such as ADVICE have their values.
+A page quotes a message in a block ```message as the program prints it; <...> stands for what differs from case to case.
+A string in the source must be able to make the message. Constants in it, such as ADVICE, have their values.
 """
 
 import ast
@@ -21,9 +21,9 @@ from data.stores.files import ADVICE
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("pipeline", "models", "data", "descriptions")
-HOLE = "\0"  # what a template leaves open: what stands in braces and is no constant
-LEAST_CONSTANT = 0.5  # share of a quoted message, without its <...>, that must stand in the source word for word
-PREFIX = re.compile(r"^<[^<>]+>(?:, line <[^<>]+>)?: ")  # the file, put in front of a reason by another string
+HOLE = "\0"  # stands in a template for an expression in braces that is no constant
+LEAST_CONSTANT = 0.5  # this share of a quoted message, without its <...>, must be in the source word for word
+PREFIX = re.compile(r"^<[^<>]+>(?:, line <[^<>]+>)?: ")  # the file, which another string puts in front of a reason
 
 
 def quoted_messages() -> list[str]:
@@ -38,23 +38,23 @@ def tree_of(path: Path) -> ast.Module:
 
 @cache
 def constants_of(path: Path) -> dict[str, str]:
-    """The texts that a module calls by a name at its top level, those that it imports from the project included."""
-    found: dict[str, str] = {}
+    """Name -> text, for the text constants at the top level of a module, including those imported from the project."""
+    constants: dict[str, str] = {}
     for node in tree_of(path).body:
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             module = ROOT.joinpath(*node.module.split(".")).with_suffix(".py")
             theirs = constants_of(module) if node.module.startswith(LAYERS) and module.is_file() else {}
-            found |= {name.asname or name.name: theirs[name.name] for name in node.names if name.name in theirs}
+            constants |= {name.asname or name.name: theirs[name.name] for name in node.names if name.name in theirs}
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             (target, *others) = node.targets if isinstance(node, ast.Assign) else [node.target]
-            text = template_of(node.value, found)
+            text = template_of(node.value, constants)
             if isinstance(target, ast.Name) and not others and text is not None:
-                found[target.id] = text
-    return found
+                constants[target.id] = text
+    return constants
 
 
 def template_of(node: ast.expr | None, constants: dict[str, str]) -> str | None:
-    """The string that an expression spells, what is not known of it a HOLE; None when it spells none."""
+    """The string that an expression makes, with a HOLE for each unknown part; None when it makes no string."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
     if not isinstance(node, ast.JoinedStr):
@@ -63,23 +63,23 @@ def template_of(node: ast.expr | None, constants: dict[str, str]) -> str | None:
 
 
 def part_of(part: ast.expr, constants: dict[str, str]) -> str:
-    """One piece of an f-string: its words, or the value of the constant that stands in braces, else a HOLE."""
+    """One part of an f-string: its words, the value of a constant in braces, or a HOLE."""
     if isinstance(part, ast.FormattedValue):
-        as_it_is = part.conversion == -1 and part.format_spec is None and isinstance(part.value, ast.Name)
-        return constants.get(part.value.id, HOLE) if as_it_is and isinstance(part.value, ast.Name) else HOLE
+        unformatted = part.conversion == -1 and part.format_spec is None
+        return constants.get(part.value.id, HOLE) if unformatted and isinstance(part.value, ast.Name) else HOLE
     return template_of(part, constants) or ""
 
 
 def templates_in(path: Path) -> Iterator[str]:
-    """Every string of a module, adjoining pieces put together."""
-    found = (template_of(node, constants_of(path)) for node in ast.walk(tree_of(path)) if isinstance(node, ast.expr))
-    yield from (text for text in found if text is not None)
+    """Every string of a module; adjacent literals are one string."""
+    texts = (template_of(node, constants_of(path)) for node in ast.walk(tree_of(path)) if isinstance(node, ast.expr))
+    yield from (text for text in texts if text is not None)
 
 
 @cache
 def templates() -> tuple[str, ...]:
-    found = {text for layer in LAYERS for path in (ROOT / layer).rglob("*.py") for text in templates_in(path)}
-    return tuple(sorted(" ".join(text.split()) for text in found if len(text) > 10))
+    texts = {text for layer in LAYERS for path in (ROOT / layer).rglob("*.py") for text in templates_in(path)}
+    return tuple(sorted(" ".join(text.split()) for text in texts if len(text) > 10))
 
 
 def can_make(template: str, message: str) -> bool:
@@ -109,13 +109,13 @@ def test_a_quoted_message_is_one_of_the_program(message: str) -> None:
 
 
 @pytest.mark.parametrize("message", quoted_messages())
-def test_a_message_that_went_stale_is_found_out(message: str) -> None:
+def test_a_stale_message_would_be_noticed(message: str) -> None:
     words = {word for word in re.sub(r"<[^<>]*>", " ", PREFIX.sub("", message)).split() if word.isalpha()}
     changed = [re.sub(rf"(?<!\S){word}(?!\S)", "xyz", message) for word in words]
     assert sum(not is_in_the_source(stale) for stale in changed) >= LEAST_CONSTANT * len(words)
 
 
-def test_what_stands_in_braces_is_compared_where_it_is_a_constant() -> None:
+def test_constants_in_braces_are_compared_by_value() -> None:
     assert is_in_the_source(f"<file>: not a whole HDF5 file (<reason>); {ADVICE}")
     assert not is_in_the_source("<file>: not a whole HDF5 file (<reason>); delete it and make it again")
 
@@ -128,8 +128,7 @@ def test_kinect_v1_joints_become_25_as_your_own_data_shows(tmp_path: Path, monke
     recorded[5:, 1] = 0  # the second body leaves
     (tmp_path / "recordings").mkdir()
     monkeypatch.chdir(tmp_path)
-    known: dict[str, Any] = {"recorded": recorded}
-    exec(compile(example, "docs/your-own-data.md", "exec"), known)
+    exec(compile(example, "docs/your-own-data.md", "exec"), {"recorded": recorded})
     (written,) = (tmp_path / "recordings").iterdir()
     joints = parse_clip(written.read_bytes(), written.name).joints
 
@@ -137,8 +136,8 @@ def test_kinect_v1_joints_become_25_as_your_own_data_shows(tmp_path: Path, monke
         return joints[:, :, JOINT_NAMES.index(name)]
 
     assert joints.shape == (12, 2, 25, 3)
-    kept = [place for place in range(20) if place != 2]
-    assert np.array_equal(joints[:, :, kept], recorded[:, :, kept])
+    same = [joint for joint in range(20) if joint != 2]
+    assert np.array_equal(joints[:, :, same], recorded[:, :, same])
     assert np.array_equal(at("spine_shoulder"), recorded[:, :, 2])
     assert np.allclose(at("neck"), (recorded[:, :, 2] + recorded[:, :, 3]) / 2)
     assert np.array_equal(at("left_thumb"), at("left_hand"))

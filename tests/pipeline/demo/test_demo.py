@@ -1,4 +1,4 @@
-"""The demo: its texts, its split, the folder that it makes, and all of it through the real stages in small."""
+"""The demo: its texts, its split, its folder, and a small demo through the real stages."""
 
 import io
 import json
@@ -23,7 +23,7 @@ TEXTS = read_descriptions(Path(demo_module.__file__).parents[2] / "descriptions"
 
 @pytest.fixture
 def small_demo(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the demo make few, short clips and train for moments; everything else is as it is."""
+    """Let the demo make few, short clips and train for moments. Everything else stays as it is."""
 
     def small_dataset(seed: int) -> MadeDataset:
         return MadeDataset(TINY.actions, TINY.subjects, TINY.replications, TINY.frames, seed)
@@ -60,25 +60,25 @@ def test_every_action_has_its_texts_and_no_two_are_alike() -> None:
 
 @pytest.mark.parametrize("half", [0, 1])
 def test_the_same_movement_has_the_same_words(half: int) -> None:
-    """What a model reads in an unseen action's texts must occur in those of seen ones."""
+    """The words of an unseen action's texts must occur in those of seen actions."""
     by_movement: dict[tuple[str, str], list[dict[str, str]]] = {}
     for action, pair in enumerate(ACTIONS, start=1):
         by_movement.setdefault(pair[half], []).append(TEXTS[action])
     for level in ("label", "local", "global"):
         separator = {"label": " while ", "local": ", while ", "global": ", the person "}[level]
-        place = half if level != "global" else 1 - half  # the posture comes first
+        part = half if level != "global" else 1 - half  # in global texts the legs or trunk come first
         phrases = {
-            movement: {texts[level].split(separator)[place] for texts in rows} for movement, rows in by_movement.items()
+            movement: {texts[level].split(separator)[part] for texts in rows} for movement, rows in by_movement.items()
         }
-        assert all(len(found) == 1 for found in phrases.values()), phrases
+        assert all(len(wordings) == 1 for wordings in phrases.values()), phrases
 
 
 def test_both_halves_of_every_unseen_action_are_seen_elsewhere() -> None:
     unseen, val_unseen = ({parse_action(label) for label in labels} for labels in (UNSEEN, VAL_UNSEEN))
     assert not unseen & val_unseen
-    everything = set(range(1, len(ACTIONS) + 1))
+    actions = set(range(1, len(ACTIONS) + 1))
     for held_out in (unseen, unseen | val_unseen):
-        seen = [ACTIONS[action - 1] for action in everything - held_out]
+        seen = [ACTIONS[action - 1] for action in actions - held_out]
         for action in held_out:
             for half in (0, 1):
                 assert sum(pair[half] == ACTIONS[action - 1][half] for pair in seen) >= 3

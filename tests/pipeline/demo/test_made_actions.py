@@ -1,4 +1,4 @@
-"""The made actions: the limbs that a movement names are the ones that move, as its manner says."""
+"""The made actions: a movement moves the limb that it names, in the manner that it names."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ DIRECTION = {"swing": 0, "raise": 1, "push": 2}  # the axis along which a manner
 
 
 def tips(*movements: Movement, seed: int = 3) -> dict[str, Array]:
-    """Where each end of the body is, (T, 3), in two seconds of `movements`, rest at both ends cut off."""
+    """End -> its positions (T, 3) in two seconds of `movements`, without the rest at the beginning and the end."""
     joints = pose_joints(perform(movements, 76, Style(), np.random.default_rng(seed)), proportions(1.7))[8:-8]
     return {end: joints[:, JOINT_NAMES.index(joint)] for end, joint in TIPS.items()}
 
@@ -27,29 +27,29 @@ def spread(track: Array) -> float:
     return float(np.linalg.norm(track.std(axis=0)))
 
 
-def test_actions_are_all_pairs_and_each_is_there_once() -> None:
+def test_every_pair_of_movements_is_an_action_once() -> None:
     assert len(ACTIONS) == len(set(ACTIONS)) == len(ARM_MOVEMENTS) * len(BODY_MOVEMENTS) == 25
 
 
 @pytest.mark.parametrize("movement", [*ARM_MOVEMENTS, *BODY_MOVEMENTS], ids=" ".join)
 def test_the_named_limb_moves_and_the_others_hardly_do(movement: Movement) -> None:
     limb, manner = movement
-    found = tips(movement)
-    moving = [spread(found[end]) for end in LIMBS[limb]]
-    still = [spread(track) for end, track in found.items() if end not in LIMBS[limb] and "foot" in end]
-    if limb != "trunk":  # hands hang from the trunk and go with it
-        still += [spread(track) for end, track in found.items() if end not in LIMBS[limb] and "hand" in end]
+    tracks = tips(movement)
+    moving = [spread(tracks[end]) for end in LIMBS[limb]]
+    still = [spread(track) for end, track in tracks.items() if end not in LIMBS[limb] and "foot" in end]
+    if limb != "trunk":  # hands hang from the trunk and move with it
+        still += [spread(track) for end, track in tracks.items() if end not in LIMBS[limb] and "hand" in end]
     assert min(moving) > 0.05
     assert min(moving) > 2 * max(still)
     if manner in DIRECTION:
         for end in LIMBS[limb]:
-            deviation = found[end].std(axis=0)
+            deviation = tracks[end].std(axis=0)
             assert deviation.argmax() == DIRECTION[manner], (end, deviation)
 
 
 def test_shaking_is_small_and_fast_and_circling_is_round() -> None:
     def turns(track: Array) -> int:
-        """How often the motion along x turns round."""
+        """How often the motion along x changes its direction."""
         speed = np.diff(track[:, 0])
         return int((speed[1:] * speed[:-1] < 0).sum())
 
@@ -62,11 +62,11 @@ def test_shaking_is_small_and_fast_and_circling_is_round() -> None:
 
 
 def test_two_movements_go_on_at_the_same_time_and_leave_each_other_alone() -> None:
-    found = tips(("left arm", "circle"), ("right leg", "push"))
-    assert spread(found["left hand"]) > 0.1
-    assert spread(found["right foot"]) > 0.1
-    assert spread(found["right hand"]) < 0.05
-    assert spread(found["left foot"]) < 0.02
+    tracks = tips(("left arm", "circle"), ("right leg", "push"))
+    assert spread(tracks["left hand"]) > 0.1
+    assert spread(tracks["right foot"]) > 0.1
+    assert spread(tracks["right hand"]) < 0.05
+    assert spread(tracks["left foot"]) < 0.02
 
 
 def test_a_performance_begins_and_ends_at_rest() -> None:

@@ -13,7 +13,7 @@ JOINT = {name: index for index, name in enumerate(JOINT_NAMES)}
 
 
 def standing(frames: int = 4, **ends: tuple[float, float, float]) -> dict[str, Array]:
-    """A body at rest, with the ends that are given elsewhere; names with _ for the space."""
+    """The pose of a body at rest, with the given `ends` elsewhere; their names have _ in place of the space."""
     rest = {"right_hand": (0.1, -0.95, 0.1), "left_hand": (-0.1, -0.95, 0.1), "trunk": (0.0, 0.0, 0.005)}
     rest |= {"right_foot": (0.0, -0.99, 0.0), "left_foot": (0.0, -0.99, 0.0)}
     return {name.replace("_", " "): np.tile(point, (frames, 1)) for name, point in (rest | ends).items()}

@@ -1,4 +1,4 @@
-"""Made raw files: the same bytes each time, read back by the real parser; the broken ones are refused."""
+"""Made raw files: their bytes are the same each time, and the real parser reads them and refuses the broken ones."""
 
 import zipfile
 from dataclasses import replace
@@ -37,15 +37,15 @@ def test_a_clip_does_not_depend_on_the_others() -> None:
 
 
 def test_folder_and_archive_hold_every_clip_once(tmp_path: Path) -> None:
-    loose, archive = write_raw_clips(tmp_path, SMALL)
+    setup1, setup2 = write_raw_clips(tmp_path, SMALL)
     broken = {name for name, _ in broken_files(SMALL)}
-    found = [path.name for path in loose.iterdir() if path.name not in broken]
-    with zipfile.ZipFile(archive) as members:
-        found += members.namelist()
-    assert sorted(found) == sorted(raw_name(clip) for clip in SMALL.clips())
-    assert len(found) == 3 * 4 * 2
-    assert {name[:4] for name in found} == {"S001", "S002"}
-    assert {name[4:8] for name in found} == {"C001", "C002", "C003"}
+    names = [path.name for path in setup1.iterdir() if path.name not in broken]
+    with zipfile.ZipFile(setup2) as archive:
+        names += archive.namelist()
+    assert sorted(names) == sorted(raw_name(clip) for clip in SMALL.clips())
+    assert len(names) == 3 * 4 * 2
+    assert {name[:4] for name in names} == {"S001", "S002"}
+    assert {name[4:8] for name in names} == {"C001", "C002", "C003"}
 
 
 def test_clips_are_of_the_asked_length_in_front_of_the_camera_and_a_few_have_two_bodies() -> None:

@@ -1,4 +1,4 @@
-"""`fsvae-pipe import` as a user calls it, and the stages behind it."""
+"""`fsvae-pipe import` as a user calls it, and the stages that follow."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from tests.shared.rewritten import rewrite_record
 
 
 @pytest.mark.slow
-def test_an_import_does_for_the_stages_it_replaces(work: Path, tmp_path: Path, shift: Path, shift_val: Path) -> None:
+def test_an_import_replaces_stages(work: Path, tmp_path: Path, shift: Path, shift_val: Path) -> None:
     assert call("-w", work, "import", "features", shift, shift_val).exit_code == 0
     assert states(work) == dict.fromkeys(("preprocess", "extract"), "done") | dict.fromkeys(
         ("embed-text", "train", "evaluate"), "missing"
@@ -30,7 +30,7 @@ def test_an_import_does_for_the_stages_it_replaces(work: Path, tmp_path: Path, s
     assert "extract" not in call("-w", work, "run", *QUICK).output
 
 
-def test_what_needs_clips_or_texts_says_that_imports_have_none(
+def test_commands_that_need_clips_or_texts_say_that_imports_have_none(
     work: Path, tmp_path: Path, shift: Path, shift_val: Path
 ) -> None:
     call("-w", work, "import", "features", shift, shift_val)
@@ -86,7 +86,7 @@ def test_a_phase_that_was_not_imported_is_named(work: Path, tmp_path: Path, shif
     assert "import" in trained.stderr
 
 
-def test_val_clips_that_may_be_test_clips_are_told(work: Path, tmp_path: Path) -> None:
+def test_val_clips_that_may_be_test_clips_are_warned_of(work: Path, tmp_path: Path) -> None:
     even = Published(train_clips=4)
     folders = even.write_test(tmp_path / "t"), even.write_val(tmp_path / "v")
     result = call("-w", work, "import", "features", *folders)
@@ -94,7 +94,9 @@ def test_val_clips_that_may_be_test_clips_are_told(work: Path, tmp_path: Path) -
     assert "test part's own clips" in " ".join(result.stderr.split())
 
 
-def test_the_same_is_told_when_folders_are_imported_one_by_one_and_with_the_results(work: Path, tmp_path: Path) -> None:
+def test_the_same_warning_comes_when_folders_are_imported_one_by_one_and_with_results(
+    work: Path, tmp_path: Path
+) -> None:
     even = Published(val_clips=4)  # of each seen action, as many as the test part has
     assert call("-w", work, "import", "features", even.write_test(tmp_path / "t")).stderr == ""
     result = call("-w", work, "import", "features", even.write_val(tmp_path / "v"))

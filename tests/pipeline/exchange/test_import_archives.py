@@ -1,4 +1,4 @@
-"""Archives of skeleton arrays, NTU60_CS.npz -> skeletons.h5, through the command."""
+"""`fsvae-pipe import skeletons` of an archive: NTU60_CS.npz -> skeletons.h5."""
 
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ def work(tmp_path: Path) -> Path:
 
 
 def write_npz(path: Path, parts: dict[str, Clips], *, compressed: bool) -> Path:
-    """NTU60_CS.npz as CTR-GCN writes it: moved to the first frame's spine mid, padded with zeros."""
-    found: dict[str, Any] = {}
+    """Write NTU60_CS.npz as CTR-GCN does: clips are moved to the first frame's spine mid and padded with zeros."""
+    arrays: dict[str, Any] = {}
     for part, clips in parts.items():
         x = np.zeros((len(clips), FRAMES, 150), np.float32)
         y = np.zeros((len(clips), ACTIONS))
@@ -38,13 +38,13 @@ def write_npz(path: Path, parts: dict[str, Clips], *, compressed: bool) -> Path:
             moved = np.where(joints.any(axis=(2, 3), keepdims=True), joints - origin, 0)
             x[row, : len(joints)] = moved.reshape(len(joints), 150)
             y[row, name.action - 1] = 1
-        found |= {f"x_{part}": x, f"y_{part}": y}
-    (np.savez_compressed if compressed else np.savez)(path, **found)
+        arrays |= {f"x_{part}": x, f"y_{part}": y}
+    (np.savez_compressed if compressed else np.savez)(path, **arrays)
     return path
 
 
 def without_unseen_joints(clips: Clips) -> Clips:
-    """Moving a joint that was not seen makes it one that was, in archives as in these tests."""
+    """Without the action that has unseen joints: moving a clip to another origin makes them look seen."""
     return {name: joints for name, joints in clips.items() if name.action != 5}
 
 

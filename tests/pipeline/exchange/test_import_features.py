@@ -1,4 +1,4 @@
-"""Published feature folders -> features/test.h5, features/val.h5: what is taken and what is refused."""
+"""`fsvae-pipe import features`: which feature folders it takes, and which it refuses."""
 
 import json
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_broken_files_are_named(work: Path, shift: Path) -> None:
     assert call("-w", work, "import", "features", shift).exit_code == 0
 
 
-def test_values_that_can_not_be_are_refused(work: Path, shift: Path) -> None:
+def test_impossible_values_are_refused(work: Path, shift: Path) -> None:
     def changed(name: str, change: object) -> str:
         path = shift / name
         before = np.load(path)
@@ -114,7 +114,7 @@ def test_two_folders_of_one_phase_and_no_folder_are_refused(work: Path, tmp_path
     assert "gtest.npy" in refused(work, "features", tmp_path)
 
 
-def test_a_backbone_that_knows_unseen_actions_is_told(work: Path, shift: Path) -> None:
+def test_a_backbone_that_knows_unseen_actions_is_warned_of(work: Path, shift: Path) -> None:
     path = shift / "gtest_out.npy"
     logits, labels = np.load(path), np.load(shift / "g_label.npy")
     logits[labels == 10, 10] = 1e6

@@ -1,4 +1,4 @@
-"""Arrays of a fixed length, *_data_joint.npy -> skeletons.h5, through the command."""
+"""`fsvae-pipe import skeletons` of arrays: *_data_joint.npy -> skeletons.h5."""
 
 import json
 import pickle
@@ -36,7 +36,7 @@ from tests.shared.rewritten import rewrite_record
 def write_array(
     folder: Path, prefix: str, names: Sequence[ClipName], array: NDArray[np.float32], seed: int = 0
 ) -> Path:
-    """PREFIX_data_joint.npy and PREFIX_label.pkl, clips in a mixed order."""
+    """Write PREFIX_data_joint.npy and PREFIX_label.pkl, with the clips in a random order."""
     order = np.random.default_rng(seed).permutation(len(names))
     folder.mkdir(exist_ok=True)
     path = folder / f"{prefix}_data_joint.npy"
@@ -70,7 +70,7 @@ def test_arrays_come_back_bit_for_bit(work: Path, arrays: list[Path], tmp_path: 
         assert store.name.tolist() == sorted(store.name)
         assert set(store.action.tolist()) == set(range(1, ACTIONS + 1))
         assert set(store.subject.tolist()) == {1, 2, 3}
-        same_period = train.action != 4  # a second body with a period of its own can't be told apart from the first
+        same_period = train.action != 4  # a looped array doesn't show that the second body has a period of its own
         np.testing.assert_array_equal(store.frames[: len(train)][same_period], train.frames[same_period])
         assert store.bodies[: len(train)].tolist() == train.bodies.tolist()
     assert "preprocess  done     imported" in call("-w", work, "status").stdout
@@ -85,7 +85,7 @@ def test_a_run_on_arrays_treats_raw_clips_by_their_recipe(
         names = [ClipName.parse(name) for name in store.name]
         array = store.batch(np.arange(len(store)), FRAMES)
     path = write_array(tmp_path / "arrays", "all", names, array)
-    denoised = ("--set", "preprocess.recipe=denoised")  # means nothing to arrays, before and after
+    denoised = ("--set", "preprocess.recipe=denoised")  # arrays ignore it, when they are imported and afterwards
     imported = call("-w", work, "import", "skeletons", path, *denoised)
     assert imported.exit_code == 0, imported.output
     assert "preprocess  done     imported" in call("-w", work, "status").stdout
@@ -94,16 +94,16 @@ def test_a_run_on_arrays_treats_raw_clips_by_their_recipe(
     ran = call("-w", work, "run", *few, *denoised)
     assert ran.exit_code == 0, ran.output
     clip = next((tiny_raw / "setup1").glob("*P001*R001*"))
-    found = call("-w", work, "predict", clip, "--json")
-    assert found.exit_code == 0, found.output
-    assert len(json.loads(found.stdout)["actions"]) > 0
+    predicted = call("-w", work, "predict", clip, "--json")
+    assert predicted.exit_code == 0, predicted.output
+    assert len(json.loads(predicted.stdout)["actions"]) > 0
     recognizer = Recognizer.load(work / "runs" / "default")
     assert recognizer.recipe == "shift-gcn"
     (prepared,) = clip_batches([clip], recognizer.recipe, FRAMES)
     np.testing.assert_allclose(prepared.joints[0], array[names.index(ClipName.parse(clip.stem))], atol=1e-6)
 
 
-def test_an_import_that_recorded_no_recipe_says_what_helps(tiny_run: TinyRun, tmp_path: Path) -> None:
+def test_a_missing_recipe_of_an_import_ends_in_advice(tiny_run: TinyRun, tmp_path: Path) -> None:
     copy = Workspace(Path(shutil.copytree(tiny_run.root, tmp_path / "copy", symlinks=True)))
     rewrite_record(copy.skeletons, {"stage": "import", "settings": '{"dataset.name": "tiny"}'})
     with pytest.raises(DataError, match=r"imported without a record.*import it again.*`fsvae-pipe preprocess --force`"):

@@ -1,4 +1,4 @@
-"""Published text features, a file a level -> text.h5."""
+"""`fsvae-pipe import text`: published text features, one file a level -> text.h5."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.shared.import_command import call, refused, states
 from tests.shared.made_published import Published
 
 
-def test_text_levels_are_told_by_name_or_by_hand(work: Path, tmp_path: Path) -> None:
+def test_the_level_comes_from_the_name_or_the_argument(work: Path, tmp_path: Path) -> None:
     label, dictionary, motion = Published().write_text(tmp_path / "text")
     result = call("-w", work, "import", "text", motion, label, dictionary)
     assert result.exit_code == 0, result.output

@@ -39,11 +39,11 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("show")
     raw, archive = root / "raw", root / "more.zip"
     raw.mkdir()
-    with zipfile.ZipFile(archive, "w") as members:
+    with zipfile.ZipFile(archive, "w") as file:
         for clip in DATASET.clips():
             content = raw_clip(clip, bodies=2 if clip.subject == 2 else 1)
             if clip.subject == 3:
-                members.writestr(f"deep/{raw_name(clip)}", content)
+                file.writestr(f"deep/{raw_name(clip)}", content)
             else:
                 (raw / raw_name(clip)).write_bytes(content)
     work = root / "work"
@@ -94,8 +94,8 @@ def test_a_raw_file_needs_no_workspace_and_comes_back_to_the_millimetre(work: Pa
 
 
 def test_a_clip_in_an_archive_is_shown_by_its_path(work: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(work.parent / "more.zip") as members:
-        member = members.namelist()[0]
+    with zipfile.ZipFile(work.parent / "more.zip") as archive:
+        member = archive.namelist()[0]
     assert call("show", work.parent / "more.zip" / member, "-o", tmp_path / "clip.html").exit_code == 0
     assert clip_names(tmp_path / "clip.html") == [Path(member).stem]
 
