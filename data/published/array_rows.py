@@ -33,10 +33,9 @@ class ArrayRows:
             header = read_header(stream, source)
         except BROKEN as error:
             raise DataError(f"{source}: can't be read ({error})") from error
-        self.shape, self._dtype = header.shape, header.dtype
+        self.shape, self._dtype, self._start = header.shape, header.dtype, header.start
         if header.fortran_order or not self.shape:
             raise DataError(f"{source}: has shape {self.shape} in Fortran order, where rows in C order are wanted")
-        self._start = stream.tell()
         if self._start + header.size_bytes != size_bytes:
             raise DataError(
                 f"{source}: {self.shape} takes {header.size_bytes} bytes, the file has {size_bytes - self._start}; "

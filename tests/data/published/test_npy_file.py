@@ -1,6 +1,7 @@
 """Arrays of others: what is taken, and what is refused before it does harm."""
 
 import hashlib
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +109,24 @@ def test_headers_that_say_nothing_sound_are_refused(tmp_path: Path, header: byte
     (tmp_path / "a.npy").write_bytes(start + header + bytes(24))
     with pytest.raises(DataError, match=r"a\.npy"):
         load_matrix(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("shape", [f"(0, {1 << 70})", f"(0, {1 << 40}, {1 << 40})", f"({'0, ' * 70})"])
+def test_impossible_shapes_are_refused(tmp_path: Path, shape: str) -> None:
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}".encode()
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(DataError, match=r"a\.npy: not a \.npy array"):
+        load_matrix(tmp_path / "a.npy")
+
+
+def test_a_header_as_long_as_the_file_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "a.npy").open("wb") as file:
+        file.write(b"\x93NUMPY\x02\x00" + (1 << 26).to_bytes(4, "little"))
+        file.truncate(1 << 26)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"a\.npy: not a \.npy array"):
+            load_matrix(tmp_path / "a.npy")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
