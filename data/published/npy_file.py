@@ -4,7 +4,6 @@ NumPy parses the header. The numbers are read here, after the size that the head
 `numpy.load` allocates whatever the header asks for.
 """
 
-import hashlib
 import io
 import math
 import warnings
@@ -99,9 +98,3 @@ def load_labels(path: Path) -> NDArray[np.int64]:
     if len(bad):
         raise DataError(f"{path}: row {bad[0]} is {array[bad[0]]}, where a class index (0, 1, 2, ...) is wanted")
     return labels
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -47,6 +47,12 @@ def _digest(record: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()
 
 
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def partial_path(path: Path) -> Path:
     """Where `path` is written until it is whole: hidden, in the same folder, the same at every try."""
     return path.with_name(f".{path.name}.partial")

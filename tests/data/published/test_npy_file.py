@@ -1,6 +1,5 @@
 """Arrays of others: what is taken, and what is refused before it does harm."""
 
-import hashlib
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from data.published.npy_file import load_labels, load_matrix, sha256_of
+from data.published.npy_file import load_labels, load_matrix
 
 
 def saved(path: Path, array: Any) -> Path:
@@ -74,11 +73,6 @@ def test_mutated_files_are_read_or_refused(tmp_path_factory: pytest.TempPathFact
     except DataError:
         return
     assert found.shape[1:] == found[0].shape
-
-
-def test_fingerprints_are_of_the_bytes(tmp_path: Path) -> None:
-    path = saved(tmp_path / "a.npy", np.ones(3))
-    assert sha256_of(path) == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize(("version", "width"), [(1, 2), (2, 4), (3, 4)])
