@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from data.errors import DataError
 from data.published.npy_file import read_header
-from data.raw.zip_file import BROKEN, opened_zip
+from data.raw.zip_file import ZIP_ERRORS, open_zip
 
 MAX_ROW_BYTES = 1 << 26
 BLOCK_BYTES = 1 << 26
@@ -31,7 +31,7 @@ class ArrayRows:
         self._stream = stream
         try:
             header = read_header(stream, source)
-        except BROKEN as error:
+        except ZIP_ERRORS as error:
             raise DataError(f"{source}: can't be read ({error})") from error
         self.shape, self._dtype, self._start = header.shape, header.dtype, header.start
         if header.fortran_order or not self.shape:
@@ -55,7 +55,7 @@ class ArrayRows:
             if self._stream.tell() != place:
                 self._stream.seek(place)
             content = self._stream.read(wanted)
-        except BROKEN as error:
+        except ZIP_ERRORS as error:
             raise DataError(f"{self.source}: can't be read from row {start} on ({error})") from error
         if len(content) != wanted:
             raise DataError(f"{self.source}: cut short in row {start + len(content) // max(1, self._row_bytes)}")
@@ -84,12 +84,12 @@ def npz_rows(path: Path, name: str) -> Iterator[ArrayRows]:
         raise DataError(f"{path}: no such file")
     with ExitStack() as stack:
         try:
-            archive = stack.enter_context(opened_zip(path))
+            archive = stack.enter_context(open_zip(path))
             member = archive.getinfo(f"{name}.npy")
             stream = stack.enter_context(archive.open(member))
         except KeyError:
             raise DataError(f"{path}: holds no array {name}; x_train, y_train, x_test and y_test are wanted") from None
-        except BROKEN as error:
+        except ZIP_ERRORS as error:
             raise DataError(f"{path}: not a whole .npz archive ({error}); copy or download it again") from error
         if member.file_size > max(SMALL_BYTES, PACKED_TIGHTLY * member.compress_size):
             raise DataError(
