@@ -83,14 +83,14 @@ def test_grids_that_are_none_are_refused_before_they_grow(tmp_path: Path, text: 
 
 
 DESCRIPTIONS = {
-    "nul": (HEADER + "A001,a\0b,c,d\n", "holds a NUL character"),
+    "nul": (HEADER + "A001,a\0b,c,d\n", "contains a NUL character"),
     "long-field": (HEADER + f"A001,{'x' * 200_000},c,d\n", "not valid CSV"),
-    "long-action": (HEADER + f"{'x' * 100_000},b,c,d\n", "is not written as A001"),
+    "long-action": (HEADER + f"{'x' * 100_000},b,c,d\n", "is not written like A001"),
     "many-faults": (HEADER + "bad,b,c,d\n" * 50_000, "and 49900 more"),
     "many-columns": (",".join(f"c{number}" for number in range(5000)) + "\n", "and 4904 more"),
-    "escape": (HEADER + "\x1b[2J,b,c,d\n", "is not written as A001"),
+    "escape": (HEADER + "\x1b[2J,b,c,d\n", "is not written like A001"),
     "open-quote": (HEADER + 'A001,"' + "x" * 100, "not valid CSV"),
-    "binary": ("\x00\x01\x02" * 100, "no column action"),
+    "binary": ("\x00\x01\x02" * 100, "column action is missing"),
 }
 
 
