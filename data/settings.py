@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 
 class DatasetSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
-    """Which clips there are, which of them train, and which actions are unseen."""
+    """The data set: its raw files, the clips that train, and the unseen actions."""
 
     name: str = Field("ntu60", description="ntu60, ntu120, or any name of your own")
     raw: tuple[str, ...] = Field((), description="folders, zip archives or single files, relative to config.toml")
@@ -21,7 +21,7 @@ class DatasetSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=Fals
 
 
 class PreprocessSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
-    """How raw skeletons become clean ones."""
+    """How raw skeletons are cleaned and normalised."""
 
-    recipe: Literal["shift-gcn", "denoised"] = Field("shift-gcn", description="which bodies are kept, and how")
+    recipe: Literal["shift-gcn", "denoised"] = Field("shift-gcn", description="how the bodies that are kept are chosen")
     workers: int = Field(0, ge=0, description="worker processes; 0 = all cores")

@@ -1,4 +1,4 @@
-"""Rows of large .npy arrays, and of arrays in .npz archives, a block at a time: never the whole array in memory."""
+"""Reads rows of large .npy arrays, and of arrays in .npz archives, in blocks. The whole array is never in memory."""
 
 import io
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ from data.raw.zip_file import ZIP_ERRORS, open_zip
 
 MAX_ROW_BYTES = 1 << 26
 BLOCK_BYTES = 1 << 26
-PACKED_TIGHTLY = 200  # bytes unpacked of one packed; numbers that mean something come nowhere near it
-SMALL_BYTES = 1 << 28  # unpacked, up to which it does not matter
+MAX_COMPRESSION = 200  # unpacked bytes per packed byte; coordinates of clips stay far below
+UNCHECKED_BYTES = 1 << 28  # up to this unpacked size any compression is accepted
 
 
 class ArrayRows:
-    """An open array of numbers whose rows are read when asked for."""
+    """An open array of numbers. Rows are read on request."""
 
     def __init__(self, stream: IO[bytes], size_bytes: int, source: str) -> None:
-        """Read the header of a .npy in `stream`, which holds `size_bytes`; `source` is what errors name.
+        """Reads the header of the .npy in `stream`, which has `size_bytes`. Errors name `source`.
 
-        Raises DataError when it is no array of numbers in C order, or longer or shorter than its header says.
+        Raises DataError when it is not an array of numbers in C order, or longer or shorter than its header says.
         """
         self.source = source
         self._stream = stream
@@ -35,7 +35,8 @@ class ArrayRows:
             raise DataError(f"{source}: can't be read ({error})") from error
         self.shape, self._dtype, self._start = header.shape, header.dtype, header.start
         if header.fortran_order or not self.shape:
-            raise DataError(f"{source}: has shape {self.shape} in Fortran order, where rows in C order are wanted")
+            order = " in Fortran order" if header.fortran_order else ""
+            raise DataError(f"{source}: has shape {self.shape}{order}; expected rows in C order")
         if self._start + header.size_bytes != size_bytes:
             raise DataError(
                 f"{source}: {self.shape} takes {header.size_bytes} bytes, the file has {size_bytes - self._start}; "
@@ -49,20 +50,20 @@ class ArrayRows:
         return self.shape[0]
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
-        """Rows `start` to `stop`. Raises DataError when they can't be read."""
-        place, wanted = self._start + start * self._row_bytes, (stop - start) * self._row_bytes
+        """Reads rows `start` to `stop`. Raises DataError when they can't be read."""
+        offset, num_bytes = self._start + start * self._row_bytes, (stop - start) * self._row_bytes
         try:
-            if self._stream.tell() != place:
-                self._stream.seek(place)
-            content = self._stream.read(wanted)
+            if self._stream.tell() != offset:
+                self._stream.seek(offset)
+            content = self._stream.read(num_bytes)
         except ZIP_ERRORS as error:
             raise DataError(f"{self.source}: can't be read from row {start} on ({error})") from error
-        if len(content) != wanted:
+        if len(content) != num_bytes:
             raise DataError(f"{self.source}: cut short in row {start + len(content) // max(1, self._row_bytes)}")
         return np.frombuffer(content, self._dtype).reshape(stop - start, *self.shape[1:])
 
     def blocks(self, rows: int) -> Iterator[NDArray[Any]]:
-        """All rows in order, at most `rows` at a time, and fewer where they are long."""
+        """Yields all rows in order, at most `rows` at a time, and fewer when rows are long."""
         rows = max(1, min(rows, BLOCK_BYTES // max(1, self._row_bytes)))
         for start in range(0, len(self), rows):
             yield self.read(start, min(len(self), start + rows))
@@ -70,7 +71,7 @@ class ArrayRows:
 
 @contextmanager
 def npy_rows(path: Path) -> Iterator[ArrayRows]:
-    """The array in the .npy file at `path`. Raises DataError when it is missing, or as ArrayRows does."""
+    """Yields the array in the .npy file at `path`. Raises DataError when it is missing, or as ArrayRows does."""
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     with path.open("rb", buffering=io.DEFAULT_BUFFER_SIZE) as stream:
@@ -79,7 +80,7 @@ def npy_rows(path: Path) -> Iterator[ArrayRows]:
 
 @contextmanager
 def npz_rows(path: Path, name: str) -> Iterator[ArrayRows]:
-    """The array `name` in the .npz archive at `path`, compressed or not. Raises DataError as `npy_rows` does."""
+    """Yields the array `name` in the .npz archive at `path`, compressed or not. Raises DataError as `npy_rows` does."""
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     with ExitStack() as stack:
@@ -88,11 +89,11 @@ def npz_rows(path: Path, name: str) -> Iterator[ArrayRows]:
             member = archive.getinfo(f"{name}.npy")
             stream = stack.enter_context(archive.open(member))
         except KeyError:
-            raise DataError(f"{path}: holds no array {name}; x_train, y_train, x_test and y_test are wanted") from None
+            raise DataError(f"{path}: holds no array {name}; expected x_train, y_train, x_test and y_test") from None
         except ZIP_ERRORS as error:
             raise DataError(f"{path}: not a whole .npz archive ({error}); copy or download it again") from error
-        if member.file_size > max(SMALL_BYTES, PACKED_TIGHTLY * member.compress_size):
+        if member.file_size > max(UNCHECKED_BYTES, MAX_COMPRESSION * member.compress_size):
             raise DataError(
-                f"{path}, {name}: {member.compress_size} bytes that unpack to {member.file_size}, as no clips do"
+                f"{path}, {name}: {member.compress_size} bytes unpack to {member.file_size}, too much for clips"
             )
         yield ArrayRows(stream, member.file_size, f"{path}, {name}")

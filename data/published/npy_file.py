@@ -1,4 +1,4 @@
-""".npy files of others, read without trust: no pickled objects, no allocation that the file can't back.
+""".npy files from others, read without trust: no pickled objects, and no memory that the file itself does not fill.
 
 NumPy parses the header. The numbers are read here, after the size that the header claims was checked against the file:
 `numpy.load` allocates whatever the header asks for.
@@ -29,7 +29,7 @@ NUMBER_KINDS = "biuf"  # bool, integers, floating point
 
 @dataclass(frozen=True)
 class NpyHeader:
-    """What stands before the numbers."""
+    """What a .npy file says about its array, and where the numbers start."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -38,12 +38,15 @@ class NpyHeader:
 
     @property
     def size_bytes(self) -> int:
-        """Of the numbers behind it."""
+        """The size of all numbers together."""
         return self.dtype.itemsize * math.prod(self.shape)
 
 
 def read_header(stream: IO[bytes], source: str) -> NpyHeader:
-    """The header of a .npy, from the start of `stream`. Raises DataError naming `source` when it is none of numbers."""
+    """Reads the header of a .npy at the start of `stream`.
+
+    Raises DataError naming `source` when it is not a .npy header, or not one of an array of numbers.
+    """
     content = io.BytesIO(stream.read(HEADER_BYTES))  # bounded: NumPy reads a header as long as it claims to be
     try:
         with warnings.catch_warnings(action="ignore"):  # NumPy warns about lengths as Python 2 wrote them, 56880L
@@ -52,20 +55,23 @@ def read_header(stream: IO[bytes], source: str) -> NpyHeader:
     except Exception as error:  # a damaged header makes NumPy raise errors of many kinds
         raise DataError(f"{source}: not a .npy array; copy or download it again") from error
     if dtype.kind not in NUMBER_KINDS:
-        raise DataError(f"{source}: holds {str(dtype)[:40]}, where numbers are wanted")
+        raise DataError(f"{source}: holds {str(dtype)[:40]}; expected numbers")
     return NpyHeader(shape, dtype, fortran_order, content.tell())
 
 
 def load_numbers(path: Path) -> NDArray[Any]:
-    """The array in a .npy file. Raises DataError when the file is missing, cut short, no .npy or holds no numbers."""
+    """Loads the array in a .npy file.
+
+    Raises DataError when the file is missing or cut short, is not a .npy file, or does not hold numbers.
+    """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     with path.open("rb") as stream:
         header = read_header(stream, str(path))
-        found = path.stat().st_size - header.start
-        if found != header.size_bytes:
+        num_bytes = path.stat().st_size - header.start
+        if num_bytes != header.size_bytes:
             raise DataError(
-                f"{path}: {header.shape} takes {header.size_bytes} bytes, the file has {found}; it is damaged"
+                f"{path}: {header.shape} takes {header.size_bytes} bytes, the file has {num_bytes}; it is damaged"
             )
         stream.seek(header.start)
         numbers = np.frombuffer(stream.read(), header.dtype)
@@ -73,28 +79,29 @@ def load_numbers(path: Path) -> NDArray[Any]:
 
 
 def load_matrix(path: Path) -> NDArray[np.float32]:
-    """A finite (n, D) array as float32. Raises DataError as `load_numbers` does, and when it is anything else."""
+    """Loads a finite matrix (n, D) as float32. Raises DataError as `load_numbers` does, and for any other array."""
     array = load_numbers(path)
     if array.ndim != 2 or 0 in array.shape:
-        raise DataError(f"{path}: has shape {array.shape}, where (rows, columns) is wanted")
+        raise DataError(f"{path}: has shape {array.shape}; expected (rows, columns)")
     with np.errstate(over="ignore"):
-        matrix = array.astype(np.float32)
-    bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
-    if len(bad):
-        raise DataError(f"{path}: {len(bad)} rows hold NaN or infinite numbers, the first is row {bad[0]}")
+        matrix = array.astype(np.float32)  # (n, D)
+    bad_rows = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+    if len(bad_rows):
+        raise DataError(f"{path}: {len(bad_rows)} rows hold NaN or infinite numbers, the first is row {bad_rows[0]}")
     return matrix
 
 
 def load_labels(path: Path) -> NDArray[np.int64]:
-    """(n,) class indices from 0. Raises DataError as `load_numbers` does, and when it is anything else."""
+    """Loads class indices (n,) from 0. Raises DataError as `load_numbers` does, and for any other array."""
     array = load_numbers(path)
     if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
+        array = array[:, 0]  # (n,)
     if array.ndim != 1 or not len(array):
-        raise DataError(f"{path}: has shape {array.shape}, where one class index a clip, (n,), is wanted")
+        raise DataError(f"{path}: has shape {array.shape}; expected one class index for each clip, (n,)")
     with np.errstate(invalid="ignore"):
         labels = array.astype(np.int64)
-    bad = np.flatnonzero((labels != array) | (labels < 0))
-    if len(bad):
-        raise DataError(f"{path}: row {bad[0]} is {array[bad[0]]}, where a class index (0, 1, 2, ...) is wanted")
+    bad_rows = np.flatnonzero((labels != array) | (labels < 0))
+    if len(bad_rows):
+        row = bad_rows[0]
+        raise DataError(f"{path}: row {row} is {array[row]}; expected a class index (0, 1, 2, ...)")
     return labels

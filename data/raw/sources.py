@@ -90,7 +90,7 @@ def _require_file(path: Path) -> None:
 
 def _no_raw_file_error(path: Path) -> DataError:
     archives = sorted(file.name for file in path.glob("*.zip")) if path.is_dir() else []
-    hint = f"it holds {', '.join(archives)}: name archives themselves" if archives else "name another folder or archive"
+    hint = f"it holds {', '.join(archives)}: name each archive" if archives else "name another folder or archive"
     return DataError(
         f"{path}: holds no {SUFFIX} file; {hint} in dataset.raw, or run `fsvae-pipe preprocess --raw PATH`"
     )
@@ -157,7 +157,7 @@ def find_clips(paths: Sequence[Path]) -> tuple[list[tuple[ClipName, ClipSource]]
                 continue
             if name in clips:
                 raise DataError(
-                    f"{name} is there twice, as {clips[name]} and as {source}: remove one of them, or name only one of "
+                    f"{name} is found twice, as {clips[name]} and as {source}: remove one of them, or name only one of "
                     "the places in dataset.raw"
                 )
             clips[name] = source

@@ -161,7 +161,7 @@ def test_raw_files_with_odd_names_are_listed_escaped(tmp_path: Path) -> None:
 @pytest.mark.parametrize("descr", ["|O", "<U9", "V8", "<M8[s]", [("a", "<f4")], "<c8"])
 def test_arrays_of_other_than_numbers_are_refused(tmp_path: Path, descr: object) -> None:
     write_npy(tmp_path / "a.npy", f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': (1,)}}", pickle.dumps(1))
-    with pytest.raises(DataError, match="where numbers are wanted"):
+    with pytest.raises(DataError, match="expected numbers"):
         load_numbers(tmp_path / "a.npy")
 
 
@@ -186,7 +186,7 @@ def test_labels_that_run_a_program_do_not(tmp_path: Path) -> None:
     content = b"cos\nmkdir\n(V" + str(harmed).encode() + b"\ntR."
     (tmp_path / "x_label.pkl").write_bytes(content)
     pickletools.dis(content, out=io.StringIO())  # it is a sound pickle
-    with pytest.raises(DataError, match="not carried out"):
+    with pytest.raises(DataError, match="is refused"):
         read_label_pickle(tmp_path / "x_label.pkl")
     assert not harmed.exists()
 

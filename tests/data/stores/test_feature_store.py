@@ -32,7 +32,7 @@ def test_round_trip(tmp_path: Path) -> None:
         assert before.dtype.kind == after.dtype.kind
 
 
-def test_parts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+def test_parts_that_do_not_fit_each_other_are_refused(tmp_path: Path) -> None:
     for broken in (replace(made(), action=np.ones(4, dtype=np.int64)), replace(made(), logit_actions=np.arange(2))):
         write_features(tmp_path / "features.h5", broken, {})
         with pytest.raises(DataError, match="fsvae-pipe extract"):
