@@ -1,4 +1,4 @@
-"""Clips on their way from the raw files to skeletons.h5."""
+"""Normalised clips as columns: what `preprocess` collects and writes to skeletons.h5."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class CleanClips:
-    """Clips as they go into skeletons.h5, (n,) each: rows one clip after another, and a column for each of COLUMNS."""
+    """n clips. Every field named in COLUMNS has one entry per clip and the shape (n,) unless another one is given."""
 
     COLUMNS: ClassVar = (
         "name", "action", "setup", "camera", "subject", "replication",
         "frames", "bodies", "dropped", "period", "centres",
     )  # fmt: skip
 
-    joints: NDArray[np.float32]  # (rows, V, 3)
-    centre: NDArray[np.float32]  # (rows of centre, 3)
+    joints: NDArray[np.float32]  # (rows, V, 3) metres, one clip after another
+    centre: NDArray[np.float32]  # (centre rows, 3) metres, one clip after another
     name: NDArray[np.str_]
     action: NDArray[np.int64]
     setup: NDArray[np.int64]
@@ -28,7 +28,7 @@ class CleanClips:
     bodies: NDArray[np.int64]
     dropped: NDArray[np.int64]
     period: NDArray[np.int64]  # (n, 2)
-    centres: NDArray[np.int64]  # rows of `centre`
+    centres: NDArray[np.int64]  # each clip's number of rows in `centre`
 
     def __len__(self) -> int:
         return len(self.name)

@@ -1,4 +1,4 @@
-"""The names of NTU RGB+D clips: S001C002P003R002A013 says setup, camera, subject, replication and action, from 1."""
+"""Clip names of NTU RGB+D: S001C002P003R002A013 is setup 1, camera 2, subject 3, replication 2, action 13."""
 
 import re
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from typing import Self
 
 from data.errors import DataError
 
-MAX_NUMBER = 999  # as much as a name can tell
+MAX_NUMBER = 999  # a name has three digits for each number
 _PATTERN = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
 
 
 @dataclass(frozen=True, order=True, slots=True)
 class ClipName:
-    """What a clip's name says, every number from 1. Ordered as the names are; `str` gives the name back."""
+    """The five numbers in a clip's name, each from 1. They sort as the names do, and `str` gives the name."""
 
     setup: int
     camera: int
@@ -22,12 +22,12 @@ class ClipName:
 
     @classmethod
     def parse(cls, name: str) -> Self:
-        """Read a name without folder and ending. Raises DataError when it is no clip name."""
+        """Parses a name without folder and ending. Raises DataError when it is not a clip name."""
         match = _PATTERN.fullmatch(name)
         if match is None or "000" in match.groups():
-            raise DataError(f'"{name}" is no clip name; clips are called as in NTU RGB+D, S001C001P001R001A001')
+            raise DataError(f'"{name}" is not a clip name; name clips as in NTU RGB+D, S001C001P001R001A001')
         return cls(*(int(number) for number in match.groups()))
 
     def __str__(self) -> str:
-        place = f"S{self.setup:03d}C{self.camera:03d}"
-        return f"{place}P{self.subject:03d}R{self.replication:03d}A{self.action:03d}"
+        start = f"S{self.setup:03d}C{self.camera:03d}"
+        return f"{start}P{self.subject:03d}R{self.replication:03d}A{self.action:03d}"

@@ -1,16 +1,16 @@
-"""The error that bad data raises: a message for the user, never a traceback."""
+"""Errors that bad data raises. Each one is shown to the user as a message, never as a traceback."""
 
 
 class DataError(Exception):
-    """A file, name or split is not what it must be; the message names it, says what was found and what is wanted."""
+    """A file, a clip name or a split is not valid. The message names it and says what was found and expected."""
 
 
 class NewerFormatError(DataError):
-    """A file was written by a newer fsvae-pipe; it is left alone, never made again over its head."""
+    """A newer fsvae-pipe wrote the file. No stage replaces such a file."""
 
 
 class RawFileError(DataError):
-    """A raw file is refused: which file, at which line (None: not at any one), for which reason."""
+    """A raw file is refused. The error holds the file, the line (None when the fault has no line) and the reason."""
 
     def __init__(self, file: str, reason: str, line: int | None = None) -> None:
         super().__init__(f"{file}{'' if line is None else f', line {line}'}: {reason}")

@@ -1,4 +1,4 @@
-"""The 25 joints of a Kinect v2 skeleton, in the order of NTU RGB+D files, and the bones between them."""
+"""The 25 joints of a Kinect v2 skeleton in the order of NTU RGB+D files, and the bones that connect them."""
 
 JOINT_NAMES = (
     "spine_base",
@@ -60,5 +60,5 @@ _PARENTS = {
     "right_ankle": "right_knee",
     "right_foot": "right_ankle",
 }
-# (parent, child) pairs that run from the spine's base outwards: a tree, so a parent stands before its children.
+# (parent, child) pairs from the spine base outwards. They form a tree: a bone to a joint precedes those from it.
 BONES = tuple((JOINT_NAMES.index(parent), JOINT_NAMES.index(child)) for child, parent in _PARENTS.items())

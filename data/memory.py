@@ -1,4 +1,4 @@
-"""What a process does with memory that was given back."""
+"""Keeps freed memory in the process, so that arrays of some hundred kilobytes are made faster."""
 
 from functools import cache
 
@@ -7,11 +7,11 @@ import numpy as np
 
 @cache
 def keep_freed_memory() -> None:
-    """Make glibc keep up to 32 MB of freed memory, once in a process.
+    """Makes glibc keep up to 32 MB of freed memory. Only the first call in a process does anything.
 
-    Arrays of a few hundred kilobytes and more are given back to the system otherwise, and asked for again at the next
-    clip or training step: page faults then cost more time than parsing a clip, and a twentieth of a training step.
-    glibc raises its threshold when a block of this size is freed; nothing touches the block, so it costs no memory.
-    Other allocators do not mind.
+    By default glibc returns freed arrays of a few hundred kilobytes to the system, and asks for them again at the next
+    clip or training step. The page faults then take longer than parsing a clip, and a twentieth of a training step.
+    glibc raises its threshold when a block of this size is freed. Nothing writes to the block, so it takes no memory.
+    Other allocators ignore it.
     """
     np.empty(1 << 24, np.uint8)

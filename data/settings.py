@@ -10,7 +10,7 @@ MADE_DATASET = "demo"  # the name of the data set whose clips `fsvae-pipe demo` 
 
 
 class DatasetSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
-    """Which clips there are, which of them train, and which actions are unseen."""
+    """The data set: its raw files, the clips that train, and the unseen actions."""
 
     name: str = Field("ntu60", description="ntu60, ntu120, or any name of your own")
     raw: tuple[str, ...] = Field((), description="folders, zip archives or single files, relative to config.toml")
@@ -25,7 +25,7 @@ class DatasetSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=Fals
 
 
 class PreprocessSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
-    """How raw skeletons become clean ones."""
+    """How raw skeletons are cleaned and normalised."""
 
-    recipe: Recipe = Field("shift-gcn", description="which bodies are kept, and how")
+    recipe: Recipe = Field("shift-gcn", description="how the bodies that are kept are chosen")
     workers: int = Field(0, ge=0, description="worker processes; 0 = all cores")

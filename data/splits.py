@@ -1,7 +1,8 @@
-"""Which actions are seen, unseen and pseudo-unseen, and which clips train.
+"""Splits and protocols: which actions are seen, unseen and pseudo-unseen, and which clips train.
 
 Actions are numbered from 1, as in the file names (A001 -> 1). A *split* divides actions, a *protocol* divides clips.
-Named splits: SynSE (also used by MSF-GZSSAR, SA-DVAE and FS-VAE) and PURLS. Protocols: the official ones of NTU RGB+D.
+The named splits are those of SynSE (also used by MSF-GZSSAR, SA-DVAE and FS-VAE) and PURLS. The named protocols are
+the official ones of NTU RGB+D.
 """
 
 import json
@@ -22,18 +23,18 @@ from data.settings import DatasetSettings
 NUM_ACTIONS = {"ntu60": 60, "ntu120": 120}
 CUSTOM = "custom"
 VAL_UNSEEN_DRAW = "2"  # changed when a seed would draw other pseudo-unseen actions than before
-DRAWN_SHARE = 0.25  # of the seen actions at most, when a split names no pseudo-unseen ones; as in ntu120-synse-96-24
+DRAWN_SHARE = 0.25  # at most this share of the seen actions is drawn as pseudo-unseen; as in ntu120-synse-96-24
 
 
 @dataclass(frozen=True)
 class Split:
-    """Seen and unseen actions, sorted; `val_unseen` is a part of `seen`."""
+    """The seen, unseen and pseudo-unseen actions of a data set, each sorted. `val_unseen` is a part of `seen`."""
 
     name: str
     seen: tuple[int, ...]
     unseen: tuple[int, ...]
     val_unseen: tuple[int, ...]
-    val_unseen_drawn: bool  # by seed, because the split names none
+    val_unseen_drawn: bool  # drawn by seed, because the split names no pseudo-unseen actions
 
     @property
     def actions(self) -> tuple[int, ...]:
@@ -50,7 +51,7 @@ def parse_action(text: str) -> int:
     """ "A001" -> 1. Raises DataError for anything else."""
     match = re.fullmatch(r"A([0-9]{3})", text)
     if match is None or int(match[1]) == 0:
-        raise DataError(f'"{text}" is no action; actions are written as in the file names, "A001"')
+        raise DataError(f'"{text}" is not an action; write actions as in the file names, "A001"')
     return int(match[1])
 
 
@@ -61,12 +62,12 @@ def _table(name: str) -> dict[str, Any]:
 
 
 def split_names() -> tuple[str, ...]:
-    """The named splits, in the order of the literature."""
+    """The named splits, in the order in which they were published."""
     return tuple(_table("splits.json"))
 
 
 def split_dataset(name: str) -> str:
-    """The data set that the named split divides: ntu60 or ntu120."""
+    """Returns the data set of a named split: ntu60 or ntu120."""
     return str(_table("splits.json")[name]["dataset"])
 
 
@@ -79,21 +80,22 @@ def draws_val_unseen(settings: DatasetSettings) -> bool:
 
 
 def resolve_split(settings: DatasetSettings, actions: Collection[int], seed: int) -> Split:
-    """The split that `settings` name, checked against the `actions` that the data set holds.
+    """Returns the split that `settings` name.
 
-    A named split divides all 60 or 120 actions; a custom one the actions given. Pseudo-unseen actions that a split
-    does not name are drawn from the seen ones by `seed`. Raises DataError when a class is unknown, listed twice, or
-    both seen and unseen, when nothing is left seen, or when the split belongs to another data set.
+    A named split divides all 60 or 120 actions, a custom split divides `actions`. When the split names no pseudo-unseen
+    actions, they are drawn from the seen ones by `seed`. Raises DataError when an action is unknown, is listed twice,
+    or is both unseen and pseudo-unseen; when too few actions remain for training; or when the split is one of another
+    data set.
     """
     if settings.split == CUSTOM:
-        everything = tuple(sorted(set(actions)))
+        all_actions = tuple(sorted(set(actions)))
         unseen, val_unseen = (_actions(key, getattr(settings, key)) for key in ("unseen", "val_unseen"))
         if not unseen:
             raise DataError('dataset.split is "custom", but dataset.unseen is empty: list the actions that are unseen')
     else:
-        everything, unseen, val_unseen = _named(settings)
-    _check(everything, unseen, val_unseen)
-    seen = tuple(action for action in everything if action not in unseen)
+        all_actions, unseen, val_unseen = _named(settings)
+    _check(all_actions, unseen, val_unseen)
+    seen = tuple(action for action in all_actions if action not in unseen)
     drawn = not val_unseen
     if drawn:
         val_unseen = _draw(seen, len(unseen), seed)
@@ -101,10 +103,11 @@ def resolve_split(settings: DatasetSettings, actions: Collection[int], seed: int
 
 
 def _named(settings: DatasetSettings) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Returns all, unseen and pseudo-unseen actions of a named split."""
     entry = _table("splits.json").get(settings.split)
     if entry is None:
         raise DataError(
-            f'dataset.split = "{settings.split}" is not known; one of {", ".join(split_names())}, or "{CUSTOM}"'
+            f'dataset.split = "{settings.split}" is unknown; use one of {", ".join(split_names())}, or "{CUSTOM}"'
         )
     if entry["dataset"] != settings.name:
         raise DataError(
@@ -113,7 +116,7 @@ def _named(settings: DatasetSettings) -> tuple[tuple[int, ...], tuple[int, ...],
         )
     if settings.unseen or settings.val_unseen:
         raise DataError(
-            f'dataset.unseen and dataset.val_unseen go with split = "{CUSTOM}", not with "{settings.split}"'
+            f'dataset.unseen and dataset.val_unseen are only for split = "{CUSTOM}", not for "{settings.split}"'
         )
     return tuple(range(1, NUM_ACTIONS[settings.name] + 1)), tuple(entry["unseen"]), tuple(entry["val_unseen"])
 
@@ -123,9 +126,9 @@ def _actions(key: str, labels: Sequence[str]) -> tuple[int, ...]:
         actions = tuple(parse_action(label) for label in labels)
     except DataError as error:
         raise DataError(f"dataset.{key}: {error}") from error
-    twice = sorted({action for action in actions if actions.count(action) > 1})
-    if twice:
-        raise DataError(f"dataset.{key} lists {_labels(twice)} twice")
+    repeated = {action for action in actions if actions.count(action) > 1}
+    if repeated:
+        raise DataError(f"dataset.{key} lists {_labels(repeated)} twice")
     return actions
 
 
@@ -133,28 +136,27 @@ def _labels(actions: Collection[int]) -> str:
     return ", ".join(action_label(action) for action in sorted(actions))
 
 
-def _check(everything: Collection[int], unseen: Collection[int], val_unseen: Collection[int]) -> None:
+def _check(all_actions: Collection[int], unseen: Collection[int], val_unseen: Collection[int]) -> None:
     for key, actions in (("unseen", unseen), ("val_unseen", val_unseen)):
-        unknown = set(actions) - set(everything)
+        unknown = set(actions) - set(all_actions)
         if unknown:
-            raise DataError(f"dataset.{key} names {_labels(unknown)}, but the data set has only {_labels(everything)}")
-    both = set(unseen) & set(val_unseen)
-    if both:
+            raise DataError(f"dataset.{key} names {_labels(unknown)}, but the data set has only {_labels(all_actions)}")
+    overlap = set(unseen) & set(val_unseen)
+    if overlap:
         raise DataError(
-            f"{_labels(both)} is in dataset.unseen and in dataset.val_unseen: pseudo-unseen actions are seen ones"
+            f"{_labels(overlap)} is in dataset.unseen and in dataset.val_unseen; pseudo-unseen actions must be seen"
         )
-    left = len(everything) - len(unseen) - len(val_unseen)
-    if left < 2:
+    num_training = len(all_actions) - len(unseen) - len(val_unseen)
+    if num_training < 2:
         raise DataError(
-            f"of {len(everything)} actions {max(left, 0)} would be left to train the val phase on; "
-            "at least 2 are needed"
+            f"the val phase would train on {max(num_training, 0)} of {len(all_actions)} actions; at least 2 are needed"
         )
 
 
 def _draw(seen: Sequence[int], num_unseen: int, seed: int) -> tuple[int, ...]:
-    """As many pseudo-unseen actions as unseen ones, but at most a quarter of the seen ones.
+    """Draws as many pseudo-unseen actions as there are unseen ones, but at most a quarter of the seen ones.
 
-    At least two, between which something can be chosen; one of three seen actions.
+    At least two are drawn, so that there is something to choose between; of three seen actions only one is.
     """
     number = max(1 if len(seen) < 4 else 2, min(num_unseen, int(DRAWN_SHARE * len(seen))))
     if len(seen) - number < 2:
@@ -168,48 +170,52 @@ def _draw(seen: Sequence[int], num_unseen: int, seed: int) -> tuple[int, ...]:
 def training_clips(
     settings: DatasetSettings, setup: NDArray[np.integer], camera: NDArray[np.integer], subject: NDArray[np.integer]
 ) -> NDArray[np.bool_]:
-    """Which of N clips are in the protocol's training part; all others are its test part.
+    """Returns (N,) flags: true for the clips in the protocol's training part. All others are its test part.
 
-    `setup`, `camera` and `subject` are (N,). Raises DataError when the protocol does not fit the data set, when it
-    lists by your own hand what no clip has, or when either part has no clip.
+    `setup`, `camera` and `subject` are (N,). Raises DataError when the protocol is not defined for the data set, when
+    a custom protocol lists some numbers that no clip has, or when either part has no clip.
     """
-    listed = _protocol(settings)
+    train_lists = _train_lists(settings)
+    columns = {"setups": setup, "cameras": camera, "subjects": subject}
     train = np.zeros(len(subject), dtype=bool)
-    for key, values in (("setups", setup), ("cameras", camera), ("subjects", subject)):
-        wanted = listed.get(f"train_{key}", ())
-        unknown = np.setdiff1d(wanted, values)
-        if settings.protocol == CUSTOM and 0 < len(unknown) < len(wanted):
+    for key, numbers in columns.items():
+        listed = train_lists.get(f"train_{key}", ())
+        unknown = np.setdiff1d(listed, numbers)
+        if settings.protocol == CUSTOM and 0 < len(unknown) < len(listed):
             raise DataError(
-                f"dataset.train_{key} names {', '.join(map(str, unknown))}, but there are clips of {key} "
-                f"{', '.join(map(str, np.unique(values)))} alone; take out what is not there"
+                f"dataset.train_{key} names {', '.join(map(str, unknown))}, but the clips have only {key} "
+                f"{', '.join(map(str, np.unique(numbers)))}; remove the others from the list"
             )
-        train |= np.isin(values, wanted)
+        train |= np.isin(numbers, listed)
     for part, clips in (("training", train), ("test", ~train)):
         if not clips.any():
-            found = {"subjects": subject, "cameras": camera, "setups": setup}
-            kinds = ", ".join(f"{key} {np.unique(values).tolist()}" for key, values in found.items())
+            present = ", ".join(f"{key} {np.unique(numbers).tolist()}" for key, numbers in reversed(columns.items()))
             raise DataError(
                 f'protocol "{settings.protocol}" leaves 0 of {len(train)} clips in its {part} part '
-                f"(training: {listed}; found: {kinds}); change dataset.protocol or its train_ lists"
+                f"(training: {train_lists}; found: {present}); change dataset.protocol or its train_ lists"
             )
     return train
 
 
-def _protocol(settings: DatasetSettings) -> dict[str, Sequence[int]]:
+def _train_lists(settings: DatasetSettings) -> dict[str, Sequence[int]]:
+    """Returns the lists of subjects, cameras or setups that train, by the name of their setting."""
     keys = ("train_subjects", "train_cameras", "train_setups")
-    own = {key: getattr(settings, key) for key in keys if getattr(settings, key)}
+    custom_lists = {key: getattr(settings, key) for key in keys if getattr(settings, key)}
     if settings.protocol == CUSTOM:
-        if len(own) != 1:
-            raise DataError(f'dataset.protocol = "{CUSTOM}" takes exactly one of {", ".join(keys)}; found {len(own)}')
-        return own
-    if own:
-        raise DataError(f'dataset.{next(iter(own))} goes with protocol = "{CUSTOM}", not with "{settings.protocol}"')
+        if len(custom_lists) != 1:
+            raise DataError(
+                f'dataset.protocol = "{CUSTOM}" needs exactly one of {", ".join(keys)}; found {len(custom_lists)}'
+            )
+        return custom_lists
+    if custom_lists:
+        raise DataError(
+            f'dataset.{next(iter(custom_lists))} is only for protocol = "{CUSTOM}", not for "{settings.protocol}"'
+        )
     official = _table("protocols.json").get(settings.name, {})
     if settings.protocol not in official:
-        allowed = [*official, CUSTOM]
         raise DataError(
             f'dataset.protocol = "{settings.protocol}" is not defined for dataset.name = "{settings.name}"; '
-            f"use {' or '.join(allowed)}"
+            f"use {' or '.join([*official, CUSTOM])}"
         )
-    listed: dict[str, Sequence[int]] = official[settings.protocol]
-    return listed
+    train_lists: dict[str, Sequence[int]] = official[settings.protocol]
+    return train_lists

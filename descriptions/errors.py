@@ -1,5 +1,5 @@
-"""The error that a description file raises: a message for the user, never a traceback."""
+"""The error that a bad description file raises. It is shown to the user as a message, never as a traceback."""
 
 
 class DescriptionError(Exception):
-    """A description file is not what it must be; the message names the file, the line and what is wanted."""
+    """A description file is not valid. The message names the file, the line and what is expected."""

@@ -1,4 +1,4 @@
-"""The levels at which each action is described."""
+"""The three levels at which each action is described."""
 
 from typing import Literal, get_args
 

@@ -1,6 +1,6 @@
-"""Description files: one row an action, its texts at three levels.
+"""Reads description files: one row for each action, with its texts at three levels.
 
-A file is a CSV, UTF-8, with the columns action (A001), label, local and global, in any order:
+A file is a CSV in UTF-8 with the columns action (A001), label, local and global, in any order:
 
     action,label,local,global
     A001,drink water,"One hand rises from the waist to the mouth, ...","A person stands still and ..."
@@ -25,14 +25,14 @@ BUILTIN = ("ntu120", "demo")
 MAX_BYTES = 1 << 26
 MAX_PROBLEMS = 100
 SHOWN_CHARACTERS = 40
-UNDECODED = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, as "surrogateescape" leaves them
+UNDECODED = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of bytes that are not UTF-8
 
-Texts = dict[int, dict[str, str]]  # action, from 1 -> level -> text
+Texts = dict[int, dict[str, str]]  # action (from 1) -> level -> text
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with a line of a description file; lines count from 1."""
+    """A fault in a description file, with its line, counted from 1."""
 
     line: int
     message: str
@@ -43,7 +43,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class DescriptionFile:
-    """The usable rows of a file, the line that each begins on, and everything that is wrong with the rest."""
+    """The valid rows of a file, the line on which each action begins, and every problem of the other rows."""
 
     texts: Texts
     lines: Mapping[int, int]  # action -> line
@@ -51,9 +51,9 @@ class DescriptionFile:
 
 
 def read_descriptions(path: Path) -> Texts:
-    """Action -> level -> text, sorted by action; spaces around a text are dropped.
+    """Reads the texts of `path`, sorted by action, without spaces around them.
 
-    Raises DescriptionError that lists every problem of the file with its line.
+    Raises DescriptionError, which lists every problem of the file with its line.
     """
     file = inspect_descriptions(path)
     if file.problems:
@@ -64,9 +64,9 @@ def read_descriptions(path: Path) -> Texts:
 
 
 def builtin_descriptions(name: str) -> Texts:
-    """The texts of the project: "ntu120" (its first 60 actions are NTU RGB+D 60) or "demo".
+    """Reads the built-in texts `name`: "ntu120" (its first 60 actions are NTU RGB+D 60) or "demo".
 
-    Raises DescriptionError when there are none of that name.
+    Raises DescriptionError for any other name.
     """
     if name not in BUILTIN:
         raise DescriptionError(f'there are no built-in texts called "{name}"; there are {" and ".join(BUILTIN)}')
@@ -75,31 +75,34 @@ def builtin_descriptions(name: str) -> Texts:
 
 
 def inspect_descriptions(path: Path) -> DescriptionFile:
-    """Read what can be read of `path` and list every problem. Raises DescriptionError when it can't be opened."""
+    """Reads the valid rows of `path` and lists every problem.
+
+    Raises DescriptionError when the file can't be read or is too large.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise DescriptionError(
-            f"{path}: cannot be read ({error.strerror}); dataset.descriptions names a CSV with the columns "
-            f"{','.join(COLUMNS)}, and `fsvae-pipe texts --init` writes one to begin with"
+            f"{path}: can't be read ({error.strerror}); dataset.descriptions names a CSV with the columns "
+            f"{','.join(COLUMNS)}, and `fsvae-pipe texts --init` writes one to start from"
         ) from error
     if len(raw) > MAX_BYTES:
-        raise DescriptionError(f"{path}: more than {MAX_BYTES} bytes, which is too large for descriptions of actions")
+        raise DescriptionError(f"{path}: has more than {MAX_BYTES} bytes, too large for descriptions of actions")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return DescriptionFile({}, {}, [Problem(1, "the file is UTF-16; save it as UTF-8")])
     return _parse(raw.decode("utf-8-sig", errors="surrogateescape"))
 
 
 def listed(problems: Sequence[object]) -> str:
-    """The first problems, and how many more there are."""
+    """Joins the first problems for a message, and says how many more there are."""
     more = [f"and {len(problems) - MAX_PROBLEMS} more"] if len(problems) > MAX_PROBLEMS else []
     return "; ".join([*map(str, problems[:MAX_PROBLEMS]), *more])
 
 
 def wanted() -> str:
-    """What a description file must be, for the end of a message."""
-    return f"write one row an action with the columns {','.join(COLUMNS)}, the action as A001, in UTF-8"
+    """Returns what a description file must look like, for the end of a message."""
+    return f"write one row for each action with the columns {','.join(COLUMNS)}, the action as A001, in UTF-8"
 
 
 def _parse(content: str) -> DescriptionFile:
@@ -108,8 +111,7 @@ def _parse(content: str) -> DescriptionFile:
         return DescriptionFile({}, {}, problems or [Problem(1, "the file is empty")])
     header = [name.strip() for name in rows[0][1]]
     if len(header) == 1 and ";" in header[0]:
-        semicolons = Problem(rows[0][0], "the columns are parted by semicolons; part them by commas")
-        return DescriptionFile({}, {}, [semicolons])
+        return DescriptionFile({}, {}, [Problem(rows[0][0], "the columns are separated by semicolons; use commas")])
     problems += [Problem(rows[0][0], message) for message in _header_faults(header)]
     if not set(COLUMNS) <= set(header):
         return DescriptionFile({}, {}, problems)
@@ -130,7 +132,7 @@ def _parse(content: str) -> DescriptionFile:
 
 
 def _rows(content: str) -> tuple[list[tuple[int, list[str]]], list[Problem]]:
-    """The rows that are not blank, each with the line that it begins on, up to the first one that is no CSV."""
+    """Splits CSV into rows, each with the line on which it begins. Skips blank rows, and stops where it is not CSV."""
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)
     rows, line = [], 1
     try:
@@ -148,33 +150,33 @@ def _header_faults(header: Sequence[str]) -> Iterator[str]:
         if name not in COLUMNS:
             yield f'unknown column "{_shown(name)}"'
         elif header.count(name) > 1:
-            yield f"column {name} stands there {header.count(name)} times"
+            yield f"column {name} occurs {header.count(name)} times"
     for name in COLUMNS:
         if name not in header:
-            yield f"no column {name}"
+            yield f"column {name} is missing"
 
 
 def _shown(text: str) -> str:
-    """A cell that was not expected, for a message."""
+    """Returns an unexpected cell, shortened, for a message."""
     text = UNDECODED.sub("?", text)
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
 def _row(header: Sequence[str], cells: Sequence[str]) -> tuple[list[str], int, dict[str, str]]:
-    """What is wrong with a row, its action (0 when it has none), and its texts."""
+    """Returns a row's faults, its action (0 when it has none) and its texts."""
     faults = []
     if len(cells) != len(header):
-        faults.append(f"{len(cells)} fields, the header has {len(header)} (a text with a comma needs quotes)")
+        faults.append(f"{len(cells)} fields, but the header has {len(header)} (a text with a comma needs quotes)")
     row = {name: cell.strip() for name, cell in zip(header, cells, strict=False)}
     name = row.get("action", "")
     action = int(name[1:]) if re.fullmatch(r"A[0-9]{3}", name) else 0
     if action == 0:
-        faults.append(f'action "{_shown(name)}" is not written as A001')
+        faults.append(f'action "{_shown(name)}" is not written like A001')
     for level in LEVELS:
         if level in row and not row[level]:
             faults.append(f"{level} is empty")
         if UNDECODED.search(row.get(level, "")):
             faults.append(f"{level} is not UTF-8")
         if "\0" in row.get(level, ""):
-            faults.append(f"{level} holds a NUL character")
+            faults.append(f"{level} contains a NUL character")
     return faults, action, {level: row.get(level, "") for level in LEVELS}

@@ -1,18 +1,22 @@
-"""Which bodies of a raw clip are kept, and how they are moved to a common place and direction.
+"""The recipes: which bodies of a raw clip are kept, and how they are centred and turned.
 
-Recipes:
+shift-gcn  the recipe behind the published Shift-GCN features. A body is a place in the frames' lists, and the first
+           four are looked at. Kept are the two with the most energy: the standard deviation over joints and non-empty
+           frames, summed over x, y, z.
+denoised   the recipe of the CTR-GCN family. A body is an id. Bodies seen in 11 frames or fewer are dropped, then those
+           that are too wide for a person in most frames (furniture), but never the last body of a clip. Kept are the
+           two with the largest variance.
 
-shift-gcn  what published Shift-GCN features were made with: bodies by their place in each frame's list, the first four,
-           the two with the most energy (standard deviation over joints and non-empty frames, summed over x, y, z).
-denoised   as the CTR-GCN family does: bodies by their id; those seen in 11 frames or fewer go, then those that are too
-           wide for a person in most frames (furniture); the two with the largest variance are kept. The last body of
-           a clip is never dropped.
+Both recipes then do the same:
 
-Then, for both: a body whose first frame is empty loses its empty frames, empty frames at the end are cut off (what is
-left is its *period*, repeated on reading), the first body's spine mid becomes the origin of every frame, and all is
-rotated twice: so that in the first body's first frame spine base -> spine mid lies along +z, then so that left shoulder
--> right shoulder lies along +x. A body, frame or joint is empty where its coordinates sum to zero. Bodies that rank
-equal stay in listed order. Computed in float64, from float32 and to float32.
+1. A body whose first frame is empty loses all its empty frames. Empty frames at the end are cut off. What remains is
+   the body's *period*, which is repeated when the clip is read.
+2. The first body's spine mid becomes the origin of every frame.
+3. Two rotations follow. The first turns spine base -> spine mid of the first body's first frame to +z, the second
+   turns its left shoulder -> right shoulder to +x.
+
+A body, frame or joint is empty where its coordinates sum to zero. Bodies of equal rank keep their order in the file.
+Input and output are float32, and the computation is float64.
 
 Letters: M bodies, T frames of the clip, L frames of a body's period, V = 25 joints, C = 3.
 """
@@ -34,22 +38,23 @@ Coordinates = NDArray[np.float32]
 Points = NDArray[np.float64]
 
 KEPT_BODIES = 2
-LISTED_BODIES = 4  # shift-gcn looks at no more
-SHORT_FRAMES = 11  # denoised: a body seen this often or less is noise
-WIDE_RATIO = 0.8  # denoised: a frame is noisy when its x-extent exceeds this share of its y-extent
-WIDE_SHARE = 0.69754  # denoised: a body goes when this share of its frames is noisy
-SMALL = 1e-6  # no rotation where the axis or the angle is smaller
-AT_CENTRE_M = 1e-30  # a joint of the second body exactly in the centre; zero would say that it is absent
+LISTED_BODIES = 4  # shift-gcn looks at the first four in a frame's list
+SHORT_FRAMES = 11  # denoised: a body seen in this many frames or fewer is noise
+WIDE_RATIO = 0.8  # denoised: a frame is too wide when its x-extent exceeds this share of its y-extent
+WIDE_SHARE = 0.69754  # denoised: a body is dropped when at least this share of its frames is too wide
+SMALL = 1e-6  # a vector is not rotated when the axis or the angle (in radians) is smaller
+AT_CENTRE_M = 1e-30  # stored for a joint of the second body exactly at the origin, because zero means absent
 
 
 @dataclass(frozen=True)
 class CleanClip:
     """One normalised clip.
 
-    joints: (M, T, V, C) float32 metres, M = 1 or 2; zero where a joint is absent and where a body's period is over.
-    period: frames after which each body starts anew, (L1, L2); the larger one is T, L2 = 0 without a second body.
-    centre: (L1, 3) float32, the first body's spine mid, rotated, less its first frame; (0, 3) when M = 1 or L1 = L2.
-    dropped: how many non-empty bodies the recipe left out, by reason.
+    joints: (M, T, V, C) float32 metres, M = 1 or 2. Zero where a joint is absent and after the end of a body's period.
+    period: (L1, L2), the frames after which each body starts again. The larger is T; L2 = 0 without a second body.
+    centre: (L1, 3) float32 metres, the first body's rotated spine mid minus that of its first frame. Empty, (0, 3),
+        when M = 1 or L1 = L2.
+    dropped: the number of non-empty bodies that the recipe dropped, by reason.
     """
 
     joints: Coordinates
@@ -60,15 +65,15 @@ class CleanClip:
 
 @dataclass(frozen=True)
 class _Body:
-    """One body of a raw clip, and what of it is empty."""
+    """One body of a raw clip, with masks of what is not empty."""
 
-    points: Points  # (C, T, V): a plane each of x, y and z
-    filled: NDArray[np.bool_]  # (T, V) joints that are not empty
-    seen: NDArray[np.bool_]  # (T,) frames that are not empty
+    points: Points  # (C, T, V)
+    filled: NDArray[np.bool_]  # (T, V) true for joints that are not empty
+    seen: NDArray[np.bool_]  # (T,) true for frames that are not empty
 
     @classmethod
     def of(cls, joints: Coordinates) -> Self:
-        """The body with these coordinates, (T, V, C)."""
+        """Makes a body from its coordinates (T, V, C)."""
         points = np.ascontiguousarray(joints.transpose(2, 0, 1), np.float64)  # (C, T, V)
         sums = points[0] + points[1] + points[2]  # (T, V)
         return cls(points, sums != 0, sums.sum(axis=1) != 0)
@@ -80,18 +85,18 @@ class _Body:
         return _Body(self.points[:, frames], self.filled[frames], self.seen[frames])
 
     def seen_points(self) -> Points:
-        """Without empty frames, (C, T, V)."""
+        """Returns the points of the non-empty frames, (C, T, V)."""
         return self.points if self.seen.all() else self.points[:, self.seen]
 
     def period(self) -> "_Body":
-        """The body without empty frames at its end, and without any when its first frame is empty."""
+        """Cuts off empty frames at the end, or all empty frames when the first frame is empty."""
         return self[: int(np.flatnonzero(self.seen)[-1]) + 1] if self.seen[0] else self[self.seen]
 
 
 def clean(clip: RawClip, recipe: Recipe) -> CleanClip:
-    """Apply `recipe`. Raises RawFileError when no frame holds a body, or the coordinates are beyond all measure."""
-    places = clip.listed(LISTED_BODIES) if recipe == "shift-gcn" else clip.joints.transpose(1, 0, 2, 3)
-    bodies = [body for body in map(_Body.of, places) if body.seen.any()]
+    """Applies `recipe`. Raises RawFileError when no frame holds a body, or when the result overflows float32."""
+    candidates = clip.listed(LISTED_BODIES) if recipe == "shift-gcn" else clip.joints.transpose(1, 0, 2, 3)
+    bodies = [body for body in map(_Body.of, candidates) if body.seen.any()]  # each (T, V, C)
     if not bodies:
         raise RawFileError(clip.source, "no frame holds a body: all coordinates are zero")
     if recipe == "shift-gcn":
@@ -101,7 +106,7 @@ def clean(clip: RawClip, recipe: Recipe) -> CleanClip:
     else:
         kept, dropped = _denoised(bodies)
     cleaned = _normalised(
-        [body.period() for body in kept], {why: number for why, number in dropped.items() if number > 0}
+        [body.period() for body in kept], {reason: number for reason, number in dropped.items() if number > 0}
     )
     if not np.isfinite(cleaned.joints).all():
         raise RawFileError(clip.source, "its coordinates are too far apart for a float32")
@@ -109,51 +114,51 @@ def clean(clip: RawClip, recipe: Recipe) -> CleanClip:
 
 
 def _largest(bodies: Sequence[_Body], sizes: Sequence[float]) -> list[_Body]:
-    """The bodies that are kept, the largest first; of equal ones the first listed comes first."""
+    """Returns the bodies to keep, the largest first. Bodies of equal size keep their order."""
     order = np.argsort(-np.asarray(sizes), kind="stable")
     return [bodies[index] for index in order[:KEPT_BODIES]]
 
 
 def _spread(points: Points, measure: Callable[..., Points]) -> float:
-    """np.std or np.var over all frames and joints, summed over x, y, z: (C, T, V) -> a number."""
+    """Returns np.std or np.var over all frames and joints of (C, T, V), summed over x, y, z."""
     return float(measure(points.reshape(3, -1), axis=1).sum())
 
 
 def _denoised(bodies: Sequence[_Body]) -> tuple[list[_Body], dict[str, int]]:
-    """The two bodies with the largest variance among those that may be people, and how many went why."""
-    shortest_first = sorted(range(len(bodies)), key=lambda index: int(bodies[index].seen.sum()))
-    brief = [index for index in shortest_first if bodies[index].seen.sum() <= SHORT_FRAMES]
-    short = _all_but_one(brief, len(bodies))
-    left = [body for index, body in enumerate(bodies) if index not in short]
-    noisy = [_wide_frames(body.seen_points()) for body in left]
-    wide = _all_but_one([index for index, frames in enumerate(noisy) if frames.mean() >= WIDE_SHARE], len(left))
-    people = [(body, frames) for index, (body, frames) in enumerate(zip(left, noisy, strict=True)) if index not in wide]
-    variances = [_spread(body.seen_points()[:, frames if frames.all() else ~frames], np.var) for body, frames in people]
+    """Returns the two bodies with the largest variance that may be people, and how many were dropped by reason.
+
+    The variance leaves out frames that are too wide, unless all of a body's frames are.
+    """
+    by_length = sorted(range(len(bodies)), key=lambda index: int(bodies[index].seen.sum()))
+    short = [index for index in by_length if bodies[index].seen.sum() <= SHORT_FRAMES][: len(bodies) - 1]
+    long = [body for index, body in enumerate(bodies) if index not in short]
+    wide_frames = [_wide_frames(body.seen_points()) for body in long]
+    wide = [index for index, frames in enumerate(wide_frames) if frames.mean() >= WIDE_SHARE][: len(long) - 1]
+    people = [index for index in range(len(long)) if index not in wide]
+    variances = []
+    for index in people:
+        frames = wide_frames[index]
+        variances.append(_spread(long[index].seen_points()[:, frames if frames.all() else ~frames], np.var))
     dropped = {"too short": len(short), "too wide": len(wide), "variance": len(people) - KEPT_BODIES}
-    return _largest([body for body, _ in people], variances), dropped
-
-
-def _all_but_one(noise: Sequence[int], bodies: int) -> Sequence[int]:
-    """Those of the bodies in `noise` that go, in order: all of them, but for the last one of a clip."""
-    return noise[: bodies - 1]
+    return _largest([long[index] for index in people], variances), dropped
 
 
 def _wide_frames(points: Points) -> NDArray[np.bool_]:
-    """Which frames are wider than a person: (C, T, V) -> (T,)."""
+    """Returns (T,) flags: true for the frames of (C, T, V) that are too wide for a person."""
     x, y = (np.ptp(plane, axis=1) for plane in points[:2])
     return np.asarray(x > WIDE_RATIO * y)
 
 
 def _normalised(bodies: Sequence[_Body], dropped: dict[str, int]) -> CleanClip:
-    """Centre and rotate one or two bodies, the main one first, each cut to its period."""
+    """Centres and rotates one or two bodies, the main one first, each cut to its period."""
     first = bodies[0]
     centre = first.points[:, :, SPINE_MID]  # (C, L1)
     rotation = _upright((first.points[:, 0] - centre[:, :1]) * first.filled[0])
     joints = np.zeros((len(bodies), max(map(len, bodies)), NUM_JOINTS, 3), np.float32)
     with np.errstate(over="ignore"):
-        for place, body in enumerate(bodies):
+        for index, body in enumerate(bodies):
             moved = body.points - centre[:, np.arange(len(body)) % len(first), None]  # (C, L, V)
-            joints[place, : len(body)] = (_turned(moved, rotation) * body.filled).transpose(1, 2, 0)  # (L, V, C)
+            joints[index, : len(body)] = (_turned(moved, rotation) * body.filled).transpose(1, 2, 0)  # (L, V, C)
     if len(bodies) == 1 or len(bodies[0]) == len(bodies[1]):
         periods = (len(first), len(bodies[1]) if len(bodies) == 2 else 0)
         return CleanClip(joints, periods, np.zeros((0, 3), np.float32), dropped)
@@ -164,13 +169,16 @@ def _normalised(bodies: Sequence[_Body], dropped: dict[str, int]) -> CleanClip:
 
 
 def _turned(points: Points, rotation: Points) -> Points:
-    """The points (C, ...) turned; without a matrix library, whose last bit may depend on its number of threads."""
+    """Rotates points (C, ...) by `rotation` (3, 3).
+
+    Written out, because the last bit of a matrix product may depend on the library's number of threads.
+    """
     x, y, z = points
     return np.stack([x * to_x + y * to_y + z * to_z for to_x, to_y, to_z in rotation.tolist()])
 
 
 def _upright(frame: Points) -> Points:
-    """The rotation (3, 3) that puts the spine of a centred frame (C, V) upright and its shoulders along +x."""
+    """Returns the rotation (3, 3) that turns the spine of a centred frame (C, V) to +z and its shoulders to +x."""
     spine = _rotation(frame[:, SPINE_MID] - frame[:, SPINE_BASE], (0.0, 0.0, 1.0))
     frame = _turned(frame, spine)
     shoulders = _rotation(frame[:, RIGHT_SHOULDER] - frame[:, LEFT_SHOULDER], (1.0, 0.0, 0.0))
@@ -179,9 +187,9 @@ def _upright(frame: Points) -> Points:
 
 
 def _rotation(vector: Points, target: tuple[float, float, float]) -> Points:
-    """The rotation (3, 3) about their common normal that takes the direction of `vector` to the unit `target`.
+    """Returns the rotation (3, 3) about their common normal that turns `vector` to the direction of the unit `target`.
 
-    In plain numbers: numpy's calls cost more than the arithmetic here, and they came to half of a clip's time.
+    Computed on Python numbers: as NumPy calls, these few operations took half of a clip's time.
     """
     (x, y, z), (to_x, to_y, to_z) = vector.tolist(), target
     axis = (y * to_z - z * to_y, z * to_x - x * to_z, x * to_y - y * to_x)

@@ -1,4 +1,4 @@
-"""Raw files to normalised clips, a batch at a time: the work of one worker process.
+"""Reads and normalises a batch of raw files: the work of one `preprocess` worker process.
 
 Imports nothing heavy, because every worker imports it.
 """
@@ -22,7 +22,7 @@ from data.recipes import Recipe
 
 @dataclass(frozen=True)
 class Reject:
-    """A raw file that was refused."""
+    """A raw file that was refused: which file, at which line (None: no particular one), and why."""
 
     file: str
     line: int | None
@@ -30,27 +30,27 @@ class Reject:
 
     @classmethod
     def of(cls, error: RawFileError) -> Self:
-        """What `error` says."""
+        """Makes a reject from the error that refused the file."""
         return cls(error.file, error.line, error.reason)
 
 
 @dataclass(frozen=True)
 class CleanBatch:
-    """What became of a batch of raw files."""
+    """The result of a batch: its clips, its rejects, and how many bodies were dropped for each reason."""
 
     clips: CleanClips
     rejects: list[Reject]
-    dropped: dict[str, int]  # bodies, by reason
+    dropped: dict[str, int]
 
 
 def collect(clips: Sequence[tuple[ClipName, CleanClip]]) -> CleanClips:
-    """Put clips together."""
+    """Puts named clips together as columns."""
     joints = [clip.joints.reshape(-1, NUM_JOINTS, 3) for _, clip in clips]
-    fields = {
+    name_numbers = {
         field: np.array([getattr(name, field) for name, _ in clips], dtype=np.int64)
         for field in ("action", "setup", "camera", "subject", "replication")
     }
-    numbers = {
+    counts = {
         "frames": [clip.joints.shape[1] for _, clip in clips],
         "bodies": [clip.joints.shape[0] for _, clip in clips],
         "dropped": [sum(clip.dropped.values()) for _, clip in clips],
@@ -61,13 +61,13 @@ def collect(clips: Sequence[tuple[ClipName, CleanClip]]) -> CleanClips:
         centre=np.concatenate([np.zeros((0, 3), np.float32), *(clip.centre for _, clip in clips)]),
         name=np.array([str(name) for name, _ in clips], dtype=np.str_),
         period=np.array([clip.period for _, clip in clips], dtype=np.int64).reshape(-1, 2),
-        **fields,
-        **{name: np.array(values, dtype=np.int64) for name, values in numbers.items()},
+        **name_numbers,
+        **{field: np.array(column, dtype=np.int64) for field, column in counts.items()},
     )
 
 
 def clean_batch(sources: Sequence[tuple[ClipName, ClipSource]], recipe: Recipe) -> CleanBatch:
-    """Read, parse and normalise the files of a batch; a file that can't be used becomes a reject."""
+    """Reads, parses and normalises the files of a batch. A file that can't be used becomes a reject."""
     keep_freed_memory()
     clips: list[tuple[ClipName, CleanClip]] = []
     rejects: list[Reject] = []

@@ -1,4 +1,4 @@
-"""Rows of large .npy arrays, and of arrays in .npz archives, a block at a time: never the whole array in memory."""
+"""Reads rows of large .npy arrays, and of arrays in .npz archives, in blocks. The whole array is never in memory."""
 
 import io
 from collections.abc import Iterator
@@ -11,32 +11,32 @@ from numpy.typing import NDArray
 
 from data.errors import DataError
 from data.published.npy_file import read_header
-from data.raw.zip_file import BROKEN, opened_zip
+from data.raw.zip_file import ZIP_ERRORS, open_zip
 
 MAX_ROW_BYTES = 1 << 26
 BLOCK_BYTES = 1 << 26
-PACKED_TIGHTLY = 200  # bytes unpacked of one packed; numbers that mean something come nowhere near it
-SMALL_BYTES = 1 << 28  # unpacked, up to which it does not matter
+MAX_COMPRESSION = 200  # unpacked bytes per packed byte; coordinates of clips stay far below
+UNCHECKED_BYTES = 1 << 28  # up to this unpacked size any compression is accepted
 
 
 class ArrayRows:
-    """An open array of numbers whose rows are read when asked for."""
+    """An open array of numbers. Rows are read on request."""
 
     def __init__(self, stream: IO[bytes], size_bytes: int, source: str) -> None:
-        """Read the header of a .npy in `stream`, which holds `size_bytes`; `source` is what errors name.
+        """Reads the header of the .npy in `stream`, which has `size_bytes`. Errors name `source`.
 
-        Raises DataError when it is no array of numbers in C order, or longer or shorter than its header says.
+        Raises DataError when it is not an array of numbers in C order, or longer or shorter than its header says.
         """
         self.source = source
         self._stream = stream
         try:
             header = read_header(stream, source)
-        except BROKEN as error:
+        except ZIP_ERRORS as error:
             raise DataError(f"{source}: can't be read ({error})") from error
-        self.shape, self._dtype = header.shape, header.dtype
+        self.shape, self._dtype, self._start = header.shape, header.dtype, header.start
         if header.fortran_order or not self.shape:
-            raise DataError(f"{source}: has shape {self.shape} in Fortran order, where rows in C order are wanted")
-        self._start = stream.tell()
+            order = " in Fortran order" if header.fortran_order else ""
+            raise DataError(f"{source}: has shape {self.shape}{order}; expected rows in C order")
         if self._start + header.size_bytes != size_bytes:
             raise DataError(
                 f"{source}: {self.shape} takes {header.size_bytes} bytes, the file has {size_bytes - self._start}; "
@@ -50,20 +50,20 @@ class ArrayRows:
         return self.shape[0]
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
-        """Rows `start` to `stop`. Raises DataError when they can't be read."""
-        place, wanted = self._start + start * self._row_bytes, (stop - start) * self._row_bytes
+        """Reads rows `start` to `stop`. Raises DataError when they can't be read."""
+        offset, num_bytes = self._start + start * self._row_bytes, (stop - start) * self._row_bytes
         try:
-            if self._stream.tell() != place:
-                self._stream.seek(place)
-            content = self._stream.read(wanted)
-        except BROKEN as error:
+            if self._stream.tell() != offset:
+                self._stream.seek(offset)
+            content = self._stream.read(num_bytes)
+        except ZIP_ERRORS as error:
             raise DataError(f"{self.source}: can't be read from row {start} on ({error})") from error
-        if len(content) != wanted:
+        if len(content) != num_bytes:
             raise DataError(f"{self.source}: cut short in row {start + len(content) // max(1, self._row_bytes)}")
         return np.frombuffer(content, self._dtype).reshape(stop - start, *self.shape[1:])
 
     def blocks(self, rows: int) -> Iterator[NDArray[Any]]:
-        """All rows in order, at most `rows` at a time, and fewer where they are long."""
+        """Yields all rows in order, at most `rows` at a time, and fewer when rows are long."""
         rows = max(1, min(rows, BLOCK_BYTES // max(1, self._row_bytes)))
         for start in range(0, len(self), rows):
             yield self.read(start, min(len(self), start + rows))
@@ -71,7 +71,7 @@ class ArrayRows:
 
 @contextmanager
 def npy_rows(path: Path) -> Iterator[ArrayRows]:
-    """The array in the .npy file at `path`. Raises DataError when it is missing, or as ArrayRows does."""
+    """Yields the array in the .npy file at `path`. Raises DataError when it is missing, or as ArrayRows does."""
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     with path.open("rb", buffering=io.DEFAULT_BUFFER_SIZE) as stream:
@@ -80,20 +80,20 @@ def npy_rows(path: Path) -> Iterator[ArrayRows]:
 
 @contextmanager
 def npz_rows(path: Path, name: str) -> Iterator[ArrayRows]:
-    """The array `name` in the .npz archive at `path`, compressed or not. Raises DataError as `npy_rows` does."""
+    """Yields the array `name` in the .npz archive at `path`, compressed or not. Raises DataError as `npy_rows` does."""
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     with ExitStack() as stack:
         try:
-            archive = stack.enter_context(opened_zip(path))
+            archive = stack.enter_context(open_zip(path))
             member = archive.getinfo(f"{name}.npy")
             stream = stack.enter_context(archive.open(member))
         except KeyError:
-            raise DataError(f"{path}: holds no array {name}; x_train, y_train, x_test and y_test are wanted") from None
-        except BROKEN as error:
+            raise DataError(f"{path}: holds no array {name}; expected x_train, y_train, x_test and y_test") from None
+        except ZIP_ERRORS as error:
             raise DataError(f"{path}: not a whole .npz archive ({error}); copy or download it again") from error
-        if member.file_size > max(SMALL_BYTES, PACKED_TIGHTLY * member.compress_size):
+        if member.file_size > max(UNCHECKED_BYTES, MAX_COMPRESSION * member.compress_size):
             raise DataError(
-                f"{path}, {name}: {member.compress_size} bytes that unpack to {member.file_size}, as no clips do"
+                f"{path}, {name}: {member.compress_size} bytes unpack to {member.file_size}, too much for clips"
             )
         yield ArrayRows(stream, member.file_size, f"{path}, {name}")

@@ -1,10 +1,12 @@
-"""The names and labels in a *_label.pkl, read without running it.
+"""Reads the names and labels in a *_label.pkl without unpickling it.
 
-A pickle is a program: whoever wrote it decides what unpickling calls. These files hold no more than
-(list of sample names, list of class indices), for which a pickle needs a dozen instructions that build lists, tuples,
-strings and integers. This module carries out those, on the instructions that `pickletools` decodes, and refuses every
-other one: nothing is imported, called or given attributes. NumPy arrays in a pickle need imports, so they are refused.
-Every instruction makes at most one object no longer than its part of the file, so memory is bounded by the file.
+A pickle is a program: whoever wrote it decides what unpickling calls. These files hold (list of sample names, list of
+class indices), which takes about a dozen instructions that build lists, tuples, strings and integers. `pickletools`
+decodes the instructions. This module carries out these and refuses all others, so nothing is imported, called or given
+attributes. NumPy arrays in a pickle need imports, so they are refused.
+
+Why not a `pickle.Unpickler` that refuses imports: a pickle of 9 bytes makes it take 2 GB of memory. Here every
+instruction makes at most one object, no longer than its part of the file, so the file bounds the memory.
 """
 
 import io
@@ -22,39 +24,37 @@ VALUES = {
 REMEMBER = {"PUT", "BINPUT", "LONG_BINPUT"}
 RECALL = {"GET", "BINGET", "LONG_BINGET"}
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-WANTED = "a pickled pair (list of sample names, list of class indices from 0) is wanted"
+EXPECTED = "expected a pickled pair (list of sample names, list of class indices from 0)"
 
 
-class Refused(Exception):
-    """An instruction that is not carried out, or that does not fit what stands on the stack."""
+class RefusedInstructionError(Exception):
+    """An instruction is not allowed, or does not fit the stack."""
 
 
 def read_label_pickle(path: Path) -> tuple[list[str], list[int]]:
-    """Sample names and class indices (from 0), equally many. Raises DataError when the file holds anything else."""
+    """Returns equally many sample names and class indices (from 0). Raises DataError for a file with other contents."""
     if not path.is_file():
-        raise DataError(f"{path}: no such file; {WANTED}")
+        raise DataError(f"{path}: no such file; {EXPECTED}")
     if path.stat().st_size > MAX_BYTES:
-        raise DataError(f"{path}: {path.stat().st_size} bytes, which is too large; {WANTED}")
+        raise DataError(f"{path}: {path.stat().st_size} bytes are too many; {EXPECTED}")
     try:
         pair = _Machine().run(path.read_bytes())
-    except Refused as error:
-        raise DataError(
-            f"{path}: {error}; it is not carried out. {WANTED[0].upper()}{WANTED[1:]}: plain Python lists, no arrays"
-        ) from None
+    except RefusedInstructionError as error:
+        raise DataError(f"{path}: {error}, which is refused; {EXPECTED} of plain Python lists, not arrays") from None
     except (ValueError, IndexError, KeyError, UnicodeError) as error:
-        raise DataError(f"{path}: cut short, or no pickle ({error}); {WANTED}") from error
+        raise DataError(f"{path}: cut short, or not a pickle ({error}); {EXPECTED}") from error
     names, labels = pair if isinstance(pair, list | tuple) and len(pair) == 2 else (None, None)
     if not (isinstance(names, list | tuple) and isinstance(labels, list | tuple)):
-        raise DataError(f"{path}: holds no pair of lists; {WANTED}")
+        raise DataError(f"{path}: does not hold a pair of lists; {EXPECTED}")
     if not all(isinstance(name, str) for name in names) or not all(isinstance(label, int) for label in labels):
-        raise DataError(f"{path}: its names are not all strings, or its labels not all integers; {WANTED}")
+        raise DataError(f"{path}: its names are not all strings, or its labels not all integers; {EXPECTED}")
     if len(names) != len(labels):
-        raise DataError(f"{path}: has {len(names)} names, but {len(labels)} labels; {WANTED}")
+        raise DataError(f"{path}: has {len(names)} names, but {len(labels)} labels; {EXPECTED}")
     return list(names), list(labels)
 
 
 class _Machine:
-    """What is left of a pickle machine: a stack, its marks, a memo."""
+    """The parts of a pickle machine that these files need: a stack, its marks and a memo."""
 
     def __init__(self) -> None:
         self._stack: list[Any] = []
@@ -62,7 +62,10 @@ class _Machine:
         self._memo: dict[int, Any] = {}
 
     def run(self, content: bytes) -> Any:
-        """Carry out the instructions; return what is left. Raises Refused, or what a broken file gives."""
+        """Carries out the instructions and returns the resulting object.
+
+        Raises RefusedInstructionError, or ValueError, IndexError, KeyError or UnicodeError when the pickle is broken.
+        """
         for instruction, argument, _ in pickletools.genops(io.BytesIO(content)):
             if instruction.name == "STOP":
                 return self._stack.pop()
@@ -95,9 +98,8 @@ class _Machine:
             items = self._since_mark() if name == "APPENDS" else [self._stack.pop()]
             self._list().extend(items)
         else:
-            raise Refused(
-                f"holds the instruction {name}" + (f" ({str(argument)[:60]})" if argument is not None else "")
-            )
+            shown = "" if argument is None else f" ({str(argument)[:60]})"
+            raise RefusedInstructionError(f"holds the instruction {name}{shown}")
 
     def _since_mark(self) -> list[Any]:
         mark = self._marks.pop()
@@ -108,5 +110,5 @@ class _Machine:
     def _list(self) -> list[Any]:
         target = self._stack[-1]
         if not isinstance(target, list):
-            raise Refused("appends to something that is no list")
+            raise RefusedInstructionError("appends to an object that is not a list")
         return target

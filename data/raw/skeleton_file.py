@@ -1,12 +1,14 @@
-"""Raw NTU RGB+D text files: one clip's bytes to arrays, and back.
+"""Raw NTU RGB+D text files: `parse_clip` turns a file's bytes into arrays, `format_clip` turns arrays into bytes.
 
-    frames                                  the number of frames
-    bodies                                  in this frame; 0 is legal
-    id and 9 more numbers                   of each body
-    25                                      its joints
-    x y z, depth x y, colour x y, orientation w x y z, tracking state    of each joint; x, y, z in metres
+The lines of a file:
 
-Letters: T frames, M bodies, V = 25 joints, K bodies counted in every frame anew.
+    number of frames
+    number of bodies in the frame           for each frame; 0 is legal
+    id and 9 more numbers                   for each body
+    25                                      its number of joints
+    x y z, depth x y, colour x y, orientation w x y z, tracking state    for each joint; x, y, z in metres
+
+Letters: T frames, M bodies, V = 25 joints, K rows: one for each body in each frame.
 """
 
 from collections.abc import Sequence
@@ -27,65 +29,68 @@ TRACKING = 11
 TRACKING_STATES = (0, 1, 2)  # not tracked, inferred, tracked
 MAX_BYTES = 1 << 26
 MAX_BODY_FRAMES = 1 << 17  # frames times bodies; more than an hour of one body at 30 frames a second
-FIRST_BODY_ID = 72057594037927936  # as large as a Kinect's
+FIRST_BODY_ID = 72057594037927936  # the size of a Kinect's body ids
 
 
 @dataclass(frozen=True)
 class RawClip:
-    """One clip as it was recorded. K counts each body in each of its frames, in the order of the file."""
+    """One clip as it was recorded. Its K rows are in the order of the file."""
 
     source: str
     frames: int
     rows: NDArray[np.float32]  # (K, V, 3) metres
-    row_frame: NDArray[np.int64]  # (K,) the frame of each row
-    row_body: NDArray[np.int64]  # (K,) its body, as an index into body_ids
-    row_place: NDArray[np.int64]  # (K,) its place in the frame's list of bodies
+    row_frame: NDArray[np.int64]  # (K,) the row's frame
+    row_body: NDArray[np.int64]  # (K,) the row's body, as an index into body_ids
+    row_place: NDArray[np.int64]  # (K,) the row's place in the frame's list of bodies
     body_ids: NDArray[np.int64]  # (M,) in order of first appearance
-    row_colour: NDArray[np.float32] | None = None  # (K, V, 2) pixels, may be NaN; None unless asked for
-    row_tracking: NDArray[np.int8] | None = None  # (K, V) 0 not tracked, 1 inferred, 2 tracked; None unless asked for
+    row_colour: NDArray[np.float32] | None = None  # (K, V, 2) pixels, may be NaN; None without `details`
+    row_tracking: NDArray[np.int8] | None = None  # (K, V) 0 not tracked, 1 inferred, 2 tracked; None without `details`
 
     @cached_property
     def joints(self) -> NDArray[np.float32]:
-        """(T, M, V, 3) metres, bodies in order of first appearance; zero where a body is absent."""
+        """The coordinates (T, M, V, 3) in metres, bodies in order of first appearance. Absent bodies are zero."""
         joints = np.zeros((self.frames, len(self.body_ids), NUM_JOINTS, 3), np.float32)
         joints[self.row_frame, self.row_body] = self.rows
         return joints
 
     def listed(self, places: int) -> NDArray[np.float32]:
-        """(P, T, V, 3) metres: whatever body stands first in each frame's list, then second, ..., at most `places`."""
-        used = min(places, int(self.row_place.max(initial=-1)) + 1)
-        joints = np.zeros((used, self.frames, NUM_JOINTS, 3), np.float32)
-        kept = self.row_place < used
-        joints[self.row_place[kept], self.row_frame[kept]] = self.rows[kept]
+        """Returns coordinates by place, (P, T, V, 3) metres: index p is the p-th body in each frame's list.
+
+        P is the length of the longest list, and at most `places`. The body at a place may differ between frames.
+        """
+        num_places = min(places, int(self.row_place.max(initial=-1)) + 1)
+        joints = np.zeros((num_places, self.frames, NUM_JOINTS, 3), np.float32)
+        listed = self.row_place < num_places
+        joints[self.row_place[listed], self.row_frame[listed]] = self.rows[listed]
         return joints
 
 
 def parse_clip(content: bytes, source: str, *, details: bool = False) -> RawClip:
-    """Read one raw file; with `details`, colour coordinates and tracking states too.
+    """Parses one raw file. With `details` it reads colour coordinates and tracking states too.
 
-    Raises RawFileError naming file (`source`), line and reason when the file is not exactly what the format says, when
-    a coordinate is no finite float32, when no frame holds a body, or when it is too large to be one clip.
+    Raises RawFileError with the file (`source`), line and reason when the file breaks the format, when a coordinate is
+    not a finite float32, when no frame holds a body, or when the file is too large for one clip.
     """
     if len(content) > MAX_BYTES:
         raise RawFileError(source, f"{len(content)} bytes; a clip has at most {MAX_BYTES}")
     columns = (*COORDINATES, *COLOUR, TRACKING) if details else COORDINATES
     rows = scan(content, columns) or read_lines(content, source, columns)
     if not len(rows.frame):
-        raise RawFileError(source, f"no frame of its {rows.frames} holds a body")
+        raise RawFileError(source, f"none of its {rows.frames} frames holds a body")
     with np.errstate(over="ignore"):
         joints = rows.values[..., :3].astype(np.float32)  # (K, V, 3)
     _require(np.isfinite(joints).all(axis=(1, 2)), rows, source, "a coordinate is too large for a float32")
     ids, row_body = _bodies(rows, source)
     if rows.frames * len(ids) > MAX_BODY_FRAMES:
         raise RawFileError(
-            source, f"{rows.frames} frames times {len(ids)} bodies; a clip may have {MAX_BODY_FRAMES} of them"
+            source, f"{rows.frames} frames times {len(ids)} bodies; a clip has at most {MAX_BODY_FRAMES}"
         )
     colour, tracking = _details(rows, source) if details else (None, None)
     return RawClip(source, rows.frames, joints, rows.frame, row_body, rows.place, ids, colour, tracking)
 
 
 def _bodies(rows: Rows, source: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The ids in order of first appearance (M,), and the index of each row's body (K,)."""
+    """Returns the body ids in order of first appearance (M,), and each row's index into them (K,)."""
     sorted_ids, first, inverse = np.unique(rows.body_id, return_index=True, return_inverse=True)
     order = np.argsort(first)
     index = np.empty_like(order)
@@ -93,13 +98,14 @@ def _bodies(rows: Rows, source: str) -> tuple[NDArray[np.int64], NDArray[np.int6
     row_body = index[inverse]
     if rows.place.any():  # some frame lists more than one body
         key = rows.frame * len(order) + row_body
-        once = np.zeros(len(key), dtype=bool)
-        once[np.unique(key, return_index=True)[1]] = True
-        _require(once, rows, source, "a body's id stands in this frame twice")
+        first_time = np.zeros(len(key), dtype=bool)
+        first_time[np.unique(key, return_index=True)[1]] = True
+        _require(first_time, rows, source, "a body id occurs twice in this frame")
     return sorted_ids[order], row_body
 
 
 def _details(rows: Rows, source: str) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+    """Returns colour coordinates (K, V, 2) and tracking states (K, V)."""
     states = rows.values[..., 5]
     _require(np.isin(states, TRACKING_STATES).all(axis=1), rows, source, "a tracking state is not 0, 1 or 2")
     with np.errstate(over="ignore"):
@@ -107,11 +113,11 @@ def _details(rows: Rows, source: str) -> tuple[NDArray[np.float32], NDArray[np.i
 
 
 def _require(good: NDArray[np.bool_] | np.bool, rows: Rows, source: str, reason: str) -> None:
-    """Raise RawFileError naming the first line of the first row (K,) that is not good."""
+    """Raises RawFileError when not all rows (K,) are good. Its line is the first line of the first bad row."""
     if not np.all(good):
         row = int(np.argmin(good))
         line = int(rows.frame[row]) + 3 + BODY_LINES * row
-        raise RawFileError(source, f"{reason}, in the body that starts here", line)
+        raise RawFileError(source, f"{reason} (the body that starts at this line)", line)
 
 
 def format_clip(
@@ -122,29 +128,28 @@ def format_clip(
     tracking: NDArray[np.integer[Any]] | None = None,
     newline: str = "\r\n",
 ) -> bytes:
-    """Write (T, M, V, 3) metres in the raw format; what `parse_clip` reads back as the same float32.
+    """Writes (T, M, V, 3) metres in the raw format. `parse_clip` reads back the same float32.
 
-    A body whose coordinates are all zero in a frame is absent there: the frame does not list it. So a body that the
-    camera saw at zero can't be written. `body_ids` (M,) default to numbers as large as a Kinect's, `colour`
-    (T, M, V, 2) pixels to zero, `tracking` (T, M, V) to 2. Raises DataError when the array has
-    another shape or a coordinate is not finite.
+    A frame does not list a body whose coordinates are all zero in it, because zero means absent. `body_ids` (M,)
+    default to numbers of the size of a Kinect's, `colour` (T, M, V, 2) pixels to zero, `tracking` (T, M, V) to 2.
+    Raises DataError when the array has another shape, or a coordinate is not finite.
     """
     coordinates = np.asarray(joints, np.float32)
     if coordinates.ndim != 4 or coordinates.shape[2:] != (NUM_JOINTS, 3):
         raise DataError(
-            f"a clip is an array (frames, bodies, {NUM_JOINTS}, 3) in metres; this one is {coordinates.shape}"
+            f"expected an array (frames, bodies, {NUM_JOINTS}, 3) in metres, found shape {coordinates.shape}"
         )
     num_frames, num_bodies = coordinates.shape[:2]
     if not np.isfinite(coordinates).all():
-        raise DataError("a clip to be written has a coordinate that is not finite")
+        raise DataError("can't write a clip with a coordinate that is not finite")
     ids = range(FIRST_BODY_ID, FIRST_BODY_ID + num_bodies) if body_ids is None else [int(body) for body in body_ids]
     pixels = np.zeros((num_frames, num_bodies, NUM_JOINTS, 2)) if colour is None else colour
     states = np.full((num_frames, num_bodies, NUM_JOINTS), 2) if tracking is None else tracking
     texts = np.concatenate([coordinates.astype(np.str_), pixels.astype(np.float32).astype(np.str_)], axis=-1)
     lines = [str(num_frames)]
-    for frame, there in enumerate(np.asarray(coordinates.any(axis=(2, 3)))):
-        lines.append(str(int(there.sum())))
-        for body in np.flatnonzero(there).tolist():
+    for frame, present in enumerate(np.asarray(coordinates.any(axis=(2, 3)))):
+        lines.append(str(int(present.sum())))
+        for body in np.flatnonzero(present).tolist():
             lines += [f"{ids[body]} 0 1 1 1 1 0 0 0 2", str(NUM_JOINTS)]
             numbers = zip(texts[frame, body].tolist(), states[frame, body].tolist(), strict=True)
             lines += [f"{x} {y} {z} 0 0 {u} {v} 0 0 0 0 {state}" for (x, y, z, u, v), state in numbers]

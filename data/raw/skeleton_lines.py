@@ -1,7 +1,7 @@
-"""The careful reader of raw files: line by line, and the first fault is told with its line and reason.
+"""The line-by-line reader of raw files. It is slow, and reports the first fault with its line and reason.
 
-It defines what is accepted. Counts and ids are integers; the coordinates are finite; every other field is a number, and
-may be NaN or infinite, because official files hold such values where a joint has no place in an image.
+It defines which files are accepted. Counts and ids are integers, and coordinates are finite. Every other field is a
+number and may be NaN or infinite: official files hold such values where a joint has no position in the image.
 """
 
 import re
@@ -27,17 +27,17 @@ _NOT_FINITE = re.compile(rb"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Rows:
-    """The bodies of a clip, K rows: each body of each frame in the order of the file."""
+    """The bodies of a clip as K rows: one for each body of each frame, in the order of the file."""
 
     frames: int
-    frame: NDArray[np.int64]  # (K,)
-    place: NDArray[np.int64]  # (K,) in the frame's list of bodies
+    frame: NDArray[np.int64]  # (K,) the row's frame, from 0
+    place: NDArray[np.int64]  # (K,) the row's place in the frame's list of bodies, from 0
     body_id: NDArray[np.int64]  # (K,)
-    values: NDArray[np.float64]  # (K, V, F) the columns of a joint that were asked for
+    values: NDArray[np.float64]  # (K, V, F) the requested columns of each joint
 
 
 class _Lines:
-    """The lines of a file, one after another; `wrong` names the last one that was read."""
+    """The lines of a file, read one after another. `number` is that of the last line read, from 1."""
 
     def __init__(self, content: bytes, source: str) -> None:
         self._content, self._source = content.rstrip(), source
@@ -46,43 +46,46 @@ class _Lines:
         if not self._content:
             raise RawFileError(source, "the file is empty")
 
-    def fields(self, wanted: str, number: int) -> list[bytes]:
-        """The fields of the next line, which must be `number`."""
+    def fields(self, expected: str, number: int) -> list[bytes]:
+        """Reads the next line, which must have `number` fields. `expected` names the line in messages."""
         if self._next > len(self._content):
-            raise self.wrong(f"the file ends here, but {wanted} is wanted next")
+            raise self.error(f"the file ends here; expected {expected}")
         end = self._content.find(b"\n", self._next)
         end = len(self._content) if end < 0 else end
         self.number += 1
         if end - self._next > MAX_LINE_BYTES:
-            raise self.wrong(f"{end - self._next} bytes in one line where {wanted} is wanted")
+            raise self.error(f"expected {expected}, found a line of {end - self._next} bytes")
         fields = self._content[self._next : end].split()
         self._next = end + 1
         if len(fields) != number:
-            raise self.wrong(f"{_fields(len(fields))} where {wanted} is wanted ({_fields(number)})")
+            raise self.error(f"expected {expected} ({_fields(number)}), found {_fields(len(fields))}")
         return fields
 
-    def count(self, wanted: str) -> int:
-        """The number that stands alone in the next line."""
-        (field,) = self.fields(wanted, 1)
+    def count(self, expected: str) -> int:
+        """Reads a line that holds one count."""
+        (field,) = self.fields(expected, 1)
         if not _INTEGER.fullmatch(field) or int(field) < 0:
-            raise self.wrong(f"{_shown(field)} where {wanted} is wanted")
+            raise self.error(f"expected {expected}, found {_shown(field)}")
         if int(field) > len(self._content):
-            raise self.wrong(f"{_shown(field)} as {wanted}, in a file of {len(self._content)} bytes")
+            raise self.error(f"{expected} is {_shown(field)}, but the file has {len(self._content)} bytes")
         return int(field)
 
     def end(self) -> None:
-        """There must be no further line."""
+        """Checks that no line follows."""
         if self._next <= len(self._content):
             self.number += 1
-            raise self.wrong("more text behind the last frame")
+            raise self.error("text follows the last frame")
 
-    def wrong(self, reason: str) -> RawFileError:
-        """The error to raise about the last line."""
+    def error(self, reason: str) -> RawFileError:
+        """Makes the error to raise about the last line read."""
         return RawFileError(self._source, reason, self.number)
 
 
 def read_lines(content: bytes, source: str, columns: tuple[int, ...]) -> Rows:
-    """The bodies of a raw file with these of the 12 numbers of a joint. Raises RawFileError for the first fault."""
+    """Reads the bodies of a raw file, and of each joint these `columns` of its 12 numbers.
+
+    Raises RawFileError for the first fault.
+    """
     lines = _Lines(content, source)
     frames = lines.count("the number of frames")
     frame_of, place_of, ids, values = array("q"), array("q"), array("q"), array("d")
@@ -93,18 +96,18 @@ def read_lines(content: bytes, source: str, columns: tuple[int, ...]) -> Rows:
             ids.append(_body_id(lines))
             joints = lines.count("the number of joints")
             if joints != NUM_JOINTS:
-                raise lines.wrong(f"{joints} joints; a body has {NUM_JOINTS}")
+                raise lines.error(f"{joints} joints; a body has {NUM_JOINTS}")
             for joint in range(NUM_JOINTS):
                 values.extend(_joint(lines, joint, columns))
     lines.end()
-    shaped = np.array(values).reshape(-1, NUM_JOINTS, len(columns))
+    shaped = np.array(values).reshape(-1, NUM_JOINTS, len(columns))  # (K, V, F)
     return Rows(frames, np.array(frame_of), np.array(place_of), np.array(ids), shaped)
 
 
 def _body_id(lines: _Lines) -> int:
     fields = lines.fields("a body", BODY_FIELDS)
     if not _INTEGER.fullmatch(fields[0]) or abs(int(fields[0])) > np.iinfo(np.int64).max:
-        raise lines.wrong(f"{_shown(fields[0])} where a body's id is wanted")
+        raise lines.error(f"expected a body's id, found {_shown(fields[0])}")
     for field in fields[1:]:
         _check_number(lines, field)
     return int(fields[0])
@@ -119,7 +122,7 @@ def _joint(lines: _Lines, joint: int, columns: tuple[int, ...]) -> list[float]:
 
 def _check_number(lines: _Lines, field: bytes, finite: bool = False) -> None:
     if not _NUMBER.fullmatch(field) and (finite or not _NOT_FINITE.fullmatch(field)):
-        raise lines.wrong(f"{_shown(field)} where {'a finite' if finite else 'a'} number is wanted")
+        raise lines.error(f"expected {'a finite' if finite else 'a'} number, found {_shown(field)}")
 
 
 def _fields(number: int) -> str:
@@ -127,5 +130,6 @@ def _fields(number: int) -> str:
 
 
 def _shown(field: bytes) -> str:
+    """A field of the file in quotes, shortened and in ASCII, for a message."""
     text = field[:SHOWN_CHARACTERS].decode("ascii", "backslashreplace")
     return f'"{text}{"…" if len(field) > SHOWN_CHARACTERS else ""}"'

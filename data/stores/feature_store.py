@@ -1,13 +1,13 @@
 """features/PHASE.h5: the features and logits of every clip, from one phase's backbone.
 
-Datasets, one row a clip, in the order of skeletons.h5 (n clips, D numbers of a feature, k actions of the logits):
+Datasets with one row per clip, in the order of skeletons.h5 (n clips, D numbers of a feature, k actions of the logits):
 
     name      (n,) string    SsssCcccPpppRrrrAaaa
     action    (n,) int64     1-based
-    train     (n,) bool      in the protocol's training part
-    held_out  (n,) bool      a training clip that the backbone did not train on (part of `train`)
+    train     (n,) bool      the clip is in the protocol's training part
+    held_out  (n,) bool      the clip is in the training part, but the backbone did not train on it
     features  (n, D) float32
-    logits    (n, k) float32, attribute logit_actions (k,) int64: the action of each column, the phase's seen ones
+    logits    (n, k) float32; attribute logit_actions (k,) int64: each column's action, one of the phase's seen actions
 
 Two more datasets hold the linear classifier that gave the logits. Imported files have none:
 
@@ -16,10 +16,10 @@ Two more datasets hold the linear classifier that gave the logits. Imported file
 
 logits = features head_weight^T + head_bias; for a classifier that `extract` fitted, up to a constant a row.
 
-The record says of the backbone, as text:
+The record describes the backbone, as text:
 
-    transfer           "true" when it was trained on actions that the phase calls unseen, so that results are not
-                       zero-shot ones; "unknown" when it knows the classes of another data set; else "false"
+    transfer           "true" when it was trained on actions that are unseen in this phase, so that results are not
+                       zero-shot; "unknown" when its classes are those of another data set; otherwise "false"
     backbone_saw       JSON list of those unseen actions, as ["A011", ...]
     held_out_accuracy  JSON object: epoch, top1, top5 (percent) and clips; absent when the weights were given
 """
@@ -57,7 +57,7 @@ class Head:
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """The contents of one features file; fields and shapes as in the module's docstring."""
+    """The contents of one features file. The module's docstring has fields and shapes."""
 
     name: NDArray[np.str_]
     action: NDArray[np.int64]
@@ -73,7 +73,7 @@ class FeatureSet:
 
 
 def write_features(path: Path, features: FeatureSet, record: Mapping[str, str]) -> None:
-    """Write `features` to `path`, whole or not at all."""
+    """Writes `features` to `path`, whole or not at all."""
     with h5.writing(path, record) as file:
         h5.write_strings(file, "name", features.name)
         for name in ("action", "train", "held_out", "features", "logits"):
@@ -85,7 +85,7 @@ def write_features(path: Path, features: FeatureSet, record: Mapping[str, str]) 
 
 
 def read_features(path: Path) -> FeatureSet:
-    """Read a features file. Raises DataError when it is missing, not whole, or its parts do not fit each other."""
+    """Reads a features file. Raises DataError when it is missing or damaged, or its parts do not fit each other."""
     with h5.reading(path) as file:
         columns = {name: h5.read_array(file, name, like, ndim) for name, (like, ndim) in COLUMNS.items()}
         logit_actions = np.atleast_1d(np.asarray(h5.read_attribute(file, "logits", "logit_actions")))
@@ -98,7 +98,7 @@ def read_features(path: Path) -> FeatureSet:
     for name, actions in (("action", features.action), ("logit_actions", logit_actions)):
         if actions.dtype.kind not in "iu" or (len(actions) and not 1 <= actions.min() <= actions.max() <= MAX_NUMBER):
             raise DataError(
-                f"{path}: {name} holds other than action numbers, 1 to {MAX_NUMBER}; delete it and run "
+                f"{path}: {name} holds numbers that are not actions, 1 to {MAX_NUMBER}; delete it and run "
                 "`fsvae-pipe extract` again"
             )
     with h5.reading(path) as file:
@@ -122,7 +122,7 @@ def read_head(path: Path) -> Head | None:
 
 def _head(file: h5py.File) -> Head | None:
     """The classifier in an open file. Raises DataError when it is not whole."""
-    if not {"head_weight", "head_bias"} & set(h5.members(file)):
+    if not {"head_weight", "head_bias"} & set(h5.group_names(file)):
         return None
     weight, bias = (
         h5.read_array(file, name, np.float32, ndim) for name, ndim in (("head_weight", 2), ("head_bias", 1))

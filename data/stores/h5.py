@@ -1,8 +1,8 @@
-"""HDF5 files that say how they were made: written whole or not at all, fingerprinted, versioned.
+"""HDF5 files with a record of how they were made. They are written whole or not at all, and carry a fingerprint.
 
-Every HDF5 file of the project is opened through `writing` and `reading`, and what is in it is read by the functions of
-`data.stores.h5_items`, which are reached from here. What a file says of itself (its *record*) is a flat mapping of
-names to strings in the root attributes; this module adds `format_version` and `fingerprint`.
+Every HDF5 file of the project is opened through `writing` and `reading`. Its contents are read by the functions of
+`data.stores.h5_items`, which are available here too. A file's *record* is a mapping of names to strings in its root
+attributes. This module adds `format_version` and `fingerprint` to it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,9 +17,9 @@ from data.errors import DataError
 from data.stores.files import ADVICE, FORMAT_VERSION, check_format_version, check_seal, replacing, sealed
 from data.stores.h5_fingerprint import fingerprint, require_as_written
 from data.stores.h5_items import (
-    BROKEN,
+    HDF5_ERRORS,
     dataset,
-    members,
+    group_names,
     names_in,
     read_array,
     read_attribute,
@@ -31,7 +31,7 @@ from data.stores.steady_file import SteadyFile
 __all__ = [
     "dataset",
     "fingerprint",
-    "members",
+    "group_names",
     "read_array",
     "read_attribute",
     "read_record",
@@ -44,67 +44,67 @@ __all__ = [
     "writing",
 ]
 
-MAX_RECORD_BYTES = 1 << 26
-METADATA_BYTES = 1 << 21
-_places: dict[h5py.File, SteadyFile] = {}  # where the files go that `writing` has open
+MAX_RECORD_CHARACTERS = 1 << 26
+METADATA_CACHE_BYTES = 1 << 21
+_open_files: dict[h5py.File, SteadyFile] = {}  # every file that `writing` has open, and what it writes into
 
 
 @contextmanager
 def writing(path: Path, record: Mapping[str, str]) -> Iterator[h5py.File]:
-    """Yield a new HDF5 file that takes the place of `path` when the block ends well.
+    """Yields a new HDF5 file. When the block ends without an error, that file replaces `path`.
 
-    `record` goes into the root attributes, with the format version and the fingerprint of the contents. Raises
+    `record` is written to the root attributes, with the format version and the fingerprint of the contents. Raises
     DataError when the file can't be written.
     """
     with replacing(path) as partial:
-        place = SteadyFile(partial)
+        target = SteadyFile(partial)
         try:
-            with h5py.File(place, "w") as file:
-                _places[file] = place
-                _bound_metadata(file)
+            with h5py.File(target, "w") as file:
+                _open_files[file] = target
+                _limit_metadata_cache(file)
                 try:
                     yield file
                     file.attrs.update(sealed(record))
                     file.attrs["format_version"] = FORMAT_VERSION
                     file.attrs["fingerprint"] = fingerprint(file)
                 finally:
-                    del _places[file]
-        except BROKEN:
-            place.require_written()  # what h5py says after a write that failed is about that
+                    del _open_files[file]
+        except HDF5_ERRORS:
+            target.require_written()  # an error of h5py after a failed write is caused by that write
             raise
-        place.close()
-        place.require_written()
+        target.close()
+        target.require_written()
 
 
-def _bound_metadata(file: h5py.File) -> None:
-    """Keep at most 2 MB of the places of chunks in memory; HDF5 would let them grow to 32 MB with a large file."""
+def _limit_metadata_cache(file: h5py.File) -> None:
+    """Limits the cache of chunk positions to 2 MB. HDF5 would let it grow to 32 MB with a large file."""
     cache = file.id.get_mdc_config()
     cache.set_initial_size = True
-    cache.initial_size = cache.min_size = cache.max_size = METADATA_BYTES
+    cache.initial_size = cache.min_size = cache.max_size = METADATA_CACHE_BYTES
     file.id.set_mdc_config(cache)
 
 
 def require_written(file: h5py.File) -> None:
-    """Raise OSError when a write to `file`, as `writing` gives it, has failed: for what goes on writing for long.
+    """Raises OSError when a write to `file`, opened by `writing`, has failed.
 
-    Otherwise the fault comes to light when the file is closed.
+    A long writer calls this now and then. Otherwise the error shows only when the file is closed.
     """
-    if place := _places.get(file):
-        place.require_written()
+    if target := _open_files.get(file):
+        target.require_written()
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[h5py.File]:
-    """Yield `path` opened for reading; what is in it is to be read by the functions of this module.
+    """Yields `path` opened for reading. Read its contents by the functions of this module.
 
-    Raises DataError when the file is missing, is no HDF5 file (or was cut short), NewerFormatError when it has a newer
-    format version.
+    Raises DataError when the file is missing, is cut short or is not HDF5, and NewerFormatError when its format version
+    is newer than this program's.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     try:
         file = h5py.File(path, "r")
-    except BROKEN as error:
+    except HDF5_ERRORS as error:
         raise DataError(f"{path}: not a whole HDF5 file ({error}); {ADVICE}") from error
     with file:
         check_format_version(path, read_attribute(file, "", "format_version"))
@@ -112,17 +112,17 @@ def reading(path: Path) -> Iterator[h5py.File]:
 
 
 def read_record(path: Path) -> dict[str, str]:
-    """The record of `path`, `fingerprint` and `format_version` included. Raises DataError as `reading` does."""
+    """Reads the record of `path`, with `fingerprint` and `format_version`. Raises DataError as `reading` does."""
     record: dict[str, str] = {}
     with reading(path) as file:
         for name in names_in(file, file.attrs, "its record"):
             record[name] = str(read_attribute(file, "", name))
-            if sum(map(len, record.values())) > MAX_RECORD_BYTES:
-                raise DataError(f"{path}: its record is longer than {MAX_RECORD_BYTES} characters; {ADVICE}")
+            if sum(map(len, record.values())) > MAX_RECORD_CHARACTERS:
+                raise DataError(f"{path}: its record is longer than {MAX_RECORD_CHARACTERS} characters; {ADVICE}")
     check_seal(path, record)
     return record
 
 
 def write_strings(file: h5py.File, name: str, strings: NDArray[np.str_]) -> None:
-    """Write (n,) strings as UTF-8 of variable length."""
+    """Writes (n,) strings as UTF-8 of variable length."""
     file.create_dataset(name, data=strings.astype(object), dtype=h5py.string_dtype())

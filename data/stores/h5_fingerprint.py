@@ -1,4 +1,4 @@
-"""The fingerprint of an HDF5 file: what tells one file's contents from another's, and whether they are as written."""
+"""The fingerprint of an HDF5 file. It identifies the contents, and shows whether they are as they were written."""
 
 import hashlib
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ FINGERPRINT_BLOCK_BYTES = 1 << 22
 
 
 def fingerprint(file: h5py.File) -> str:
-    """SHA-256 of every dataset's name, dtype, shape, attributes and contents, in the order of the names.
+    """Returns the SHA-256 of every dataset's name, dtype, shape, attributes and contents, in the order of the names.
 
-    Attributes of groups count too. Read block by block, so memory does not grow with the file. The root attributes
-    (time, command) do not count.
+    It covers the attributes of groups too, but not the root attributes (time, command). Datasets are read in blocks, so
+    memory does not grow with the file.
     """
     digest = hashlib.sha256()
     names: list[str] = []
@@ -34,23 +34,23 @@ def fingerprint(file: h5py.File) -> str:
     return digest.hexdigest()
 
 
-def _blocks(dataset: h5py.Dataset) -> Iterator[bytes]:
-    """The contents of `dataset`, a bounded number of rows at a time."""
-    text = h5py.check_string_dtype(dataset.dtype) is not None
-    if dataset.ndim == 0 or dataset.size == 0:
-        yield repr(dataset[()]).encode()
+def _blocks(stored: h5py.Dataset) -> Iterator[bytes]:
+    """Yields the contents of a dataset, a bounded number of rows at a time."""
+    is_text = h5py.check_string_dtype(stored.dtype) is not None
+    if stored.ndim == 0 or stored.size == 0:
+        yield repr(stored[()]).encode()
         return
-    row_bytes = max(1, dataset.dtype.itemsize * int(np.prod(dataset.shape[1:], dtype=np.int64)))
+    row_bytes = max(1, stored.dtype.itemsize * int(np.prod(stored.shape[1:], dtype=np.int64)))
     step = max(1, FINGERPRINT_BLOCK_BYTES // row_bytes)
-    for start in range(0, len(dataset), step):
-        rows = dataset[start : start + step]
-        yield "\0".join(str(value) for value in rows.ravel()).encode() if text else np.ascontiguousarray(rows).tobytes()
+    for start in range(0, len(stored), step):
+        rows = stored[start : start + step]
+        yield "\0".join(map(str, rows.ravel())).encode() if is_text else np.ascontiguousarray(rows).tobytes()
 
 
 def require_as_written(file: h5py.File) -> None:
-    """Raise DataError when the contents are not those that the fingerprint was taken of.
+    """Raises DataError when the contents do not match the fingerprint.
 
-    Not all in an HDF5 file has a checksum of its own: not types, texts, or what is stored in one piece.
+    Checksums of datasets do not suffice: types, texts and datasets stored in one piece have none.
     """
     names: list[str] = []
     with damage_of(file, "its table of contents"):
@@ -58,12 +58,11 @@ def require_as_written(file: h5py.File) -> None:
     if len(names) > MAX_NAMES:
         raise DataError(f"{file.filename}: it has {len(names)} names, at most {MAX_NAMES} are read; {ADVICE}")
     for name in names:
-        found = find(file, name)
-        if isinstance(found, h5py.Dataset):  # without trust, before all of it is read
-            _ = read_strings(file, name) if h5py.check_string_dtype(found.dtype) else dataset(file, name)
+        item = find(file, name)
+        if isinstance(item, h5py.Dataset):  # checks its type and size before all of it is read
+            _ = read_strings(file, name) if h5py.check_string_dtype(item.dtype) else dataset(file, name)
     with damage_of(file, "its contents"):
         if fingerprint(file) != read_attribute(file, "", "fingerprint"):
             raise DataError(
-                f"{file.filename}: its contents are not those that were written, so that it is damaged or was edited; "
-                f"{ADVICE}"
+                f"{file.filename}: its contents are not those that were written; it is damaged or was edited; {ADVICE}"
             )

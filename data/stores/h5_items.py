@@ -1,8 +1,8 @@
-"""What is in an open HDF5 file, read without trust: the file may come from anyone.
+"""Reads the contents of an open HDF5 file without trust, because the file may come from anyone.
 
-No link is followed (a dataset must stand in the file itself, not in another one that the user can read), no type but
-numbers and UTF-8 is taken, and nothing is read that would take more memory than the file has bytes, which a few bytes
-of a header could ask for. Callers reach these functions through `data.stores.h5`.
+No link is followed: a dataset must be in the file itself, not in another file that the user can read. Only numbers and
+UTF-8 strings are read. Nothing is read that would take more memory than the file has bytes, since a few bytes of a
+header can ask for any amount. h5py checks none of this. Callers reach these functions through `data.stores.h5`.
 """
 
 from collections.abc import Iterator
@@ -18,43 +18,42 @@ from data.errors import DataError
 from data.stores.files import ADVICE
 
 NUMBER_KINDS = "biuf"  # bool, integers, floating point
-MAX_NAMES = 1000  # attributes, or members of a group
-MAX_STRINGS_BYTES = 1 << 28  # of an array of strings in memory, in which each takes as much room as the longest
-# what h5py raises about a damaged file depends on where in it the damage is
-BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError, SystemError)
+MAX_NAMES = 1000  # attributes, or names in a group
+MAX_STRINGS_BYTES = 1 << 28  # of an array of strings in memory, where each takes as much as the longest
+# what h5py raises about a damaged file, depending on where the damage is
+HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError, SystemError)
 
-_KINDS = {"b": "true or false", "i": "integers", "u": "integers", "f": "floating-point numbers"}
+_KIND_NAMES = {"b": "true or false", "i": "integers", "u": "integers", "f": "floating-point numbers"}
 
 
 def read_attribute(file: h5py.File, name: str, attribute: str) -> Any:
-    """One string, one number or (k,) numbers that `name` carries ("" for the file itself); None when there is none.
+    """Reads an attribute of the item `name` ("" for the file itself): a string, a number or (k,) numbers.
 
-    Raises DataError when it is anything else, or `name` is not there.
+    Returns None when there is no such attribute. Raises DataError when it holds anything else, or there is no `name`.
     """
     item = find(file, name)
     with damage_of(file, f"attribute {attribute}"):
         if attribute not in item.attrs:
             return None
         stored = item.attrs.get_id(attribute)
-        text = h5py.check_string_dtype(stored.dtype) is not None and stored.shape == ()
-        if not text and (stored.dtype.kind not in NUMBER_KINDS or stored.shape is None or len(stored.shape) > 1):
+        is_text = h5py.check_string_dtype(stored.dtype) is not None and stored.shape == ()
+        if not is_text and (stored.dtype.kind not in NUMBER_KINDS or stored.shape is None or len(stored.shape) > 1):
             raise DataError(
-                f"{file.filename}: attribute {attribute} holds {_type(stored)}, where a text or numbers are wanted; "
-                f"{ADVICE}"
+                f"{file.filename}: attribute {attribute} holds {_type(stored)}; expected a text or numbers; {ADVICE}"
             )
         return item.attrs[attribute]
 
 
-def members(file: h5py.File, name: str = "") -> list[str]:
-    """The names in the group `name` ("" for the file itself). Raises DataError when it is no group."""
+def group_names(file: h5py.File, name: str = "") -> list[str]:
+    """Lists the names in the group `name` ("" for the file itself). Raises DataError when it is not a group."""
     group = find(file, name)
     if not isinstance(group, h5py.Group):
-        raise DataError(f"{file.filename}: {name} is no group; {ADVICE}")
+        raise DataError(f"{file.filename}: {name} is not a group; {ADVICE}")
     return names_in(file, group, name or "the file")
 
 
 def find(file: h5py.File, name: str) -> h5py.Group | h5py.Dataset:
-    """What is called `name` in the file itself. Raises DataError when there is nothing, or it is a link elsewhere."""
+    """Returns the group or dataset `name` of the file itself. Raises DataError when it does not exist or is a link."""
     item: Any = file
     with damage_of(file, name):
         for part in name.split("/") if name else ():
@@ -67,113 +66,119 @@ def find(file: h5py.File, name: str) -> h5py.Group | h5py.Dataset:
         return item
 
 
-def dataset(file: h5py.File, name: str, kind: str = NUMBER_KINDS, ndim: int | None = None) -> h5py.Dataset:
-    """The dataset `name` of numbers, to be read with `read_rows`.
+def dataset(file: h5py.File, name: str, kinds: str = NUMBER_KINDS, ndim: int | None = None) -> h5py.Dataset:
+    """Returns the dataset `name` of numbers, to be read with `read_rows`.
 
-    `kind` are the letters of NumPy's kinds of numbers that are taken, `ndim` is how many dimensions there must be.
-    Raises DataError when it is missing, holds anything else, or is not in the file as a whole.
+    `kinds` are the accepted kinds of dtype, as NumPy's letters. `ndim` is the required number of dimensions. Raises
+    DataError when the dataset is missing, is of another type, or is not all in the file.
     """
-    found = _stored(file, name)
+    stored = _contained_dataset(file, name)
     with damage_of(file, f"dataset {name}"):
-        if found.dtype.kind not in kind or ndim not in (None, found.ndim):
-            wanted = "" if ndim is None else f" in {ndim} dimensions"
+        if stored.dtype.kind not in kinds or ndim not in (None, stored.ndim):
+            expected = " or ".join(_KIND_NAMES[kind] for kind in kinds)
+            dimensions = "" if ndim is None else f" in {ndim} dimensions"
             raise DataError(
-                f"{file.filename}: dataset {name} holds {_type(found)}, where "
-                f"{' or '.join(_KINDS[letter] for letter in kind)}{wanted} is wanted; {ADVICE}"
+                f"{file.filename}: dataset {name} holds {_type(stored)}; expected {expected}{dimensions}; {ADVICE}"
             )
-        return found
+        return stored
 
 
-def read_rows(found: h5py.Dataset, start: int, stop: int) -> NDArray[Any]:
-    """Rows `start` to `stop` of what `dataset` gave. Raises DataError when they are damaged."""
-    with damage_of(found.file, f"dataset {found.name.lstrip('/')}"):
-        return np.asarray(found[start:stop])
+def read_rows(stored: h5py.Dataset, start: int, stop: int) -> NDArray[Any]:
+    """Reads rows `start` to `stop` of a dataset from `dataset`. Raises DataError when they are damaged."""
+    with damage_of(stored.file, f"dataset {stored.name.lstrip('/')}"):
+        return np.asarray(stored[start:stop])
 
 
 def read_array(file: h5py.File, name: str, like: DTypeLike | None = None, ndim: int | None = None) -> NDArray[Any]:
-    """All of the dataset `name` of numbers, as type `like` (which must be of its kind) where one is given.
+    """Reads the whole dataset `name` of numbers, as dtype `like` when it is given. The stored kind must be the same.
 
-    Raises DataError as `dataset` does, and when its checksum is wrong.
+    Raises DataError as `dataset` does, and when a checksum is wrong.
     """
-    wanted = None if like is None else np.dtype(like)
-    found = dataset(file, name, NUMBER_KINDS if wanted is None else wanted.kind, ndim)
+    dtype = None if like is None else np.dtype(like)
+    stored = dataset(file, name, NUMBER_KINDS if dtype is None else dtype.kind, ndim)
     with damage_of(file, f"dataset {name}"), np.errstate(over="ignore"):
-        return np.asarray(found[()], dtype=wanted)
+        return np.asarray(stored[()], dtype=dtype)
 
 
 def read_strings(file: h5py.File, name: str) -> NDArray[np.str_]:
-    """(n,) strings as `write_strings` writes them. Raises DataError as `read_array` does."""
-    found = _stored(file, name)
+    """Reads (n,) strings that `write_strings` wrote. Raises DataError as `read_array` does."""
+    stored = _contained_dataset(file, name)
     with damage_of(file, f"dataset {name}"):
-        kind = h5py.check_string_dtype(found.dtype)
-        if kind is None or kind.length is not None or found.ndim != 1:
-            raise DataError(f"{file.filename}: dataset {name} holds {_type(found)}, where texts are wanted; {ADVICE}")
-        lengths = _string_lengths(file, found)
-        if lengths.sum() > Path(file.filename).stat().st_size or 4 * lengths.max(initial=0) * len(lengths) > (
-            MAX_STRINGS_BYTES
-        ):
+        string_type = h5py.check_string_dtype(stored.dtype)
+        if string_type is None or string_type.length is not None or stored.ndim != 1:
+            raise DataError(f"{file.filename}: dataset {name} holds {_type(stored)}; expected texts; {ADVICE}")
+        lengths = _string_lengths(file, stored)
+        array_bytes = 4 * lengths.max(initial=0) * len(lengths)
+        if lengths.sum() > Path(file.filename).stat().st_size or array_bytes > MAX_STRINGS_BYTES:
             raise DataError(
                 f"{file.filename}: dataset {name} declares {len(lengths)} texts of up to {lengths.max()} bytes, more "
                 f"than the file can hold or a table of texts needs; {ADVICE}"
             )
-        return np.array([value.decode() for value in found[()]], dtype=np.str_)
+        return np.array([value.decode() for value in stored[()]], dtype=np.str_)
 
 
-def _string_lengths(file: h5py.File, found: h5py.Dataset) -> NDArray[np.int64]:
-    """How many bytes each of (n,) strings has, from the references in the file: 4 bytes of length, then the place.
+def _string_lengths(file: h5py.File, stored: h5py.Dataset) -> NDArray[np.int64]:
+    """Reads the length of each of (n,) strings in bytes, without reading the strings.
 
-    Many references can share a place, so that reading the strings would take many times the file's size.
+    The dataset holds a reference for each string: 4 bytes of length, then the position of its text. Many references can
+    share one text, so that reading the strings would take many times the file's size.
     """
-    if not len(found):
+    if not len(stored):
         return np.zeros(0, np.int64)
-    start, stored = found.id.get_offset(), found.id.get_storage_size()
-    if start is None or file.userblock_size or stored % len(found):
-        raise DataError(f"{file.filename}: dataset {found.name} is not stored as fsvae-pipe stores texts; {ADVICE}")
+    start, num_bytes = stored.id.get_offset(), stored.id.get_storage_size()
+    if start is None or file.userblock_size or num_bytes % len(stored):
+        raise DataError(f"{file.filename}: dataset {stored.name} is not stored as fsvae-pipe stores texts; {ADVICE}")
     with Path(file.filename).open("rb") as raw:
         raw.seek(start)
-        references = np.frombuffer(raw.read(stored), np.uint8).reshape(len(found), -1)
+        references = np.frombuffer(raw.read(num_bytes), np.uint8).reshape(len(stored), -1)
     return references[:, :4].copy().view("<u4")[:, 0].astype(np.int64)
 
 
-def _stored(file: h5py.File, name: str) -> h5py.Dataset:
-    """The dataset `name`, after checking that its contents are in this file and declared no larger than the file."""
-    found = find(file, name)
-    if not isinstance(found, h5py.Dataset):
+def _contained_dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    """Returns the dataset `name`, after checking that its contents are in this file and not declared larger than it."""
+    stored = find(file, name)
+    if not isinstance(stored, h5py.Dataset):
         raise DataError(f"{file.filename}: has no dataset {name}; {ADVICE}")
     with damage_of(file, f"dataset {name}"):
-        if found.is_virtual or found.external:
+        if stored.is_virtual or stored.external:
             raise DataError(f"{file.filename}: dataset {name} lies in other files, which are not opened; {ADVICE}")
-        if found.shape is None:
+        if stored.shape is None:
             raise DataError(f"{file.filename}: dataset {name} is empty; {ADVICE}")
-        whole = Path(file.filename).stat().st_size
-        chunk = int(np.prod(found.chunks or (1,), dtype=object)) * found.dtype.itemsize if found.size else 0
-        if max(int(found.nbytes), chunk) > whole:
+        file_bytes = Path(file.filename).stat().st_size
+        chunk_bytes = int(np.prod(stored.chunks or (1,), dtype=object)) * stored.dtype.itemsize if stored.size else 0
+        if max(int(stored.nbytes), chunk_bytes) > file_bytes:
             raise DataError(
-                f"{file.filename}: dataset {name} declares {_type(found)}, but the file has {whole} bytes; {ADVICE}"
+                f"{file.filename}: dataset {name} declares {_type(stored)}, but the file has {file_bytes} bytes; "
+                f"{ADVICE}"
             )
-        return found
+        return stored
 
 
-def _type(item: Any) -> str:
-    """The type and shape of a dataset or attribute, for people."""
-    return f"{str(item.dtype)[:40]} {item.shape}"
+def _type(stored: Any) -> str:
+    """The dtype and shape of a dataset or attribute, for a message."""
+    return f"{str(stored.dtype)[:40]} {stored.shape}"
 
 
-def names_in(file: h5py.File, group: Any, what: str) -> list[str]:
-    """The names in a group or a set of attributes, called `what`. Raises DataError when there are too many."""
-    with damage_of(file, what):
-        if len(group) > MAX_NAMES:
-            raise DataError(f"{file.filename}: {what} has {len(group)} names, at most {MAX_NAMES} are read; {ADVICE}")
-        names = list(group)
-    if not all(isinstance(name, str) for name in names):  # h5py gives bytes for what is no UTF-8
-        raise DataError(f"{file.filename}: {what} has a name that is no UTF-8; {ADVICE}")
+def names_in(file: h5py.File, collection: Any, description: str) -> list[str]:
+    """Lists the names in a group or a set of attributes. Raises DataError when there are too many.
+
+    `description` names the collection in messages.
+    """
+    with damage_of(file, description):
+        if len(collection) > MAX_NAMES:
+            raise DataError(
+                f"{file.filename}: {description} has {len(collection)} names, at most {MAX_NAMES} are read; {ADVICE}"
+            )
+        names = list(collection)
+    if not all(isinstance(name, str) for name in names):  # h5py gives bytes for a name that is not UTF-8
+        raise DataError(f"{file.filename}: {description} has a name that is not UTF-8; {ADVICE}")
     return names
 
 
 @contextmanager
-def damage_of(file: h5py.File, what: str) -> Iterator[None]:
-    """Turn whatever h5py raises about a damaged file into a DataError that says `what` is damaged."""
+def damage_of(file: h5py.File, description: str) -> Iterator[None]:
+    """Turns any error that h5py raises about a damaged file into a DataError. `description` names the damaged part."""
     try:
         yield
-    except BROKEN as error:
-        raise DataError(f"{file.filename}: {what} is damaged ({error}); {ADVICE}") from error
+    except HDF5_ERRORS as error:
+        raise DataError(f"{file.filename}: {description} is damaged ({error}); {ADVICE}") from error

@@ -156,7 +156,7 @@ def read_decision(path: Path, seed: int, rule: str) -> Decision:
     """What decides for `seed` under `rule`. Raises DataError when the file is missing, damaged, or lacks it."""
     group = f"{seed}/{rule}"
     with h5.reading(path) as file:
-        names = h5.members(file, f"{group}/scorer") if "scorer" in h5.members(file, group) else []
+        names = h5.group_names(file, f"{group}/scorer") if "scorer" in h5.group_names(file, group) else []
         decision = Decision(
             h5.read_array(file, f"{group}/gate_weights"),
             float(h5.read_attribute(file, group, "gate_bias")),

@@ -1,26 +1,31 @@
-"""skeletons.h5: normalised clips, ragged; padded and looped to a fixed length only when a batch is read.
+"""skeletons.h5: normalised clips, ragged. They are looped to a fixed length only when a batch is read.
 
 Datasets (n clips in the order of their names, M = 1 or 2 bodies):
 
-    joints            (rows, 25, 3) float32, metres; the clips one after another, each M blocks of `frames` rows: the
-                      first body, then the second. Relative to the first body's spine mid in the same frame, and
-                      turned as data.clean.bodies says: up is +z, the first body's right is +x. Absent joints are zero.
-    centre            (k, 3) float32, metres; see below
+    joints            (rows, 25, 3) float32 metres. The clips follow one another. A clip is M blocks of `frames` rows:
+                      the first body, then the second. Coordinates are relative to the first body's spine mid in the
+                      same frame and rotated as data.clean.bodies says: up is +z, the first body's right is +x. Absent
+                      joints are zero.
+    centre            (k, 3) float32 metres; see below
     clip/name         (n,) string SsssCcccPpppRrrrAaaa
     clip/action, clip/setup, clip/camera, clip/subject, clip/replication   (n,) int64, from 1
     clip/offset       (n,) int64 the clip's first row in `joints`
     clip/frames       (n,) int64 rows of each body
     clip/bodies       (n,) int64 M
-    clip/dropped      (n,) int64 bodies of the raw clip that the recipe left out
-    clip/period       (n, 2) int64 frames after which each body starts anew; the larger one is `frames`, 0 = no body
+    clip/dropped      (n,) int64 bodies of the raw clip that the recipe dropped
+    clip/period       (n, 2) int64 frames after which each body starts again; the larger is `frames`, 0 = no body
     clip/centre_offset  (n,) int64 the clip's first row in `centre`, -1 when it has none
 
-A clip is looped body by body. The rows of a body that ends before the other are zero from there on. The second body is
-centred by the first one's spine *of the same output frame*, so when the two periods differ its rows can't just be
-repeated. For such clips `centre` holds period[0] rows: the first body's spine mid, rotated, less that of its first
-frame. Output frame t of the second body is joints[t2] + centre[t2 % period[0]] - centre[t % period[0]] with
-t2 = t % period[1], and zero where the joint is absent. (A joint of the second body that happens to lie exactly in the
-centre is stored as 1e-30 in x, so that it does not look absent.)
+Each body is looped by its own period. When one body's period is shorter, its rows after that are zero.
+
+The second body is centred on the first body's spine *in the same output frame*. So when the two periods differ, its
+rows can't simply be repeated. For such clips `centre` holds period[0] rows: the first body's rotated spine mid minus
+that of its first frame. Output frame t of the second body is
+
+    joints[t2] + centre[t2 % period[0]] - centre[t % period[0]], with t2 = t % period[1]
+
+and zero where the joint is absent. A joint of the second body exactly at the origin is stored as 1e-30 in x, because
+zero would mean that it is absent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,20 +45,15 @@ from data.stores import h5
 
 CHUNK_ROWS = 128
 NAME_COLUMNS = ("action", "setup", "camera", "subject", "replication")
-NUMBER_COLUMNS = (
-    *NAME_COLUMNS,
-    "offset", "frames", "bodies", "dropped", "period", "centre_offset",
-)  # fmt: skip
-
-
-NAME_TYPE = "S20"  # in memory, while clips are appended
+NUMBER_COLUMNS = (*NAME_COLUMNS, "offset", "frames", "bodies", "dropped", "period", "centre_offset")
+NAME_TYPE = "S20"  # of names in memory, while clips are appended
 
 
 class SkeletonWriter:
-    """Appends clips to an HDF5 file opened by `data.stores.h5.writing`; memory grows by the columns, 108 bytes a clip.
+    """Appends clips to an HDF5 file opened by `data.stores.h5.writing`. Memory grows by 108 bytes a clip, the columns.
 
-    They are copied to one growing block each. Arrays kept as they came would pin the memory between them, in which
-    their clips' joints were: 3 KB a clip and more.
+    Each column is copied to one growing block. Keeping the small arrays of every batch would take 3 KB a clip and more,
+    because the memory between them, where the clips' joints were, could not be reused.
     """
 
     def __init__(self, file: h5py.File) -> None:
@@ -68,7 +68,7 @@ class SkeletonWriter:
         self._columns = {name: bytearray() for name in CleanClips.COLUMNS}
 
     def append(self, clips: CleanClips) -> None:
-        """Add clips behind those already there; their names must come later in the order of names."""
+        """Appends clips. Their names must come after all earlier ones in the order of names."""
         _append(self._joints, clips.joints)
         _append(self._centre, clips.centre)
         h5.require_written(self._file)
@@ -76,7 +76,7 @@ class SkeletonWriter:
             column += getattr(clips, name).astype(NAME_TYPE if name == "name" else np.int64).tobytes()
 
     def finish(self) -> None:
-        """Write the table of clips. Call it once, after the last `append`."""
+        """Writes the columns. Call it once, after the last `append`."""
         names = np.frombuffer(self._columns.pop("name"), NAME_TYPE).astype(np.str_)
         columns = {name: np.frombuffer(column, np.int64) for name, column in self._columns.items()}
         columns["period"] = columns["period"].reshape(-1, 2)
@@ -98,7 +98,7 @@ def _append(dataset: h5py.Dataset, rows: NDArray[np.float32]) -> None:
 
 
 class SkeletonStore:
-    """skeletons.h5 opened for reading; a context manager. Columns as in the module's docstring, all (n,)."""
+    """skeletons.h5 opened for reading; a context manager. Columns are (n,), as in the module's docstring."""
 
     name: NDArray[np.str_]
     action: NDArray[np.int64]
@@ -111,7 +111,7 @@ class SkeletonStore:
     dropped: NDArray[np.int64]
 
     def __init__(self, path: Path) -> None:
-        """Open `path`. Raises DataError when it is missing, not whole, or its parts do not fit each other."""
+        """Opens `path`. Raises DataError when it is missing or damaged, or its parts do not fit each other."""
         self._path = path
         self._reading = h5.reading(path)
         self._file = self._reading.__enter__()
@@ -139,7 +139,7 @@ class SkeletonStore:
             )
 
     def _fits(self, columns: Mapping[str, NDArray[np.int64]]) -> bool:
-        """Whether every clip's rows are where its columns say, so that reading any clip stays inside the file."""
+        """Whether the columns fit the datasets, so that reading any clip stays inside the file."""
         rows, centres = self._joints.shape[0], self._centre.shape[0]
         if {len(column) for column in columns.values()} != {len(self.name)} or self._period.shape[1] != 2:
             return False
@@ -147,14 +147,14 @@ class SkeletonStore:
             return False
         if not ((self.frames >= 1) & (self.frames <= rows) & (self.bodies >= 1) & (self.bodies <= 2)).all():
             return False
-        used = self.frames * self.bodies
-        moves = (self.bodies == 2) & (self._period[:, 0] != self._period[:, 1])  # the second body follows the first
-        period, start = self._period[moves], self._centre_offset[moves]
+        clip_rows = self.frames * self.bodies
+        has_centre = (self.bodies == 2) & (self._period[:, 0] != self._period[:, 1])
+        period, start = self._period[has_centre], self._centre_offset[has_centre]
         return bool(
-            used.sum() == rows
-            and (self._offset == np.cumsum(used) - used).all()
+            clip_rows.sum() == rows
+            and (self._offset == np.cumsum(clip_rows) - clip_rows).all()
             and (period >= 1).all()
-            and (period <= self.frames[moves, None]).all()
+            and (period <= self.frames[has_centre, None]).all()
             and ((start >= 0) & (start <= centres - period[:, 0])).all()
             and all(((columns[key] >= 1) & (columns[key] <= MAX_NUMBER)).all() for key in NAME_COLUMNS)
         )
@@ -171,26 +171,27 @@ class SkeletonStore:
         self.close()
 
     def require_as_written(self) -> None:
-        """Read all of the file once; raise DataError when it is not what was written."""
+        """Reads the whole file once. Raises DataError when its contents are not those that were written."""
         h5.require_as_written(self._file)
 
     def close(self) -> None:
-        """Close the file; columns stay readable."""
+        """Closes the file. The columns stay readable."""
         self._reading.__exit__(None, None, None)
 
     def batch(self, clips: NDArray[np.int64] | Sequence[int], frames: int) -> NDArray[np.float32]:
-        """(B, 3, T, 25, 2): the clips with these numbers, each looped to T = `frames`, or sampled evenly down to it.
+        """Reads the clips with these indices (B,) as (B, 3, T, 25, 2), T = `frames`.
 
-        The second body of a clip that has none is zero. Raises DataError when the file is damaged.
+        Shorter clips are looped to T frames, longer ones sampled evenly. A missing second body is zero.
+        Raises DataError when the file is damaged.
         """
         indices = np.asarray(clips, dtype=np.int64)
         out = np.zeros((len(indices), 3, frames, NUM_JOINTS, 2), np.float32)
-        for place in np.argsort(indices, kind="stable"):  # in the order of the file
-            self._fill(out[place], int(indices[place]), frames)
+        for row in np.argsort(indices, kind="stable"):  # in the order of the file
+            self._fill(out[row], int(indices[row]), frames)
         return out
 
     def _fill(self, out: NDArray[np.float32], clip: int, frames: int) -> None:
-        """Write one clip into `out` (C, T, V, 2), which holds zeros."""
+        """Reads one clip into `out` (C, T, V, 2), which must be zero."""
         length, bodies = int(self.frames[clip]), int(self.bodies[clip])
         start = int(self._offset[clip])
         rows = self._read(self._joints, start, length * bodies).reshape(bodies, length, NUM_JOINTS, 3)
@@ -210,24 +211,27 @@ class SkeletonStore:
 def loop_clip(
     joints: NDArray[np.float32], period: tuple[int, int], centre: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
-    """Loop one clip into `out` (C, T, V, 2), which holds zeros; the others are the fields of a `CleanClip`."""
+    """Loops one clip into `out` (C, T, V, 2), which must be zero. The other arguments are fields of a `CleanClip`."""
     bodies, length = joints.shape[:2]
-    shown = output_frames(length, out.shape[1])
-    small = np.zeros((3, length, NUM_JOINTS, 2), np.float32)
-    small[..., :bodies] = joints.transpose(3, 1, 2, 0)  # (C, L, V, M)
+    shown = output_frames(length, out.shape[1])  # (T,)
+    once = np.zeros((3, length, NUM_JOINTS, 2), np.float32)
+    once[..., :bodies] = joints.transpose(3, 1, 2, 0)  # (C, L, V, M)
     first, second = period
     if bodies == 1 or first == second:
-        np.take(small, shown % length, axis=1, out=out, mode="clip")  # (C, T, V, M)
+        np.take(once, shown % length, axis=1, out=out, mode="clip")  # (C, T, V, M)
         return
-    out[..., 0] = small[..., 0][:, shown % first]  # (C, T, V)
-    again = shown % second
-    moved = small[..., 1][:, again]  # (C, T, V)
-    shift = (centre[again % first] - centre[shown % first]).T[:, :, None]  # (C, T, 1)
-    out[..., 1] = np.where((moved != 0).any(axis=0), moved + shift, 0)
+    out[..., 0] = once[..., 0][:, shown % first]  # (C, T, V)
+    second_shown = shown % second
+    second_body = once[..., 1][:, second_shown]  # (C, T, V)
+    shift = (centre[second_shown % first] - centre[shown % first]).T[:, :, None]  # (C, T, 1)
+    out[..., 1] = np.where((second_body != 0).any(axis=0), second_body + shift, 0)
 
 
 def output_frames(length: int, frames: int) -> NDArray[np.int64]:
-    """Which frames of an endlessly looped clip are shown: (frames,), the first ones, or an even choice of `length`."""
+    """Returns the indices (frames,) of the output frames in an endlessly looped clip of `length` frames.
+
+    They are the first `frames` ones, or an even choice when the clip is longer.
+    """
     if length <= frames:
         return np.arange(frames)
     return np.arange(frames) * length // frames

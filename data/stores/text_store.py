@@ -1,7 +1,7 @@
 """text.h5: text features of every action, and the texts themselves.
 
-    action        (c,) int64            1-based, sorted
-    label, local, global  (c, d) float32, one dataset a level; the encoder's output, not normalised
+    action                                  (c,) int64, 1-based, sorted
+    label, local, global                    (c, d) float32, the encoder's output for each level, not normalised
     texts/label, texts/local, texts/global  (c,) string
 
 The root attribute `encoder` names the text encoder.
@@ -22,7 +22,7 @@ from descriptions.levels import LEVELS
 
 @dataclass(frozen=True)
 class TextFeatures:
-    """Features and texts of c actions, by level; shapes as in the module's docstring."""
+    """Features and texts of c actions, by level. The module's docstring has the shapes."""
 
     encoder: str
     action: NDArray[np.int64]
@@ -31,7 +31,7 @@ class TextFeatures:
 
 
 def write_text_features(path: Path, text: TextFeatures, record: Mapping[str, str]) -> None:
-    """Write `text` to `path`, whole or not at all."""
+    """Writes `text` to `path`, whole or not at all."""
     with h5.writing(path, {**record, "encoder": text.encoder}) as file:
         file.create_dataset("action", data=text.action, fletcher32=True)
         for level, features in text.features.items():
@@ -41,24 +41,24 @@ def write_text_features(path: Path, text: TextFeatures, record: Mapping[str, str
 
 
 def read_text_features(path: Path) -> TextFeatures:
-    """Read text.h5. Raises DataError when it is missing, not whole, or its parts do not fit each other."""
+    """Reads text.h5. Raises DataError when it is missing or damaged, or its parts do not fit each other."""
     with h5.reading(path) as file:
         action = h5.read_array(file, "action", np.int64, 1)
-        there = h5.members(file)
-        described = h5.members(file, "texts") if "texts" in there else []
-        levels = [name for name in there if name not in ("action", "texts")]
-        unknown = {*levels, *described} - {*LEVELS}
+        names = h5.group_names(file)
+        feature_levels = [name for name in names if name not in ("action", "texts")]
+        text_levels = h5.group_names(file, "texts") if "texts" in names else []
+        unknown = {*feature_levels, *text_levels} - {*LEVELS}
         if unknown:
             raise DataError(
-                f"{path}: holds {', '.join(sorted(map(str, unknown))[:5])}, where the levels {', '.join(LEVELS)} are "
-                "wanted; delete it and run `fsvae-pipe embed-text` again"
+                f"{path}: holds {', '.join(sorted(map(str, unknown))[:5])}; expected the levels {', '.join(LEVELS)}; "
+                "delete it and run `fsvae-pipe embed-text` again"
             )
-        features = {level: h5.read_array(file, level, np.float32, 2) for level in levels}
-        texts = {level: h5.read_strings(file, f"texts/{level}") for level in described}
+        features = {level: h5.read_array(file, level, np.float32, 2) for level in feature_levels}
+        texts = {level: h5.read_strings(file, f"texts/{level}") for level in text_levels}
         encoder = str(h5.read_attribute(file, "", "encoder") or "")
     if not (action[:-1] < action[1:]).all() or (len(action) and not 1 <= action[0] <= action[-1] <= MAX_NUMBER):
         raise DataError(
-            f"{path}: action holds other than rising action numbers, 1 to {MAX_NUMBER}; delete it and run "
+            f"{path}: action does not hold rising action numbers, 1 to {MAX_NUMBER}; delete it and run "
             "`fsvae-pipe embed-text` again"
         )
     if any(len(rows) != len(action) for rows in (*features.values(), *texts.values())):

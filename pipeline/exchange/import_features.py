@@ -8,9 +8,9 @@ import numpy as np
 
 from data.phase_names import PHASES, PhaseName
 from data.published.features import Part, folder_files, phase_of_folder, read_folder
-from data.published.npy_file import sha256_of
 from data.splits import CUSTOM, Split, action_label, resolve_split
 from data.stores.feature_store import FeatureSet, read_features, write_features
+from data.stores.files import sha256_of
 from pipeline.exchange.published_phase import feature_set, known_unseen, seen_accuracy
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.phase import Phase, phase_clips, phase_of

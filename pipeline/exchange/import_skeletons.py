@@ -11,7 +11,6 @@ from data.clean.bodies import CleanClip
 from data.clean.cleaning import collect
 from data.clip_name import ClipName
 from data.errors import DataError
-from data.published.npy_file import sha256_of
 from data.published.skeletons import (
     ARRAY_RECIPE,
     Imported,
@@ -23,6 +22,7 @@ from data.published.skeletons import (
 )
 from data.splits import CUSTOM, NUM_ACTIONS, resolve_split, training_clips
 from data.stores import h5
+from data.stores.files import sha256_of
 from data.stores.skeleton_store import SkeletonWriter
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.phase import missing_actions, phase_of, require_clips

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.published.npy_file import sha256_of
 from data.published.text import level_and_path, read_text_level
 from data.splits import NUM_ACTIONS
+from data.stores.files import sha256_of
 from data.stores.text_store import TextFeatures, write_text_features
 from descriptions.levels import LEVELS
 from pipeline.messages.errors import PipelineError

@@ -13,7 +13,7 @@ def test_a_name_says_setup_camera_subject_replication_and_action() -> None:
 
 
 @given(st.builds(ClipName, numbers, numbers, numbers, numbers, numbers))
-def test_names_come_back(name: ClipName) -> None:
+def test_a_written_name_is_parsed_back(name: ClipName) -> None:
     assert ClipName.parse(str(name)) == name
 
 
@@ -28,7 +28,7 @@ def test_the_order_is_that_of_the_written_names(names: list[ClipName]) -> None:
      "S1C2P3R4A5", "S001C002P003R004A000", "S001C002P003R004A0050", "S\u0660\u0660\u0661C002P003R004A005",
      "clip\nS001C002P003R004A005"],
 )  # fmt: skip
-def test_anything_else_is_refused_by_name(name: str) -> None:
-    with pytest.raises(DataError, match="is no clip name") as refused:
+def test_other_names_are_refused_and_quoted(name: str) -> None:
+    with pytest.raises(DataError, match="is not a clip name") as refused:
         ClipName.parse(name)
     assert name in str(refused.value)

@@ -9,7 +9,7 @@ from data.joints import (
 )
 
 
-def test_the_joints_that_the_recipes_turn_by_stand_where_the_kinect_puts_them() -> None:
+def test_the_joints_have_the_indices_of_the_kinect() -> None:
     assert (SPINE_BASE, SPINE_MID, LEFT_SHOULDER, RIGHT_SHOULDER) == (0, 1, 4, 8)
     assert NUM_JOINTS == len(set(JOINT_NAMES)) == 25
     assert [JOINT_NAMES[index] for index in (3, 7, 11, 20, 21, 24)] == [

@@ -42,7 +42,7 @@ def custom(actions: list[int], seed: int = 0, **keys: Any) -> Split:
     return resolve_split(settings(name="mine", split=CUSTOM, **keys), actions, seed)
 
 
-def test_all_named_splits_are_there() -> None:
+def test_all_published_splits_are_defined() -> None:
     assert set(split_names()) == set(NAMED)
 
 
@@ -62,7 +62,7 @@ def test_named_splits_are_the_published_ones(name: str, facts: tuple[str, int, i
 
 
 def check(split: Split, actions: Any) -> None:
-    """`split` divides `actions`, and its pseudo-unseen actions are seen ones."""
+    """Checks that `split` divides `actions`, and that its pseudo-unseen actions are seen."""
     assert not set(split.seen) & set(split.unseen)
     assert split.actions == tuple(sorted(actions))
     assert set(split.val_unseen) < set(split.seen)
@@ -70,7 +70,7 @@ def check(split: Split, actions: Any) -> None:
         assert list(part) == sorted(set(part))
 
 
-def test_the_first_split_of_synse_is_spelled_out() -> None:
+def test_the_first_split_of_synse_has_its_actions() -> None:
     split = resolve_split(settings(), (), seed=5)
     assert split.unseen == (11, 12, 20, 27, 57)
     assert split.val_unseen == (17, 22, 26, 32, 49)
@@ -85,9 +85,9 @@ def test_a_named_split_does_not_depend_on_the_seed_or_on_the_actions_found() -> 
 def test_custom_splits_are_disjoint_and_complete(actions: set[int], data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations(sorted(actions)))
     unseen = shuffled[: data.draw(st.integers(1, len(actions) - 3))]
-    left = shuffled[len(unseen) :]
-    val_unseen = left[: data.draw(st.integers(0, len(left) - 2))]
-    assume(len(left) - max(1, len(val_unseen)) >= 2)
+    seen = shuffled[len(unseen) :]
+    val_unseen = seen[: data.draw(st.integers(0, len(seen) - 2))]
+    assume(len(seen) - max(1, len(val_unseen)) >= 2)
     seed = data.draw(st.integers(0, 9))
     keys = {"unseen": [action_label(action) for action in unseen]}
     keys["val_unseen"] = [action_label(action) for action in val_unseen]
@@ -100,7 +100,7 @@ def test_custom_splits_are_disjoint_and_complete(actions: set[int], data: st.Dat
 
 
 @pytest.mark.parametrize(("seen", "drawn"), [(3, 1), (4, 2), (5, 2), (40, 3)])
-def test_two_are_drawn_at_least_so_that_there_is_a_choice(seen: int, drawn: int) -> None:
+def test_at_least_two_pseudo_unseen_actions_are_drawn_where_possible(seen: int, drawn: int) -> None:
     unseen = ["A001"] if seen < 40 else ["A001", "A002", "A003"]
     assert len(custom(list(range(1, seen + len(unseen) + 1)), 0, unseen=unseen).val_unseen) == drawn
 
@@ -122,13 +122,13 @@ def test_whoever_changes_the_draw_changes_its_version() -> None:
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
-        ({"split": "ntu60-synse"}, 'dataset.split = "ntu60-synse" is not known; one of ntu60-synse-55-5'),
+        ({"split": "ntu60-synse"}, 'dataset.split = "ntu60-synse" is unknown; use one of ntu60-synse-55-5'),
         ({"split": "ntu120-purls-80-40"}, 'divides ntu120, but dataset.name = "ntu60"'),
-        ({"unseen": ["A001"]}, 'go with split = "custom"'),
-        ({"val_unseen": ["A001"]}, 'go with split = "custom"'),
+        ({"unseen": ["A001"]}, 'are only for split = "custom"'),
+        ({"val_unseen": ["A001"]}, 'are only for split = "custom"'),
         ({"split": CUSTOM}, "dataset.unseen is empty"),
-        ({"split": CUSTOM, "unseen": ["A1"]}, 'dataset.unseen: "A1" is no action'),
-        ({"split": CUSTOM, "unseen": ["A000"]}, 'dataset.unseen: "A000" is no action'),
+        ({"split": CUSTOM, "unseen": ["A1"]}, 'dataset.unseen: "A1" is not an action'),
+        ({"split": CUSTOM, "unseen": ["A000"]}, 'dataset.unseen: "A000" is not an action'),
         (
             {"split": CUSTOM, "unseen": ["A007"]},
             "dataset.unseen names A007, but the data set has only A001, A002, A003",
@@ -136,12 +136,15 @@ def test_whoever_changes_the_draw_changes_its_version() -> None:
         ({"split": CUSTOM, "unseen": ["A001"], "val_unseen": ["A009"]}, "dataset.val_unseen names A009"),
         ({"split": CUSTOM, "unseen": ["A001", "A002", "A001"]}, "dataset.unseen lists A001 twice"),
         ({"split": CUSTOM, "unseen": ["A001", "A002"], "val_unseen": ["A002"]}, "A002 is in dataset.unseen and in"),
-        ({"split": CUSTOM, "unseen": ["A001", "A002"], "val_unseen": ["A003", "A004"]}, "of 5 actions 1 would be left"),
-        ({"split": CUSTOM, "unseen": ["A001", "A002", "A003", "A004", "A005"]}, "of 5 actions 0 would be left"),
+        (
+            {"split": CUSTOM, "unseen": ["A001", "A002"], "val_unseen": ["A003", "A004"]},
+            "would train on 1 of 5 actions",
+        ),
+        ({"split": CUSTOM, "unseen": ["A001", "A002", "A003", "A004", "A005"]}, "would train on 0 of 5 actions"),
         ({"split": CUSTOM, "unseen": ["A001", "A002", "A003"]}, "2 seen actions are too few to hold 1 back"),
     ],
 )
-def test_a_split_that_cannot_be_is_refused_with_the_reason(keys: dict[str, Any], reason: str) -> None:
+def test_an_invalid_split_is_refused_with_the_reason(keys: dict[str, Any], reason: str) -> None:
     with pytest.raises(DataError) as refused:
         resolve_split(settings(**keys), range(1, 6), seed=0)
     assert reason in str(refused.value)
@@ -150,12 +153,12 @@ def test_a_split_that_cannot_be_is_refused_with_the_reason(keys: dict[str, Any],
 def test_actions_are_written_as_in_file_names() -> None:
     assert [parse_action(action_label(action)) for action in (1, 60, 999)] == [1, 60, 999]
     for text in ("", "1", "A01", "A0001", "a001", "A001 ", "A\u0660\u0660\u0661"):
-        with pytest.raises(DataError, match="is no action"):
+        with pytest.raises(DataError, match="is not an action"):
             parse_action(text)
 
 
 def clips_of(setups: range, cameras: range, subjects: range) -> tuple[Any, Any, Any]:
-    """One clip for every combination: setup, camera and subject of each."""
+    """Returns setup, camera and subject of clips, one clip for each combination."""
     grid = np.meshgrid(setups, cameras, subjects, indexing="ij")
     return grid[0].ravel(), grid[1].ravel(), grid[2].ravel()
 
@@ -179,7 +182,7 @@ def test_official_protocols(name: str, protocol: str, column: int, trains: set[i
 
 
 @pytest.mark.parametrize(("key", "column"), [("train_setups", 0), ("train_cameras", 1), ("train_subjects", 2)])
-def test_a_custom_protocol_lists_what_trains(key: str, column: int) -> None:
+def test_a_custom_protocol_trains_on_its_list(key: str, column: int) -> None:
     columns = clips_of(range(1, 4), range(1, 4), range(1, 4))
     train = training_clips(settings(name="mine", protocol=CUSTOM, **{key: [1, 3]}), *columns)
     assert np.array_equal(train, np.isin(columns[column], [1, 3]))
@@ -191,13 +194,13 @@ def test_a_custom_protocol_lists_what_trains(key: str, column: int) -> None:
         ({"protocol": "xset"}, '"xset" is not defined for dataset.name = "ntu60"; use xsub or xview or custom'),
         ({"name": "ntu120", "protocol": "xview"}, '"xview" is not defined for dataset.name = "ntu120"'),
         ({"name": "mine"}, '"xsub" is not defined for dataset.name = "mine"; use custom'),
-        ({"protocol": CUSTOM}, "takes exactly one of train_subjects, train_cameras, train_setups; found 0"),
+        ({"protocol": CUSTOM}, "needs exactly one of train_subjects, train_cameras, train_setups; found 0"),
         ({"protocol": CUSTOM, "train_subjects": [1], "train_setups": [1]}, "exactly one of"),
         (
             {"protocol": CUSTOM, "train_subjects": [1, 7]},
-            "dataset.train_subjects names 7, but there are clips of subjects 1, 2, 3 alone",
+            "dataset.train_subjects names 7, but the clips have only subjects 1, 2, 3",
         ),
-        ({"train_subjects": [1]}, 'dataset.train_subjects goes with protocol = "custom"'),
+        ({"train_subjects": [1]}, 'dataset.train_subjects is only for protocol = "custom"'),
     ],
 )
 def test_a_protocol_that_does_not_fit_is_refused_with_the_reason(keys: dict[str, Any], reason: str) -> None:
@@ -207,7 +210,7 @@ def test_a_protocol_that_does_not_fit_is_refused_with_the_reason(keys: dict[str,
 
 
 @pytest.mark.parametrize(("subjects", "part"), [(range(1, 3), "test"), (range(6, 8), "training")])
-def test_a_part_without_a_clip_is_an_error_that_says_which(subjects: range, part: str) -> None:
+def test_a_part_without_clips_is_an_error_that_names_the_part(subjects: range, part: str) -> None:
     with pytest.raises(DataError, match=rf"leaves 0 of 2 clips in its {part} part .*found: subjects \[") as refused:
         training_clips(settings(), *clips_of(range(1, 2), range(1, 2), subjects))
     assert str(list(subjects)) in str(refused.value)

@@ -1,4 +1,4 @@
-"""What the guide in descriptions/README.md promises of the built-in texts."""
+"""The built-in texts follow the guide in descriptions/README.md."""
 
 import re
 
@@ -15,7 +15,7 @@ TEXTS = builtin_descriptions("ntu120")
 TWO_PEOPLE = {*range(50, 61), *range(106, 121)}
 WORDS_ALLOWED = range(8, 26)
 CLOSEST_LOCAL = 0.92
-# What a local text may share with its label: parts of the body, which have no other name, and words of grammar.
+# A local text may share these words with its label: parts of the body, which have no other name, and grammar.
 BODY = """
     arm back body chest ear face finger foot front hair hand head heel lip neck nose palm person people stomach
     thumb toe
@@ -41,7 +41,7 @@ def test_texts_are_complete_and_distinct(level: str) -> None:
 
 
 @pytest.mark.parametrize("action", TEXTS)
-def test_a_text_keeps_to_the_guide(action: int) -> None:
+def test_a_text_follows_the_guide(action: int) -> None:
     row = TEXTS[action]
     assert len(words(row["label"])) <= 9
     for level in ("local", "global"):
@@ -61,7 +61,7 @@ def test_a_local_text_describes_the_motion_instead_of_naming_the_action(action: 
 
 
 @pytest.mark.slow
-def test_no_two_actions_are_as_good_as_one_to_minilm() -> None:
+def test_minilm_does_not_confuse_any_two_actions() -> None:
     encoder = load_text_encoder("minilm")
     features: dict[str, NDArray[np.float32]] = {
         level: encoder.encode([row[level] for row in TEXTS.values()], batch_size=40) for level in LEVELS
@@ -73,4 +73,4 @@ def test_no_two_actions_are_as_good_as_one_to_minilm() -> None:
         [index for index, action in enumerate(TEXTS) if (action in TWO_PEOPLE) == pair] for pair in (False, True)
     )
     within, across = (np.mean(alike["local"].cosines[np.ix_(two, others)]) for others in (two, one))
-    assert within > across + 0.1  # who takes part is the first thing that a text must tell
+    assert within > across + 0.1  # texts of two people must be closer to each other than to those of one

@@ -40,7 +40,7 @@ def test_texts_are_read_by_action_whatever_the_order_of_rows_and_columns(path: P
 
 
 @given(tables)
-def test_what_csv_writes_is_read_back(
+def test_what_the_csv_module_writes_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, table: dict[int, tuple[str, ...]]
 ) -> None:
     file = io.StringIO()
@@ -57,7 +57,7 @@ def test_any_bytes_are_read_or_refused_with_a_message(tmp_path_factory: pytest.T
         try:
             assert read_descriptions(path)
         except DescriptionError as error:
-            str(error).encode()  # no half characters that could not be printed
+            str(error).encode()  # fails on half characters, which can't be printed
 
 
 def test_every_problem_is_listed_with_its_line(path: Path) -> None:
@@ -71,10 +71,10 @@ def test_every_problem_is_listed_with_its_line(path: Path) -> None:
     )
     assert problems(path, content) == [
         "line 4: A001 is already described in line 2",
-        'line 5: action "7" is not written as A001',
+        'line 5: action "7" is not written like A001',
         "line 6: label is empty",
         "line 6: global is empty",
-        "line 7: 5 fields, the header has 4 (a text with a comma needs quotes)",
+        "line 7: 5 fields, but the header has 4 (a text with a comma needs quotes)",
         "line 8: label is not UTF-8",
     ]
     with pytest.raises(DescriptionError) as caught:
@@ -90,41 +90,44 @@ def test_every_problem_is_listed_with_its_line(path: Path) -> None:
         (HEADER, ["line 1: no action follows the header"]),
         (
             "action;label;local;global\n",
-            ["line 1: the columns are parted by semicolons; part them by commas"],
+            ["line 1: the columns are separated by semicolons; use commas"],
         ),
-        ("action,label,local,globl\nA001,a,b,c\n", ['line 1: unknown column "globl"', "line 1: no column global"]),
+        (
+            "action,label,local,globl\nA001,a,b,c\n",
+            ['line 1: unknown column "globl"', "line 1: column global is missing"],
+        ),
         ("action,label,local,global,note\nA001,a,b,c,d\n", ['line 1: unknown column "note"']),
-        ("action,label,label,local,global\nA001,a,a,b,c\n", ["line 1: column label stands there 2 times"]),
+        ("action,label,label,local,global\nA001,a,a,b,c\n", ["line 1: column label occurs 2 times"]),
         (
             HEADER + 'A001,a,b,c\nA002,a,"b,c\n',
             ["line 3: not valid CSV (unexpected end of data); nothing after it was read"],
         ),
-        (HEADER + "A000,a,b,c\n", ['line 2: action "A000" is not written as A001']),
+        (HEADER + "A000,a,b,c\n", ['line 2: action "A000" is not written like A001']),
         (HEADER.encode("utf-16"), ["line 1: the file is UTF-16; save it as UTF-8"]),
     ],
 )
-def test_a_broken_file_is_named_for_what_it_is(path: Path, content: str | bytes, expected: list[str]) -> None:
+def test_a_broken_file_gets_a_message_about_its_fault(path: Path, content: str | bytes, expected: list[str]) -> None:
     assert problems(path, content) == expected
 
 
-def test_a_byte_order_mark_and_windows_line_ends_are_no_problem(path: Path) -> None:
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted(path: Path) -> None:
     written(path, b"\xef\xbb\xbf" + HEADER.replace("\n", "\r\n").encode() + "A001,größe,b,c\r\n".encode())
     assert read_descriptions(path)[1]["label"] == "größe"
 
 
-def test_a_file_that_is_not_there_says_how_to_begin_one(path: Path) -> None:
+def test_a_missing_file_is_an_error_that_says_how_to_start_one(path: Path) -> None:
     with pytest.raises(DescriptionError, match="`fsvae-pipe texts --init`"):
         read_descriptions(path)
 
 
-def test_built_in_texts_are_named() -> None:
+def test_built_in_texts_are_read_by_name() -> None:
     assert list(builtin_descriptions("ntu120")) == list(range(1, 121))
     assert builtin_descriptions("demo")
     with pytest.raises(DescriptionError, match='called "ntu61"; there are ntu120 and demo'):
         builtin_descriptions("ntu61")
 
 
-def test_reading_texts_takes_the_standard_library_alone() -> None:
+def test_reading_texts_needs_only_the_standard_library() -> None:
     code = (
         "import sys; from descriptions.loader import builtin_descriptions; builtin_descriptions('ntu120');"
         "print(*{'torch', 'pandas', 'numpy', 'pydantic'} & set(sys.modules))"

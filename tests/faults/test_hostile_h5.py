@@ -107,16 +107,17 @@ CASES = (
         f, "features", shape=(60, 48), maxshape=(None, 48), dtype="f4", chunks=(1 << 22, 48), compression="gzip"),
         "the file has"),
     Case("objects", lambda f: replace(
-        f, "features", shape=(60,), dtype=h5py.vlen_dtype(np.float32)), "object (60,), where floating-point"),
-    Case("references", lambda f: replace(f, "action", shape=(60,), dtype=h5py.ref_dtype), "where integers"),
-    Case("floats", lambda f: replace(f, "action", data=np.ones(60)), "where integers"),
-    Case("texts", lambda f: replace(f, "action", data=np.array(["x"] * 60, dtype="S")), "where integers"),
-    Case("compound", lambda f: replace(f, "action", shape=(60,), dtype=[("a", "i8"), ("b", "f4")]), "where integers"),
-    Case("complex", lambda f: replace(f, "features", data=np.ones((60, 48), np.complex64)), "where floating-point"),
+        f, "features", shape=(60,), dtype=h5py.vlen_dtype(np.float32)), "object (60,); expected floating-point"),
+    Case("references", lambda f: replace(f, "action", shape=(60,), dtype=h5py.ref_dtype), "expected integers"),
+    Case("floats", lambda f: replace(f, "action", data=np.ones(60)), "expected integers"),
+    Case("texts", lambda f: replace(f, "action", data=np.array(["x"] * 60, dtype="S")), "expected integers"),
+    Case("compound", lambda f: replace(
+        f, "action", shape=(60,), dtype=[("a", "i8"), ("b", "f4")]), "expected integers"),
+    Case("complex", lambda f: replace(f, "features", data=np.ones((60, 48), np.complex64)), "expected floating-point"),
     Case("null", lambda f: replace(f, "action", data=h5py.Empty("i8")), "is empty"),
-    Case("scalar", lambda f: replace(f, "action", data=1), "in 1 dimensions is wanted"),
+    Case("scalar", lambda f: replace(f, "action", data=1), "expected integers in 1 dimensions"),
     Case("group", lambda f: (f.__delitem__("action"), f.create_group("action"))[0], "has no dataset action"),
-    Case("names-of-numbers", lambda f: replace(f, "name", data=np.arange(60)), "where texts are wanted"),
+    Case("names-of-numbers", lambda f: replace(f, "name", data=np.arange(60)), "expected texts"),
     Case("shared-texts", shared_texts, "texts of up to"),
     Case("long-text", long_text, "texts of up to"),
     Case("no-utf8", no_utf8, "name is damaged"),
@@ -125,9 +126,9 @@ CASES = (
     Case("no-logit-actions", lambda f: f["logits"].attrs.__delitem__("logit_actions"), "differ in length"),
     Case("text-logit-actions", lambda f: f["logits"].attrs.__setitem__("logit_actions", "x"), "differ in length"),
     Case("attribute-of-objects", lambda f: f["logits"].attrs.create(
-        "logit_actions", np.array(["x"] * 3, dtype=object), dtype=h5py.string_dtype()), "a text or numbers"),
+        "logit_actions", np.array(["x"] * 3, dtype=object), dtype=h5py.string_dtype()), "expected a text or numbers"),
     Case("record-of-objects", lambda f: f.attrs.create(
-        "format_version", np.array(["1"] * 3, dtype=object), dtype=h5py.string_dtype()), "a text or numbers"),
+        "format_version", np.array(["1"] * 3, dtype=object), dtype=h5py.string_dtype()), "expected a text or numbers"),
 )  # fmt: skip
 
 
@@ -156,7 +157,7 @@ def test_a_record_with_a_name_that_is_no_utf8_is_refused(workspace: Workspace) -
     path = workspace.features("test")
     with h5py.File(path, "r+") as file:
         file.attrs.create(b"\xff\xfe", "x")
-    with pytest.raises(DataError, match="its record has a name that is no UTF-8"):
+    with pytest.raises(DataError, match="its record has a name that is not UTF-8"):
         h5.read_record(path)
 
 
@@ -193,12 +194,12 @@ def link_texts(file: h5py.File) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda file: replace(file, "label", shape=(12,), dtype=h5py.string_dtype()), "where floating-point"),
+        (lambda file: replace(file, "label", shape=(12,), dtype=h5py.string_dtype()), "expected floating-point"),
         (lambda file: file["action"].__setitem__(1, 1), "rising action numbers"),
-        (lambda file: file.__setitem__("more", np.ones((12, 2), np.float32)), "where the levels"),
+        (lambda file: file.__setitem__("more", np.ones((12, 2), np.float32)), "expected the levels"),
         (link_texts, "link to another place"),
         (many_names, "at most 1000"),
-        (lambda file: file.attrs.__setitem__("encoder", h5py.Empty("f4")), "a text or numbers"),
+        (lambda file: file.attrs.__setitem__("encoder", h5py.Empty("f4")), "expected a text or numbers"),
     ],
 )
 def test_what_texts_must_not_hold_is_refused(

@@ -179,7 +179,7 @@ def test_an_archive_in_an_archive_is_not_opened(tmp_path: Path) -> None:
 
 
 def test_npz_bombs_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="as no clips do"):
+    with pytest.raises(DataError, match="too much for clips"):
         npz_names(npz_bomb(tmp_path / "bomb.npz"))
     wide = tmp_path / "wide.npz"
     np.savez(wide, x_train=np.zeros((1, 70_000, 150), np.float64), y_train=np.ones((1, 1)))
@@ -189,7 +189,7 @@ def test_npz_bombs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="too large for a data set"):
         npz_names(wide)
     np.savez(wide, x_train=np.array([{}], dtype=object))
-    with pytest.raises(DataError, match="where numbers are wanted"), npz_rows(wide, "x_train"):
+    with pytest.raises(DataError, match="expected numbers"), npz_rows(wide, "x_train"):
         pass
 
 

@@ -17,7 +17,7 @@ def cleaned(joints: Joints, recipe: Recipe = "shift-gcn") -> CleanClip:
 
 
 def broken_clip(rng: np.random.Generator) -> Joints:
-    """1 to 5 bodies; frames and joints of them are empty in front, behind, in the middle."""
+    """A clip of 1 to 5 bodies with empty frames at the start, at the end or in the middle, or an empty joint."""
     frames, bodies = int(rng.integers(1, 50)), int(rng.integers(1, 6))
     joints = moving_clip(rng, frames, bodies)
     for body in range(bodies):
@@ -37,7 +37,7 @@ def broken_clip(rng: np.random.Generator) -> Joints:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("seed", range(15))
-def test_clips_come_out_as_from_a_plain_implementation(recipe: Recipe, seed: int) -> None:
+def test_clips_equal_those_of_a_plain_implementation(recipe: Recipe, seed: int) -> None:
     joints = broken_clip(np.random.default_rng(seed))
     clip = cleaned(joints, recipe)
     frames = clip.joints.shape[1]
@@ -59,16 +59,16 @@ def test_the_first_frame_stands_upright_with_its_shoulders_along_x(recipe: Recip
     shoulders = first[0, 8] - first[0, 4]
     assert shoulders[0] == pytest.approx(np.linalg.norm(shoulders), abs=1e-6)
     spine = first[0, 1] - first[0, 0]
-    assert spine[2] > 0.99 * np.linalg.norm(spine)  # the turn of the shoulders, which comes last, tilts it a little
+    assert spine[2] > 0.99 * np.linalg.norm(spine)  # the second rotation, for the shoulders, tilts it a little
     assert not first[:, 1].any()
     assert second[:, 1].any()
 
 
 def test_distances_from_the_first_bodys_spine_are_kept() -> None:
     joints = moving_clip(np.random.default_rng(5), 20, 2)
-    found = np.linalg.norm(cleaned(joints).joints.transpose(1, 0, 2, 3), axis=-1)  # (T, M, V)
-    either = [np.linalg.norm(joints[:, order] - joints[:, order][:, :1, 1:2], axis=-1) for order in ([0, 1], [1, 0])]
-    assert min(np.abs(found - distances).max() for distances in either) < 1e-6
+    distances = np.linalg.norm(cleaned(joints).joints.transpose(1, 0, 2, 3), axis=-1)  # (T, M, V)
+    expected = [np.linalg.norm(joints[:, order] - joints[:, order][:, :1, 1:2], axis=-1) for order in ([0, 1], [1, 0])]
+    assert min(np.abs(distances - either).max() for either in expected) < 1e-6
 
 
 def test_the_two_bodies_with_the_most_energy_are_kept_the_larger_first() -> None:
@@ -82,7 +82,7 @@ def test_the_two_bodies_with_the_most_energy_are_kept_the_larger_first() -> None
     assert clip.dropped == {"energy": 2}
 
 
-def test_bodies_beyond_the_fourth_in_a_frames_list_are_not_looked_at() -> None:
+def test_bodies_beyond_the_fourth_in_a_frames_list_are_ignored() -> None:
     rng = np.random.default_rng(0)
     joints = np.stack([moving_body(rng, 5) for _ in range(5)], axis=1)
     joints[:, 4] *= 100
@@ -99,7 +99,7 @@ def test_shift_gcn_joins_bodies_that_follow_each_other_in_the_list_and_denoised_
     assert cleaned(joints, "denoised").period == (20, 20)
 
 
-def test_empty_frames_go_in_front_and_at_the_end_but_not_between() -> None:
+def test_empty_frames_are_cut_at_the_start_and_end_but_not_between() -> None:
     joints = moving_clip(np.random.default_rng(2), 12)
     late, early, gap = joints.copy(), joints.copy(), joints.copy()
     late[:3] = late[6] = 0
@@ -115,7 +115,7 @@ def test_empty_frames_go_in_front_and_at_the_end_but_not_between() -> None:
 def test_empty_joints_stay_zero() -> None:
     joints = moving_clip(np.random.default_rng(2), 5)
     joints[2, 0, 7] = 0
-    joints[3, 0, 9] = (1, -1, 0)  # sums to zero, which is what empty means
+    joints[3, 0, 9] = (1, -1, 0)  # empty, because it sums to zero
     clip = cleaned(joints)
     assert np.argwhere(~clip.joints[0].any(axis=-1)).tolist() == [
         [0, 1],
@@ -146,7 +146,7 @@ def person(rng: np.random.Generator, frames: int) -> Joints:
 
 
 @pytest.mark.parametrize("listed_first", [True, False])
-def test_denoised_drops_furniture_that_shift_gcn_takes_for_the_main_body(listed_first: bool) -> None:
+def test_denoised_drops_furniture_that_shift_gcn_keeps_as_the_main_body(listed_first: bool) -> None:
     rng = np.random.default_rng(0)
     bodies = [furniture(rng, 30), person(rng, 30)]
     joints = np.stack(bodies if listed_first else bodies[::-1], axis=1)
@@ -157,22 +157,22 @@ def test_denoised_drops_furniture_that_shift_gcn_takes_for_the_main_body(listed_
     assert np.linalg.norm(np.ptp(clip.joints[0, 0], axis=0)) < 4
 
 
-@pytest.mark.parametrize(("noisy", "kept"), [(69, 2), (70, 1)])
-def test_denoised_drops_a_body_from_a_share_of_noisy_frames_on(noisy: int, kept: int) -> None:
+@pytest.mark.parametrize(("wide_frames", "bodies"), [(69, 2), (70, 1)])
+def test_denoised_drops_a_body_with_too_many_wide_frames(wide_frames: int, bodies: int) -> None:
     rng = np.random.default_rng(0)
     other = person(rng, 100)
-    other[:noisy] = furniture(rng, noisy)
-    assert len(cleaned(np.stack([person(rng, 100), other], axis=1), "denoised").joints) == kept
+    other[:wide_frames] = furniture(rng, wide_frames)
+    assert len(cleaned(np.stack([person(rng, 100), other], axis=1), "denoised").joints) == bodies
 
 
-@pytest.mark.parametrize(("frames", "kept"), [(11, 1), (12, 2)])
-def test_denoised_drops_bodies_seen_in_11_frames_or_fewer(frames: int, kept: int) -> None:
+@pytest.mark.parametrize(("frames", "bodies"), [(11, 1), (12, 2)])
+def test_denoised_drops_bodies_seen_in_11_frames_or_fewer(frames: int, bodies: int) -> None:
     rng = np.random.default_rng(0)
     joints = np.stack([person(rng, 30), person(rng, 30)], axis=1)
     joints[frames:, 1] = 0
     clip = cleaned(joints, "denoised")
-    assert len(clip.joints) == kept
-    assert clip.dropped == ({"too short": 1} if kept == 1 else {})
+    assert len(clip.joints) == bodies
+    assert clip.dropped == ({"too short": 1} if bodies == 1 else {})
 
 
 def test_denoised_never_drops_the_last_body() -> None:
@@ -187,7 +187,7 @@ def test_denoised_never_drops_the_last_body() -> None:
     assert both.dropped == {"too wide": 1}
 
 
-def test_denoised_ranks_what_is_left_by_variance() -> None:
+def test_denoised_ranks_the_remaining_bodies_by_variance() -> None:
     pose = person(np.random.default_rng(0), 20)
     joints = np.stack([pose, pose * 3, pose * 2], axis=1)
     clip = cleaned(joints, "denoised")

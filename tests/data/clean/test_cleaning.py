@@ -12,7 +12,7 @@ from tests.shared.made_skeletons import made_files, write_folder
 BROKEN = {"S001C001P001R999A001.skeleton": b"1\n1\n", "S001C001P001R999A002.skeleton": b"1\n0\n"}
 
 
-def test_a_batch_holds_the_good_clips_and_why_the_others_are_refused(tmp_path: Path) -> None:
+def test_a_batch_holds_the_valid_clips_and_the_reasons_of_the_rejects(tmp_path: Path) -> None:
     good = made_files(4)
     clips, _ = find_clips([write_folder(tmp_path, {**good, **BROKEN})])
     batch = clean_batch(clips, "shift-gcn")
@@ -26,7 +26,7 @@ def test_a_batch_holds_the_good_clips_and_why_the_others_are_refused(tmp_path: P
     assert batch.clips.joints.shape == (rows, 25, 3)
 
 
-def test_a_batch_without_a_good_clip_is_empty_in_every_column(tmp_path: Path) -> None:
+def test_a_batch_without_a_valid_clip_is_empty_in_every_column(tmp_path: Path) -> None:
     clips, _ = find_clips([write_folder(tmp_path, BROKEN)])
     batch = clean_batch(clips, "denoised")
     assert len(batch.clips) == 0
@@ -36,7 +36,7 @@ def test_a_batch_without_a_good_clip_is_empty_in_every_column(tmp_path: Path) ->
     assert batch.clips.joints.shape == collect([]).joints.shape == (0, 25, 3)
 
 
-def test_a_batch_does_not_depend_on_its_neighbours(tmp_path: Path) -> None:
+def test_a_clip_does_not_depend_on_the_others_in_its_batch(tmp_path: Path) -> None:
     clips, _ = find_clips([write_folder(tmp_path, made_files(6))])
     whole = clean_batch(clips, "shift-gcn").clips
     parts = [clean_batch([clip], "shift-gcn").clips for clip in clips]

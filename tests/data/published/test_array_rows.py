@@ -25,13 +25,13 @@ def stream_of(array: np.ndarray) -> tuple[io.BytesIO, int]:
     rows=st.integers(1, 6),
 )
 @settings(deadline=None)
-def test_blocks_put_together_are_the_array(array: np.ndarray, rows: int) -> None:
-    found = ArrayRows(*stream_of(np.ascontiguousarray(array)), "made")
-    assert (len(found), found.shape) == (len(array), array.shape)
-    np.testing.assert_array_equal(np.concatenate(list(found.blocks(rows))), array)
+def test_the_blocks_together_are_the_array(array: np.ndarray, rows: int) -> None:
+    array_rows = ArrayRows(*stream_of(np.ascontiguousarray(array)), "made")
+    assert (len(array_rows), array_rows.shape) == (len(array), array.shape)
+    np.testing.assert_array_equal(np.concatenate(list(array_rows.blocks(rows))), array)
 
 
-def test_rows_are_read_in_any_order(tmp_path: Path) -> None:
+def test_rows_can_be_read_in_any_order(tmp_path: Path) -> None:
     array = np.random.default_rng(0).normal(size=(7, 3, 2))
     np.save(tmp_path / "a.npy", array)
     np.savez_compressed(tmp_path / "a.npz", x=array)
@@ -59,7 +59,7 @@ def test_mutated_files_are_read_or_refused(data: st.DataObject) -> None:
             assert read == np.prod(rows.shape)
 
 
-def test_a_length_that_the_file_can_not_hold_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
+def test_a_shape_larger_than_the_file_is_refused_before_memory_is_allocated(tmp_path: Path) -> None:
     path = tmp_path / "huge.npy"
     np.save(path, np.zeros((5, 3), np.float32))
     path.write_bytes(

@@ -1,4 +1,4 @@
-"""Reading names and labels out of pickles that may hold anything."""
+"""Names and labels are read from pickles that may contain anything."""
 
 import os
 import pickle
@@ -38,7 +38,7 @@ def test_python_2_files_are_read(tmp_path: Path) -> None:
 
 
 class Harm:
-    """Unpickled the usual way, it makes a folder."""
+    """An object that creates a folder when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,11 +52,11 @@ def test_nothing_in_a_pickle_is_run(tmp_path: Path, protocol: int) -> None:
     harmed = tmp_path / "harmed"
     content = pickle.dumps((["a"], [Harm(harmed)]), protocol)
     path = write(tmp_path / "label.pkl", content)
-    with pytest.raises(DataError, match=r"GLOBAL.* not carried out"):
+    with pytest.raises(DataError, match=r"GLOBAL.* is refused"):
         read_label_pickle(path)
     assert not harmed.exists()
     pickle.loads(content)
-    assert harmed.exists()  # so the file would have done harm
+    assert harmed.exists()  # so unpickling the file does harm
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,8 @@ def test_other_contents_are_refused(tmp_path: Path, value: object) -> None:
 
 
 def test_a_huge_memo_costs_nothing(tmp_path: Path) -> None:
-    content = b"\x80\x02]q\x00r\xff\xff\xff\x7f."  # remembers under 2**31 - 1, for which unpickling would make room
-    with pytest.raises(DataError, match="no pair"):
+    content = b"\x80\x02]q\x00r\xff\xff\xff\x7f."  # memo key 2**31 - 1: `pickle` allocates as many
+    with pytest.raises(DataError, match="does not hold a pair"):
         read_label_pickle(write(tmp_path / "label.pkl", content))
 
 

@@ -1,4 +1,4 @@
-"""Cutting what was padded and looped, so that looping it again gives the same."""
+"""Padded and looped clips are cut so that looping them again gives the same array."""
 
 from pathlib import Path
 
@@ -17,9 +17,9 @@ def unlooped(folder: Path, clip: np.ndarray) -> CleanClip | DataError:
     path = folder / "one_data_joint.npy"
     np.save(path, clip[None])
     name = ClipName(1, 1, 1, 1, 1)
-    ((found, made),) = array_clips([LabelledArray(path, label_path_of(path), [name])])
-    assert found == name
-    return made
+    ((clip_name, cut),) = array_clips([LabelledArray(path, label_path_of(path), [name])])
+    assert clip_name == name
+    return cut
 
 
 @given(
@@ -29,7 +29,7 @@ def unlooped(folder: Path, clip: np.ndarray) -> CleanClip | DataError:
     seed=st.integers(0, 9),
     still=st.booleans(),
 )
-def test_looping_again_gives_the_same(
+def test_looping_a_cut_clip_gives_the_same_array(
     tmp_path_factory: pytest.TempPathFactory, length: int, frames: int, bodies: int, seed: int, still: bool
 ) -> None:
     generator = np.random.default_rng(seed)
@@ -37,17 +37,17 @@ def test_looping_again_gives_the_same(
     once[..., :bodies] = np.float32(generator.integers(1, 3, size=(3, 1 if still else length, 25, bodies)))
     once[:, :, 1, 0] = 0
     clip = np.take(once, np.arange(frames) % length, axis=1)  # (C, T, V, M)
-    made = unlooped(tmp_path_factory.getbasetemp(), clip)
-    assert isinstance(made, CleanClip)
-    period = made.joints.shape[1]
+    cut = unlooped(tmp_path_factory.getbasetemp(), clip)
+    assert isinstance(cut, CleanClip)
+    period = cut.joints.shape[1]
     assert period <= min(length, frames)
     assert period == 1 or not still
-    assert made.period == (period, period if bodies == 2 else 0)
-    again = made.joints[:, np.arange(frames) % period].transpose(3, 1, 2, 0)  # (C, T, V, M)
+    assert cut.period == (period, period if bodies == 2 else 0)
+    again = cut.joints[:, np.arange(frames) % period].transpose(3, 1, 2, 0)  # (C, T, V, M)
     np.testing.assert_array_equal(again, clip[..., :bodies])
 
 
-def test_clips_without_use_are_told(tmp_path: Path) -> None:
+def test_clips_that_can_not_be_used_are_reported(tmp_path: Path) -> None:
     clip = np.zeros((3, 30, 25, 2), np.float32)
     assert "all coordinates are zero" in str(unlooped(tmp_path, clip))
     clip[0, 2, 3, 1] = np.inf
@@ -58,8 +58,8 @@ def test_clips_without_use_are_told(tmp_path: Path) -> None:
         unlooped(tmp_path, clip)
 
 
-def test_labels_stand_beside_the_array() -> None:
+def test_the_label_file_is_named_after_the_array() -> None:
     assert label_path_of(Path("x/train_data_joint.npy")) == Path("x/train_label.pkl")
     assert label_path_of(Path("val_data.npy")) == Path("val_label.pkl")
-    with pytest.raises(DataError, match="is not called"):
+    with pytest.raises(DataError, match="expected a name like"):
         label_path_of(Path("train_data_bone.npy"))

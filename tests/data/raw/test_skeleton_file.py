@@ -18,7 +18,7 @@ coordinates = st.floats(-20, 20, width=32) | st.floats(allow_nan=False, allow_in
 
 @st.composite
 def clips(draw: st.DrawFn) -> NDArray[np.float32]:
-    """(T, M, 25, 3), bodies coming and going; some body in some frame."""
+    """Clips (T, M, 25, 3) with absent bodies, and at least one body in one frame."""
     shape = (draw(st.integers(1, 6)), draw(st.integers(1, 4)), 25, 3)
     joints: NDArray[np.float32] = draw(arrays(np.float32, shape, elements=coordinates, fill=coordinates))
     joints *= draw(arrays(np.bool_, shape[:2]))[..., None, None]
@@ -36,7 +36,7 @@ def lines_of(content: bytes) -> list[bytes]:
 
 @given(clips(), st.sampled_from(["\n", "\r\n"]))
 @settings(deadline=None, max_examples=50)
-def test_what_is_written_comes_back_bit_for_bit(joints: NDArray[np.float32], newline: str) -> None:
+def test_a_written_clip_is_read_back_bit_for_bit(joints: NDArray[np.float32], newline: str) -> None:
     clip = parse_clip(format_clip(joints, newline=newline), "clip")
     appearance = np.argsort(joints.any(axis=(2, 3)).argmax(axis=0), kind="stable")
     assert clip.joints.shape == joints.shape
@@ -62,9 +62,9 @@ def test_official_looking_files_are_read_as_a_plain_reader_reads_them() -> None:
     assert np.array_equal(clip.listed(4), np.stack(listed_bodies(frames, 3)))
 
 
-def test_bodies_are_told_apart_by_id_and_by_place_in_the_list() -> None:
+def test_bodies_are_indexed_by_id_and_by_place_in_the_list() -> None:
     joints = np.ones((3, 2, 25, 3), np.float32) * np.array([1, 2], np.float32)[:, None, None]
-    joints[0, 1] = joints[2, 0] = 0  # the second body comes in frame 1, the first one goes in frame 2
+    joints[0, 1] = joints[2, 0] = 0  # the second body appears in frame 1, the first disappears in frame 2
     clip = parse_clip(format_clip(joints, [11, 22]), "clip")
     assert clip.body_ids.tolist() == [11, 22]
     assert clip.joints[:, :, 0, 0].tolist() == [[1, 0], [1, 2], [0, 2]]
@@ -72,20 +72,20 @@ def test_bodies_are_told_apart_by_id_and_by_place_in_the_list() -> None:
     assert clip.listed(1)[:, :, 0, 0].tolist() == [[1, 1, 2]]
 
 
-def test_colour_and_tracking_are_there_for_those_who_ask() -> None:
+def test_colour_and_tracking_are_read_on_request() -> None:
     rng = np.random.default_rng(1)
     joints = moving_clip(rng, 4, 2)
     colour = rng.uniform(0, 1920, (4, 2, 25, 2)).astype(np.float32)
     tracking = rng.integers(0, 3, (4, 2, 25))
     content = format_clip(joints, colour=colour, tracking=tracking)
-    plain, asked = parse_clip(content, "clip"), parse_clip(content, "clip", details=True)
+    plain, detailed = parse_clip(content, "clip"), parse_clip(content, "clip", details=True)
     assert plain.row_colour is None
     assert plain.row_tracking is None
-    assert asked.row_colour is not None
-    assert asked.row_tracking is not None
-    assert np.array_equal(asked.row_colour.reshape(4, 2, 25, 2), colour)
-    assert np.array_equal(asked.row_tracking.reshape(4, 2, 25), tracking)
-    assert np.array_equal(asked.joints, joints)
+    assert detailed.row_colour is not None
+    assert detailed.row_tracking is not None
+    assert np.array_equal(detailed.row_colour.reshape(4, 2, 25, 2), colour)
+    assert np.array_equal(detailed.row_tracking.reshape(4, 2, 25), tracking)
+    assert np.array_equal(detailed.joints, joints)
 
 
 def same(one: RawClip, other: RawClip) -> bool:
@@ -98,7 +98,7 @@ def same(one: RawClip, other: RawClip) -> bool:
      (b" 0 ", b" -Infinity "), (b" 0 ", b" 0.e0 "), (b" 0 ", b" .0 ")],
 )  # fmt: skip
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n\r\n", b"\n \t\n"])
-def test_the_same_clip_may_be_written_otherwise(old: bytes, new: bytes, end: bytes) -> None:
+def test_other_blanks_line_ends_and_ignored_numbers_give_the_same_clip(old: bytes, new: bytes, end: bytes) -> None:
     content = format_clip(one_body(), newline="\n")
     assert same(parse_clip(content.rstrip().replace(old, new) + end, "clip"), parse_clip(content, "clip"))
 
@@ -109,14 +109,14 @@ def test_clips_may_be_short_and_long(frames: int) -> None:
     assert np.array_equal(parse_clip(format_clip(joints), "clip").joints, joints)
 
 
-def test_frames_without_a_body_are_kept_as_zeros() -> None:
+def test_frames_without_a_body_are_zero() -> None:
     joints = np.concatenate([np.zeros((2, 1, 25, 3)), one_body(1), np.zeros((3, 1, 25, 3))])
     clip = parse_clip(format_clip(joints), "clip")
     assert clip.joints.any(axis=(1, 2, 3)).tolist() == [False, False, True, False, False, False]
 
 
 def with_line(number: int, text: bytes) -> bytes:
-    """A clip of two frames with another text in line `number`."""
+    """A clip of two frames in which line `number` is replaced by `text`."""
     lines = lines_of(format_clip(one_body(), newline="\n"))
     lines[number - 1] = text
     return b"\n".join(lines)
@@ -130,46 +130,46 @@ JOINT = b"0.1 0.2 0.3 0 0 0 0 0 0 0 0 2"
     [
         (b"", None, "empty"),
         (b" \r\n", None, "empty"),
-        (b"0\n", None, "no frame of its 0 holds a body"),
-        (b"2\n0\n0\n", None, "no frame of its 2 holds a body"),
-        (b"hello", 1, '"hello" where the number of frames is wanted'),
-        (b"\xef\xbb\xbf1\n0\n", 1, "where the number of frames"),
-        (with_line(1, b"3"), 57, "the file ends here, but the number of bodies in frame 3 of 3 is wanted"),
-        (with_line(1, b"1"), 30, "more text behind the last frame"),
-        (with_line(1, b"999999999999"), 1, "in a file of"),
-        (with_line(1, b"-2"), 1, '"-2" where the number of frames'),
-        (with_line(1, b"2.0"), 1, '"2.0" where the number of frames'),
-        (with_line(1, b""), 1, "0 fields where the number of frames is wanted"),
-        (with_line(2, b"2"), 30, "1 field where a body is wanted"),
-        (with_line(2, b"0"), 3, "10 fields where the number of bodies in frame 2 of 2"),
-        (with_line(2, b"123456789"), 2, "in a file of"),
-        (with_line(3, b"1 2 3"), 3, "3 fields where a body is wanted"),
-        (with_line(3, b"1.5 0 1 1 1 1 0 0 0 2"), 3, '"1.5" where a body\'s id'),
-        (with_line(3, b"9223372036854775808 0 1 1 1 1 0 0 0 2"), 3, "where a body's id"),
-        (with_line(3, b"1 0 1 1 x 1 0 0 0 2"), 3, '"x" where a number'),
+        (b"0\n", None, "none of its 0 frames holds a body"),
+        (b"2\n0\n0\n", None, "none of its 2 frames holds a body"),
+        (b"hello", 1, 'expected the number of frames, found "hello"'),
+        (b"\xef\xbb\xbf1\n0\n", 1, "expected the number of frames, found"),
+        (with_line(1, b"3"), 57, "the file ends here; expected the number of bodies in frame 3 of 3"),
+        (with_line(1, b"1"), 30, "text follows the last frame"),
+        (with_line(1, b"999999999999"), 1, "but the file has"),
+        (with_line(1, b"-2"), 1, 'expected the number of frames, found "-2"'),
+        (with_line(1, b"2.0"), 1, 'expected the number of frames, found "2.0"'),
+        (with_line(1, b""), 1, "expected the number of frames (1 field), found 0 fields"),
+        (with_line(2, b"2"), 30, "expected a body (10 fields), found 1 field"),
+        (with_line(2, b"0"), 3, "expected the number of bodies in frame 2 of 2 (1 field), found 10 fields"),
+        (with_line(2, b"123456789"), 2, "but the file has"),
+        (with_line(3, b"1 2 3"), 3, "expected a body (10 fields), found 3 fields"),
+        (with_line(3, b"1.5 0 1 1 1 1 0 0 0 2"), 3, 'expected a body\'s id, found "1.5"'),
+        (with_line(3, b"9223372036854775808 0 1 1 1 1 0 0 0 2"), 3, "expected a body's id, found"),
+        (with_line(3, b"1 0 1 1 x 1 0 0 0 2"), 3, 'expected a number, found "x"'),
         (with_line(4, b"20"), 4, "20 joints; a body has 25"),
         (with_line(4, b"26"), 4, "26 joints; a body has 25"),
-        (with_line(5, b"0.1 0.2 0.3"), 5, "3 fields where joint 1 of 25 is wanted"),
-        (with_line(6, JOINT + b" # checked"), 6, "14 fields where joint 2 of 25"),
-        (with_line(7, b"nan" + JOINT[3:]), 7, '"nan" where a finite number'),
-        (with_line(7, JOINT.replace(b"0.2", b"-inf")), 7, '"-inf" where a finite number'),
-        (with_line(7, JOINT.replace(b"0.3", b"1.2.3")), 7, '"1.2.3" where a finite number'),
-        (with_line(7, JOINT.replace(b"0.3", b"0,3")), 7, '"0,3" where a finite number'),
-        (with_line(7, JOINT.replace(b"0.3", b"0x1")), 7, '"0x1" where a finite number'),
-        (with_line(7, JOINT[:-1] + b"two"), 7, '"two" where a number'),
+        (with_line(5, b"0.1 0.2 0.3"), 5, "expected joint 1 of 25 (12 fields), found 3 fields"),
+        (with_line(6, JOINT + b" # checked"), 6, "expected joint 2 of 25 (12 fields), found 14 fields"),
+        (with_line(7, b"nan" + JOINT[3:]), 7, 'expected a finite number, found "nan"'),
+        (with_line(7, JOINT.replace(b"0.2", b"-inf")), 7, 'expected a finite number, found "-inf"'),
+        (with_line(7, JOINT.replace(b"0.3", b"1.2.3")), 7, 'expected a finite number, found "1.2.3"'),
+        (with_line(7, JOINT.replace(b"0.3", b"0,3")), 7, 'expected a finite number, found "0,3"'),
+        (with_line(7, JOINT.replace(b"0.3", b"0x1")), 7, 'expected a finite number, found "0x1"'),
+        (with_line(7, JOINT[:-1] + b"two"), 7, 'expected a number, found "two"'),
         (with_line(7, JOINT.replace(b"0.3", b"1e39")), 3, "too large for a float32"),
         (with_line(7, JOINT.replace(b"0.3", b"1e999")), 3, "too large for a float32"),
-        (with_line(7, b""), 7, "0 fields where joint 3 of 25"),
-        (with_line(7, b"1" * 5000), 7, "5000 bytes in one line"),
-        (with_line(30, b"1\n"), 31, "0 fields where a body"),
-        (format_clip(one_body()) + b"1\n", 58, "more text behind the last frame"),
-        (format_clip(one_body()) + b"\x00", 58, "more text behind the last frame"),
-        (b"\n".join(lines_of(format_clip(one_body()))[:40]), 40, "the file ends here, but joint 9 of 25 is wanted"),
-        (format_clip(np.ones((2, 2, 25, 3)), [7, 7]), 30, "a body's id stands in this frame twice"),
-        (format_clip(one_body()).decode().encode("utf-16"), 1, "where the number of frames"),
+        (with_line(7, b""), 7, "expected joint 3 of 25 (12 fields), found 0 fields"),
+        (with_line(7, b"1" * 5000), 7, "found a line of 5000 bytes"),
+        (with_line(30, b"1\n"), 31, "expected a body (10 fields), found 0 fields"),
+        (format_clip(one_body()) + b"1\n", 58, "text follows the last frame"),
+        (format_clip(one_body()) + b"\x00", 58, "text follows the last frame"),
+        (b"\n".join(lines_of(format_clip(one_body()))[:40]), 40, "the file ends here; expected joint 9 of 25"),
+        (format_clip(np.ones((2, 2, 25, 3)), [7, 7]), 30, "a body id occurs twice in this frame"),
+        (format_clip(one_body()).decode().encode("utf-16"), 1, "(1 field), found 2 fields"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told_by_line_and_reason(content: bytes, line: int | None, reason: str) -> None:
+def test_a_fault_is_reported_with_its_line_and_reason(content: bytes, line: int | None, reason: str) -> None:
     with pytest.raises(RawFileError) as refused:
         parse_clip(content, "folder/clip.skeleton")
     assert reason in refused.value.reason
@@ -179,14 +179,14 @@ def test_what_is_wrong_is_told_by_line_and_reason(content: bytes, line: int | No
     assert "\n" not in str(refused.value)
 
 
-def test_an_unknown_tracking_state_is_refused_when_asked_for() -> None:
+def test_an_unknown_tracking_state_is_refused_when_details_are_read() -> None:
     content = with_line(7, JOINT[:-1] + b"3")
     parse_clip(content, "clip")
     with pytest.raises(RawFileError, match=r"line 3: a tracking state is not 0, 1 or 2"):
         parse_clip(content, "clip", details=True)
 
 
-def test_nothing_is_allocated_for_what_no_clip_holds() -> None:
+def test_files_too_large_for_a_clip_are_refused() -> None:
     with pytest.raises(RawFileError, match=f"a clip has at most {MAX_BYTES}"):
         parse_clip(bytes(MAX_BYTES + 1), "clip")
     body = lines_of(format_clip(one_body(1), newline="\n"))[1 : 28 + 1]
@@ -203,7 +203,7 @@ def test_only_finite_coordinates_are_written(value: float) -> None:
         format_clip(joints)
 
 
-def test_broken_files_are_read_or_refused_and_nothing_else() -> None:
+def test_broken_files_are_either_read_or_refused() -> None:
     outcomes = fuzz(files=150, seed=20)
     assert set(outcomes) <= GOOD_OUTCOMES
     assert set(outcomes) >= {"read", "refused"}
@@ -211,5 +211,5 @@ def test_broken_files_are_read_or_refused_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("shape", [(4, 1, 20, 3), (4, 25, 3), (4, 1, 25, 2)])
 def test_an_array_of_another_shape_is_named(shape: tuple[int, ...]) -> None:
-    with pytest.raises(DataError, match=r"an array \(frames, bodies, 25, 3\) in metres; this one is \(4, "):
+    with pytest.raises(DataError, match=r"an array \(frames, bodies, 25, 3\) in metres, found shape \(4, "):
         format_clip(np.ones(shape))

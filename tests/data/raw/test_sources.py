@@ -47,23 +47,23 @@ def test_an_archive_without_its_usual_ending_is_read(tmp_path: Path) -> None:
     assert contents(write_zip(tmp_path / "clips.zip.1", FILES)) == EXPECTED
 
 
-def test_a_clip_that_is_there_twice_is_an_error_naming_both(tmp_path: Path) -> None:
+def test_a_clip_found_twice_is_an_error_naming_both_files(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "folder", FILES)
     archive = write_zip(tmp_path / "archive.zip", {f"x/{ONE}": b"other"})
-    with pytest.raises(DataError, match="is there twice") as refused:
+    with pytest.raises(DataError, match="is found twice") as refused:
         find_clips([folder, archive])
     assert str(folder / f"nturgb+d_skeletons/{ONE}") in str(refused.value)
     assert f"{archive}/x/{ONE}" in str(refused.value)
-    with pytest.raises(DataError, match="is there twice"):
+    with pytest.raises(DataError, match="is found twice"):
         find_clips([folder, folder])
 
 
-def test_files_with_other_names_are_told_apart(tmp_path: Path) -> None:
+def test_files_without_a_clip_name_are_listed_separately(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "folder", {ONE: b"", "walk.skeleton": b"", "S001C001P001R001A000.SKELETON": b""})
     clips, misnamed = find_clips([folder])
     assert [str(name) for name, _ in clips] == [ONE[:20]]
     assert [Path(error.file).name for error in misnamed] == ["S001C001P001R001A000.SKELETON", "walk.skeleton"]
-    assert all("is no clip name" in error.reason for error in misnamed)
+    assert all("is not a clip name" in error.reason for error in misnamed)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_files_with_other_names_are_told_apart(tmp_path: Path) -> None:
         ("clips.tar", b"", "nor a whole zip archive"),
     ],
 )
-def test_a_source_that_is_none_is_named(tmp_path: Path, name: str, content: bytes | None, reason: str) -> None:
+def test_a_path_that_is_not_a_source_is_named(tmp_path: Path, name: str, content: bytes | None, reason: str) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
@@ -93,7 +93,7 @@ def test_a_cut_archive_is_named(tmp_path: Path) -> None:
 def test_a_source_without_raw_files_is_an_error_with_a_hint(tmp_path: Path) -> None:
     write_zip(tmp_path / "nturgbd.zip", CLUTTER)
     for path, hint in (
-        (tmp_path, "it holds nturgbd.zip: name archives themselves"),
+        (tmp_path, "it holds nturgbd.zip: name each archive"),
         (tmp_path / "nturgbd.zip", "name another"),
     ):
         with pytest.raises(DataError, match=f"holds no .skeleton file; {hint}"):
@@ -102,7 +102,7 @@ def test_a_source_without_raw_files_is_an_error_with_a_hint(tmp_path: Path) -> N
         fingerprint_source(tmp_path)
 
 
-def test_a_damaged_member_stops_only_itself(tmp_path: Path) -> None:
+def test_a_damaged_member_does_not_affect_the_others(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "clips.zip", {ONE: b"one" * 50, TWO: b"two"}, zipfile.ZIP_STORED)
     archive.write_bytes(archive.read_bytes().replace(b"oneone", b"oNeone", 1))
     (_, bad), (_, good) = find_clips([archive])[0]
@@ -112,7 +112,7 @@ def test_a_damaged_member_stops_only_itself(tmp_path: Path) -> None:
     assert refused.value.file == f"{archive}/{ONE}"
 
 
-def test_deflated_bytes_that_are_none_are_refused(tmp_path: Path) -> None:
+def test_invalid_deflated_bytes_are_refused(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "clips.zip", {ONE: bytes(range(256)) * 20})
     data = bytearray(archive.read_bytes())
     data[60:200] = b"\xff" * 140
@@ -122,7 +122,7 @@ def test_deflated_bytes_that_are_none_are_refused(tmp_path: Path) -> None:
         source.read()
 
 
-def test_members_packed_otherwise_or_encrypted_are_refused(tmp_path: Path) -> None:
+def test_members_with_another_compression_or_encryption_are_refused(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "lzma.zip", {ONE: b"one"}, zipfile.ZIP_LZMA)
     with pytest.raises(RawFileError, match="packed by method 14"):
         contents(archive)
@@ -162,13 +162,13 @@ def test_links_are_followed_once_and_broken_ones_are_refused(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("dataset", "number"), [("ntu60", 302), ("ntu120", 535), ("mine", 0)])
-def test_the_official_lists_of_missing_clips_are_whole(dataset: str, number: int) -> None:
+def test_the_official_lists_of_missing_clips_are_complete(dataset: str, number: int) -> None:
     assert len(missing_clips(dataset)) == number
     assert missing_clips("ntu60") <= missing_clips("ntu120")
     assert all(name.startswith("S0") and len(name) == 20 for name in missing_clips(dataset))
 
 
-def test_a_fingerprint_changes_with_names_sizes_and_times_alone(tmp_path: Path) -> None:
+def test_a_fingerprint_of_a_folder_changes_with_names_sizes_and_times_alone(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "folder", {ONE: b"one", f"deep/{TWO}": b"two"})
     before = fingerprint_source(folder)
     assert before.startswith("2 clips, ")

@@ -71,7 +71,7 @@ def test_half_a_classifier_is_refused(tmp_path: Path) -> None:
         read_head(path)
 
 
-def test_parts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+def test_parts_that_do_not_fit_each_other_are_refused(tmp_path: Path) -> None:
     for broken in (replace(made(), action=np.ones(4, dtype=np.int64)), replace(made(), logit_actions=np.arange(2))):
         write_features(tmp_path / "features.h5", broken, {})
         with pytest.raises(DataError, match="fsvae-pipe extract"):

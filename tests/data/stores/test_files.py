@@ -1,5 +1,6 @@
-"""Files are replaced whole or not at all, and may be read by whom the user lets read."""
+"""Files are replaced whole or not at all, and get the permissions that the user's umask sets."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from data.stores import h5
-from data.stores.files import replacing
+from data.stores.files import replacing, sha256_of
 from pipeline.workspace.tensor_store import write_tensors
 
 
@@ -44,3 +45,9 @@ def test_a_block_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
         fail_half_way(path)
     assert [file.name for file in tmp_path.iterdir()] == ["x.csv"]
     assert path.read_text() == "old"
+
+
+def test_the_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    path.write_bytes(bytes(range(256)) * 5000)
+    assert sha256_of(path) == hashlib.sha256(path.read_bytes()).hexdigest()

@@ -16,7 +16,7 @@ def write(path: Path, values: list[float], record: dict[str, str] | None = None)
     return h5.read_record(path)["fingerprint"]
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_arrays_strings_and_record_are_read_as_written(tmp_path: Path) -> None:
     write(tmp_path / "a" / "file.h5", [1, 2])
     with h5.reading(tmp_path / "a" / "file.h5") as file:
         assert h5.read_array(file, "values").tolist() == [1, 2]
@@ -28,7 +28,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert record["format_version"] == str(FORMAT_VERSION)
 
 
-def test_the_fingerprint_tells_contents_and_nothing_else(tmp_path: Path) -> None:
+def test_the_fingerprint_depends_on_the_contents_alone(tmp_path: Path) -> None:
     first = write(tmp_path / "1.h5", [1, 2])
     assert write(tmp_path / "2.h5", [1, 2], {"stage": "other", "created": "later"}) == first
     assert write(tmp_path / "3.h5", [1, 3]) != first
@@ -41,12 +41,12 @@ def test_the_fingerprint_covers_shape_dtype_attributes_and_later_blocks(
     base = np.arange(24, dtype=np.int32).reshape(6, 4)
     changed = base.copy()
     changed[-1, -1] += 1
-    seen = set()
+    fingerprints = set()
     for data, attribute in [(base, 0), (base.reshape(4, 6), 0), (base.view(np.float32), 0), (changed, 0), (base, 1)]:
         with h5.writing(tmp_path / "file.h5", {}) as file:
             file.create_dataset("group/x", data=data).attrs["k"] = [attribute]
-        seen.add(h5.read_record(tmp_path / "file.h5")["fingerprint"])
-    assert len(seen) == 5
+        fingerprints.add(h5.read_record(tmp_path / "file.h5")["fingerprint"])
+    assert len(fingerprints) == 5
 
 
 def test_an_error_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_an_error_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     assert not partial_path(path).exists()
 
 
-def test_files_that_are_not_ours_are_refused_by_name(tmp_path: Path) -> None:
+def test_files_that_fsvae_pipe_did_not_write_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"missing\.h5: no such file"):
         h5.read_record(tmp_path / "missing.h5")
     (tmp_path / "text.h5").write_text("not HDF5")
@@ -85,7 +85,7 @@ def test_a_cut_file_and_a_flipped_bit_are_found(tmp_path: Path) -> None:
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError):
         h5.read_record(path)
-    place = whole.index(np.arange(100.0, 110.0, dtype=np.float32).tobytes())
-    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    offset = whole.index(np.arange(100.0, 110.0, dtype=np.float32).tobytes())
+    path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
     with h5.reading(path) as file, pytest.raises(DataError, match="values is damaged"):
         h5.read_array(file, "values")

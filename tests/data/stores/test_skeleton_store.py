@@ -34,12 +34,12 @@ def write_store(path: Path, contents: Sequence[bytes], recipe: Recipe = "shift-g
 
 
 def in_order(contents: Sequence[bytes]) -> list[bytes]:
-    """`contents` as `write_store` orders them."""
+    """Sorts `contents` in the order of the clips that `write_store` makes of them."""
     return [content for _, _, content in sorted((1 + n % 3, n, content) for n, content in enumerate(contents))]
 
 
 def coming_and_going(seed: int) -> bytes:
-    """Two bodies, which start and end at different frames."""
+    """A clip of two bodies that appear and disappear in different frames."""
     rng = np.random.default_rng(seed)
     joints = moving_clip(rng, int(rng.integers(8, 60)), 2)
     for body in range(2):
@@ -50,7 +50,7 @@ def coming_and_going(seed: int) -> bytes:
 
 
 @pytest.mark.parametrize("recipe", ["shift-gcn", "denoised"])
-def test_batches_are_what_a_plain_implementation_makes_of_the_raw_files(tmp_path: Path, recipe: Recipe) -> None:
+def test_batches_equal_those_of_a_plain_implementation(tmp_path: Path, recipe: Recipe) -> None:
     contents = [coming_and_going(seed) for seed in range(6)]
     contents.append(format_clip(moving_clip(np.random.default_rng(0), 7)))
     with SkeletonStore(write_store(tmp_path / "skeletons.h5", contents, recipe)) as store:
@@ -59,11 +59,11 @@ def test_batches_are_what_a_plain_implementation_makes_of_the_raw_files(tmp_path
         assert h5py.File(tmp_path / "skeletons.h5")["centre"].shape[0] > 0
     assert batch.shape == (7, 3, 300, 25, 2)
     assert batch.dtype == np.float32
-    for found, content in zip(batch, in_order(contents), strict=True):
-        assert np.abs(found - plain_clip(content, recipe, 300)).max() < 1e-6
+    for clip, content in zip(batch, in_order(contents), strict=True):
+        assert np.abs(clip - plain_clip(content, recipe, 300)).max() < 1e-6
 
 
-def test_a_second_body_in_the_centre_is_not_taken_for_an_absent_one(tmp_path: Path) -> None:
+def test_a_joint_of_the_second_body_at_the_origin_is_not_read_as_absent(tmp_path: Path) -> None:
     joints = moving_clip(np.random.default_rng(0), 30, 2)
     joints[:, 1] = joints[:, 0]
     joints[:, 1, 2:] *= 1.5
@@ -73,7 +73,7 @@ def test_a_second_body_in_the_centre_is_not_taken_for_an_absent_one(tmp_path: Pa
         assert np.abs(store.batch([0], 300)[0] - plain_clip(content, "shift-gcn", 300)).max() < 1e-6
 
 
-def test_a_shorter_batch_shows_the_clip_evenly(tmp_path: Path) -> None:
+def test_a_batch_shorter_than_the_clip_samples_it_evenly(tmp_path: Path) -> None:
     contents = [coming_and_going(seed) for seed in range(4)]
     with SkeletonStore(write_store(tmp_path / "skeletons.h5", contents)) as store:
         for clip in range(len(store)):
@@ -88,20 +88,20 @@ def test_a_shorter_batch_shows_the_clip_evenly(tmp_path: Path) -> None:
     [(3, 5, [0, 1, 2, 3, 4]), (5, 5, [0, 1, 2, 3, 4]), (6, 3, [0, 2, 4]), (7, 3, [0, 2, 4]), (600, 2, [0, 300]),
      (9, 1, [0])],
 )  # fmt: skip
-def test_frames_are_repeated_or_chosen_evenly(length: int, frames: int, shown: list[int]) -> None:
+def test_output_frames_are_looped_or_sampled_evenly(length: int, frames: int, shown: list[int]) -> None:
     assert output_frames(length, frames).tolist() == shown
 
 
-def test_clips_may_be_asked_for_in_any_order_and_twice(tmp_path: Path) -> None:
+def test_clips_can_be_read_in_any_order_and_twice(tmp_path: Path) -> None:
     contents = [coming_and_going(seed) for seed in range(6)]
     with SkeletonStore(write_store(tmp_path / "skeletons.h5", contents)) as store:
-        asked = np.array([4, 0, 4, 5, 1])
-        together = store.batch(asked, 40)
-        assert np.array_equal(together, np.concatenate([store.batch([clip], 40) for clip in asked]))
+        indices = np.array([4, 0, 4, 5, 1])
+        together = store.batch(indices, 40)
+        assert np.array_equal(together, np.concatenate([store.batch([clip], 40) for clip in indices]))
         assert store.batch(np.zeros(0, np.int64), 40).shape == (0, 3, 40, 25, 2)
 
 
-def test_the_columns_say_what_each_clip_is(tmp_path: Path) -> None:
+def test_the_columns_describe_each_clip(tmp_path: Path) -> None:
     joints = moving_clip(np.random.default_rng(0), 9, 4)
     contents = [format_clip(joints), format_clip(joints[:5, :1])]
     with SkeletonStore(write_store(tmp_path / "skeletons.h5", contents)) as store:
@@ -113,7 +113,7 @@ def test_the_columns_say_what_each_clip_is(tmp_path: Path) -> None:
         assert store.action.dtype == store.frames.dtype == np.int64
 
 
-def test_rows_stand_one_clip_after_another_body_by_body(tmp_path: Path) -> None:
+def test_rows_are_in_the_order_of_clips_then_bodies(tmp_path: Path) -> None:
     joints = moving_clip(np.random.default_rng(0), 9, 2)
     path = write_store(tmp_path / "skeletons.h5", [format_clip(joints), format_clip(joints[:5, :1])])
     with SkeletonStore(path) as store, h5py.File(path) as file:
@@ -123,7 +123,7 @@ def test_rows_stand_one_clip_after_another_body_by_body(tmp_path: Path) -> None:
         assert np.array_equal(file["joints"][:18], batch.reshape(18, 25, 3))
 
 
-def test_how_clips_are_appended_makes_no_difference(tmp_path: Path) -> None:
+def test_the_file_does_not_depend_on_the_batch_size(tmp_path: Path) -> None:
     contents = [coming_and_going(seed) for seed in range(7)]
     paths = [write_store(tmp_path / f"{batch}.h5", contents, batch=batch) for batch in (1, 3, 7)]
     assert len({h5.read_record(path)["fingerprint"] for path in paths}) == 1
@@ -140,13 +140,13 @@ def test_clips_out_of_order_are_refused_when_writing(tmp_path: Path) -> None:
             writer.finish()
 
 
-def test_a_damaged_file_is_named_with_the_next_step(tmp_path: Path) -> None:
+def test_a_damaged_file_is_named_with_the_command_to_run(tmp_path: Path) -> None:
     path = write_store(tmp_path / "skeletons.h5", [coming_and_going(0)])
     with SkeletonStore(path) as store, h5py.File(path) as file:
         row = store.batch([0], 1)[0, :, 0, 5, 0]
-        place = file["joints"].id.get_chunk_info(0).byte_offset
+        offset = file["joints"].id.get_chunk_info(0).byte_offset
     data = bytearray(path.read_bytes())
-    data[place + 100] ^= 0xFF
+    data[offset + 100] ^= 0xFF
     path.write_bytes(data)
     assert row.any()
     with (
@@ -156,7 +156,7 @@ def test_a_damaged_file_is_named_with_the_next_step(tmp_path: Path) -> None:
         store.batch([0], 10)
 
 
-def test_parts_that_do_not_fit_are_named(tmp_path: Path) -> None:
+def test_a_file_whose_parts_do_not_fit_each_other_is_refused_by_name(tmp_path: Path) -> None:
     path = write_store(tmp_path / "skeletons.h5", [coming_and_going(0)])
     for number, damage in enumerate(("joints", "clip/frames", "clip/name", "clip/period")):
         broken = tmp_path / f"{number}.h5"

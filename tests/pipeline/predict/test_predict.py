@@ -114,7 +114,7 @@ def test_a_folder_without_clips_is_told_as_such(tiny_run: TinyRun, tmp_path: Pat
     (tmp_path / "zips" / "clips.zip").write_bytes(b"")
     for name, said in (
         ("empty", "holds no .skeleton file; name another"),
-        ("zips", "it holds clips.zip: name archives"),
+        ("zips", "it holds clips.zip: name each archive"),
     ):
         result = predict(tiny_run, tmp_path / name)
         assert result.exit_code == 1

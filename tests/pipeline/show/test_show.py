@@ -163,7 +163,7 @@ def test_a_clip_without_a_body_is_no_page(tmp_path: Path) -> None:
     (tmp_path / "empty.skeleton").write_bytes(b"2\n0\n0\n")
     result = call("show", tmp_path / "empty.skeleton", "-o", tmp_path / "empty.html")
     assert result.exit_code == 1
-    assert "no frame of its 2 holds a body" in result.stderr
+    assert "none of its 2 frames holds a body" in result.stderr
     assert not (tmp_path / "empty.html").exists()
 
 

@@ -157,7 +157,7 @@ def test_when_no_clip_is_left_the_old_file_stays_and_the_rejects_say_why(tmp_pat
 def test_a_clip_that_is_there_twice_ends_the_stage_before_anything_is_written(tmp_path: Path) -> None:
     one = write_folder(tmp_path / "one", made_files(2))
     two = write_zip(tmp_path / "two.zip", made_files(2))
-    with pytest.raises(DataError, match="is there twice"):
+    with pytest.raises(DataError, match="is found twice"):
         preprocess(tmp_path / "work", one, two, workers=1)
     assert not (tmp_path / "work").exists() or list((tmp_path / "work").iterdir()) == []
 
