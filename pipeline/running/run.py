@@ -68,7 +68,7 @@ def run_stages(context: Context, stages: Sequence[Stage], force: Collection[str]
 def _stale_before(stage: Stage, context: Context) -> tuple[str, ...]:
     """The stages before `stage` that are stale, each with its reasons: what `stage` makes from them must say so.
 
-    Not `train`: a run tells the settings that it was made with, and pipeline/stages/agreement.py checks its inputs.
+    Not `train`: a run tells the settings that it was made with, and evaluate checks its inputs.
     """
     earlier = STAGES[: STAGES.index(stage)] if stage in STAGES else ()
     stale = [state for state in stage_states(context, earlier) if state.state == "stale" and state.stage != "train"]

@@ -21,11 +21,11 @@ from data.stores.feature_store import FeatureSet
 from models.aligners.protocol import Aligner
 from models.aligners.registry import make_aligner
 from pipeline.messages.errors import PipelineError
+from pipeline.phases.agreement import require_agreement
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
-from pipeline.stages.agreement import require_agreement, require_trained_on
 from pipeline.stages.caveats import caveats, one_sided_gate
 from pipeline.stages.comparison import comparison_table, differences, published
-from pipeline.stages.inputs import model_features_and_text
+from pipeline.stages.inputs import features_and_text, model_features_and_text
 from pipeline.stages.parallel import worked_on
 from pipeline.stages.result_tables import on_screen, results_table
 from pipeline.stages.results import Tree, over_seeds, print_caveats, write_predictions, write_results
@@ -107,6 +107,23 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         )
         for difference in results["differences"]:
             screen.print(f"- {difference}", highlight=False)
+
+
+def require_trained_on(context: Context) -> list[str]:
+    """Raise PipelineError when the run was trained on other features than those that are there now.
+
+    Returns a caveat when text.h5 is another one: that may be on purpose, and the result must say it.
+    """
+    then, now = Provenance.from_record(read_record(context.run.model)).inputs, features_and_text(context)
+    changed = [name for name in sorted(now) if name in then and then[name] != now[name]]
+    if features := [name for name in changed if name != "text.h5"]:
+        raise PipelineError(
+            f"{', '.join(features)} changed since {context.run.root} was trained on it, so that its scores would mean "
+            "nothing; run `fsvae-pipe train`"
+        )
+    if changed:
+        return ["text.h5 changed since the run was trained: it is scored with texts that it did not learn from"]
+    return []
 
 
 def trained_config(context: Context) -> Config:

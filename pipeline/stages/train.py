@@ -27,8 +27,8 @@ from models.fsvae.settings import TrainSettings
 from models.fsvae.training import HISTORY_COLUMNS, LossRow
 from pipeline.messages.errors import PipelineError
 from pipeline.messages.remaining import Remaining
+from pipeline.phases.agreement import require_agreement
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
-from pipeline.stages.agreement import require_agreement
 from pipeline.stages.inputs import features_and_text
 from pipeline.stages.member import TrainedMember, load_member, save_member, trained_from
 from pipeline.stages.parallel import worked_on

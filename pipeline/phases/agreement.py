@@ -13,7 +13,6 @@ from data.splits import Split, action_label
 from data.stores.feature_store import FeatureSet
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.phase import Phase, missing_actions, phase_of
-from pipeline.stages.inputs import features_and_text
 from pipeline.workspace.config import Config
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import IMPORT, Provenance, read_record
@@ -64,22 +63,3 @@ def _require_actions(path: str, record: Mapping[str, str], phase: Phase, feature
             f"{path}: the backbone was trained on {', '.join(map(action_label, leaked))}, which the {phase.name} phase "
             f"calls unseen, so that a result would count what was seen as unseen; {AGAIN}"
         )
-
-
-def require_trained_on(context: Context) -> list[str]:
-    """Raise PipelineError when the run was trained on other features than those it is to be scored on.
-
-    Return a caveat where its texts are others now: that may be on purpose, and the result must say it.
-    """
-    made = Provenance.from_record(read_record(context.run.model)).inputs
-    now = features_and_text(context)
-    changed = [name for name in sorted(now) if name in made and made[name] != now[name]]
-    others = [name for name in changed if name != "text.h5"]
-    if others:
-        raise PipelineError(
-            f"{', '.join(others)} changed since {context.run.root} was trained on it, so that its scores would mean "
-            "nothing; run `fsvae-pipe train`"
-        )
-    return ["text.h5 changed since the run was trained: it is scored with texts that it did not learn from"] * (
-        "text.h5" in changed
-    )
