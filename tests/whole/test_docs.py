@@ -1,7 +1,8 @@
-"""The documentation agrees with the program: the manual of commands, the table in README.md, links, and commands."""
+"""The documentation agrees with the program: the manual of commands, the table in README.md, links, commands, files."""
 
 import re
 import runpy
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,16 @@ def test_commands_on_a_page_exist(page: Path) -> None:
     text = page.read_text("utf-8")
     for name in re.findall(r"^ {4}(?:\.venv/bin/)?fsvae-pipe (?:-w \S+ )?([a-z][a-z-]*)", text, re.MULTILINE):
         assert name in main.commands, f"{page.name}: fsvae-pipe {name}"
+
+
+def test_files_that_how_it_works_names_exist() -> None:
+    files = re.findall(r"`((?:pipeline|models|data)/\S+)`", (ROOT / "docs" / "how-it-works.md").read_text("utf-8"))
+    assert len(files) > 20
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_imports_on_a_page_work(page: Path) -> None:
+    imports = re.findall(r"^from ((?:pipeline|models|data)[.\w]*) import (\w+)$", page.read_text("utf-8"), re.MULTILINE)
+    for module, name in imports:
+        assert hasattr(import_module(module), name), f"{page.name}: from {module} import {name}"
