@@ -14,9 +14,9 @@ from data.stores.text_store import read_text_features
 from models.backbone.state import EpochReport
 from pipeline.report.class_accuracy import class_accuracy, nearest_texts
 from pipeline.report.confusion_matrix import confusion_plot
-from pipeline.report.figures import backbone_learning, learning
 from pipeline.report.frequency_gains import read_gains
 from pipeline.report.latent_map import latent_map
+from pipeline.report.learning_curves import backbone_learning, learning
 from pipeline.report.mistakes import MOST_MISTAKES, worst_mistakes
 from pipeline.report.run_data import Missing, RunData, read_run
 from pipeline.report.trade_off import trade_off
