@@ -183,7 +183,7 @@ def _measures(results: Mapping[str, Any], rule: str) -> dict[str, float]:
 
 
 def _table(outcomes: Sequence[Row]) -> Table:
-    """A row for each row of the grid: ZSL of the val phase, by which to choose one, and ZSL / GZSL H under each rule."""
+    """A row for each row of the grid: ZSL of the val phase, to choose one by, and ZSL / GZSL H under each rule."""
     rows = []
     for row in outcomes:
         results = row["results"]
