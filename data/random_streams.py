@@ -1,8 +1,8 @@
 """All random streams of the program: one for each purpose. No other module makes a random generator.
 
 A stream is a constant of this module. `NumpyStream.generator` returns a numpy generator, `TorchStream.torch_seed` the
-seed for models/generators.py. Both take the values of the stream's key. The order of clips in a backbone's training
-has the key (seed, epoch), so that every epoch has another order.
+seed for models/torch_generators.py. Both take the values of the stream's key. The order of clips in a backbone's
+training has the key (seed, epoch), so that every epoch has another order.
 
 Give a new stream the next free `number`. Then its generators start as no other generator does.
 
@@ -81,6 +81,9 @@ REPLACED_WEIGHTS = TorchStream((), number=3)
 
 # Clips shown in the latent map of a report
 LATENT_MAP_CLIPS = NumpyStream((), number=4)
+
+# The clips of the call that is recorded as an ONNX graph
+RECORDED_CLIPS = TorchStream((), number=5)
 
 # Made clips of the demo
 DEMO_PERSON = NumpyStream(("seed", "subject"))

@@ -18,7 +18,7 @@ from models.fsvae.settings import ClassifierSettings, ModelSettings, TrainSettin
 from models.fsvae.training import LossRow, train_member
 from models.fsvae.unseen_classifier import UnseenClassifier, fit_unseen_classifier
 from models.fsvae.vae import noise_width
-from models.generators import torch_generator
+from models.torch_generators import torch_generator
 
 CLASSIFIER = "classifier_"  # in front of the names of the unseen classifier's arrays in predictions.h5
 

@@ -16,8 +16,8 @@ from models.backbone.networks import network_class
 from models.backbone.protocol import BODIES, JOINTS, Backbone
 from models.backbone.settings import BackboneSettings
 from models.errors import ModelError
-from models.generators import torch_generator
 from models.tensor_file import fingerprint, read_record, read_tensors, write_tensors
+from models.torch_generators import torch_generator
 
 OWN_KEYS = {"format_version", "fingerprint", "stage"}  # metadata that every file of `save_network` has
 WANTED = "backbone.weights takes a .pt or .safetensors file of weights"

@@ -26,7 +26,7 @@ from models.backbone.recipe import MOMENTUM, learning_rate
 from models.backbone.settings import BackboneSettings
 from models.backbone.state import EpochReport, TrainingState, best_epoch
 from models.errors import ModelError
-from models.generators import torch_generator
+from models.torch_generators import torch_generator
 
 SMALLEST_SHARE = 2  # clips of a batch that one process needs
 

@@ -4,8 +4,9 @@
     + cross_weight (MSE(s, s<-t) + MSE(t, t<-s))
 
 s are the skeleton features of a batch, t the text features, and s<-t the skeleton features that are decoded from the
-texts' latents. MSE is the mean over batch and features. schedules.py says what b_s, b_t and `on` are, calibration.py
-what C_t and C_s are. Source: the paper; plain cross-reconstruction is an option of ours, off by default.
+texts' latents. MSE is the mean over batch and features. schedules.py says what b_s, b_t and `on` are,
+calibrated_loss.py what C_t and C_s are. Source: the paper; plain cross-reconstruction is an option of ours, off by
+default.
 
 The columns of history.csv, the lines of training and the curves of the report follow from the table. CONTRIBUTING.md
 shows how to add a loss.
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from models.fsvae.calibration import calibrated_loss, squared_distances
+from models.fsvae.calibrated_loss import calibrated_loss, squared_distances
 from models.fsvae.step import TrainingStep
 
 

@@ -72,7 +72,7 @@ class TrainSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False,
     alpha: float = Field(0.5, ge=0, description="weight of the calibrated loss")
     lambda_: float = Field(100.0, gt=0, alias="lambda", description="temperature of the calibrated loss")
     calibrated: Literal["one-sided", "two-sided", "all-pairs", "label-aware"] = Field(
-        "one-sided", description="which pairs count as negatives (models/fsvae/calibration.py)"
+        "one-sided", description="which pairs count as negatives (models/fsvae/calibrated_loss.py)"
     )
     cross_weight: float = Field(0.0, ge=0, description="weight of plain cross-reconstruction")
     schedule: ScheduleSettings = ScheduleSettings()

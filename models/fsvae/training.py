@@ -19,7 +19,7 @@ from models.fsvae.schedules import schedule_of
 from models.fsvae.settings import ModelSettings, TrainSettings
 from models.fsvae.step import ForwardPass
 from models.fsvae.vae import noise_width
-from models.generators import torch_generator
+from models.torch_generators import torch_generator
 
 LOGGED_PER_CYCLE = 10
 HISTORY_COLUMNS = ("cycle", "step", *(loss.name for loss in LOSSES), "total")

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from data.random_streams import RECORDED_CLIPS
 from models.backbone.protocol import BODIES, COORDINATES, JOINTS
+from models.torch_generators import torch_generator
 from models.zero_shot.gate import Gate
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 OPSET = 17
 INPUT = "clips"
 OUTPUTS = ("features", "seen_probabilities", "unseen_probabilities", "gate")
-RECORDED_CLIPS, RECORDED_FRAMES = 2, 16  # of the call that is recorded
+CLIPS, FRAMES = 2, 16  # of the call that is recorded
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,8 @@ def onnx_model(parts: ModelParts, metadata: dict[str, str]) -> "onnx.ModelProto"
 @torch.no_grad()
 def _recorded(model: nn.Module, names: list[str]) -> bytes:
     """`model`, whose outputs are called `names`, as the bytes of an ONNX graph."""
-    generator = torch.Generator().manual_seed(0)
-    clips = torch.randn(RECORDED_CLIPS, COORDINATES, RECORDED_FRAMES, JOINTS, BODIES, generator=generator)
+    generator = torch_generator(RECORDED_CLIPS.torch_seed())
+    clips = torch.randn(CLIPS, COORDINATES, FRAMES, JOINTS, BODIES, generator=generator)
     free_sizes = {INPUT: {0: "batch", 2: "frames"}, **{name: {0: "batch"} for name in names}}
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from data.random_streams import REPLACED_WEIGHTS
 from models.backbone.protocol import BODIES, COORDINATES, JOINTS, Backbone
 from models.backbone.settings import BackboneSettings
-from models.generators import torch_generator
 from models.shift_gcn.batch_norm import BodyBatchNorm
 from models.shift_gcn.cpu_features import CPUFeatures
 from models.shift_gcn.layers import ShiftUnit
 from models.shift_gcn.plain import PlainShiftGCN
 from models.shift_gcn.published import without_constants
 from models.shift_gcn.recipe import normalise_offset_gradients, parameter_groups
+from models.torch_generators import torch_generator
 
 FEATURES = 256
 # (channels in, channels out, stride, residual)

@@ -1,6 +1,5 @@
 """The commands that make a workspace and bring it up to date: init, one for each stage, run and status."""
 
-import json
 import shlex
 import sys
 from dataclasses import replace
@@ -10,9 +9,11 @@ import click
 
 from pipeline.cli.options import locked, raw_option, run_option, with_context
 from pipeline.messages.errors import printable
-from pipeline.messages.hints import complete_commands
 from pipeline.running.run import chosen_stages, plan, run_stages
-from pipeline.running.status import StageState, stage_states
+from pipeline.running.staleness import stage_states
+from pipeline.running.status import as_json as status_as_json
+from pipeline.running.status import as_text as status_as_text
+from pipeline.running.status import reasons
 from pipeline.running.unfilled_settings import require_filled_in
 from pipeline.stages.table import STAGES, Stage
 from pipeline.workspace.context import Context
@@ -53,12 +54,8 @@ def warn_of_stale_needs(context: Context, stage: Stage) -> None:
     """Warn of stale stages that `stage` needs, since the command of a stage runs that stage only."""
     for state in stage_states(context):
         if state.stage in stage.needs and state.state == "stale":
-            reasons = _reasons(state)
-            context.console.print(f"warning: {state.stage} is stale ({reasons})", style="yellow", markup=False)
-
-
-def _reasons(state: StageState) -> str:
-    return complete_commands("; ".join(state.reasons))
+            warning = f"warning: {state.stage} is stale ({reasons(state)})"
+            context.console.print(warning, style="yellow", markup=False)
 
 
 def stage_command(stage: Stage) -> click.Command:
@@ -110,7 +107,7 @@ def run(context: Context, first: str | None, last: str | None, force: tuple[str,
     if dry_run:
         states = plan(context, stages, force)
         for state in states:
-            click.echo(f"{state.stage}: {state.state} ({_reasons(state)})")
+            click.echo(f"{state.stage}: {state.state} ({reasons(state)})")
         if not states:
             click.echo(nothing_to_do)
         return
@@ -129,13 +126,6 @@ def run(context: Context, first: str | None, last: str | None, force: tuple[str,
 def status(context: Context, as_json: bool, quiet: bool) -> None:
     """Show which stages are done, which are stale and why, and which are missing."""
     states = stage_states(context)
-    up_to_date = all(state.state == "done" for state in states)
     if quiet:
-        sys.exit(0 if up_to_date else 1)
-    if as_json:
-        click.echo(json.dumps([state.plain() for state in states], indent=2))
-        return
-    for state in states:
-        click.echo(f"{state.stage:<12}{state.state:<9}{_reasons(state)}".rstrip())
-    if up_to_date:
-        click.echo("every stage is up to date")
+        sys.exit(any(state.state != "done" for state in states))
+    click.echo(status_as_json(states) if as_json else status_as_text(states))

@@ -186,8 +186,8 @@ def texts(context: Context, begin: bool, as_json: bool, neighbours: int, pairs: 
 def sweep(context: Context, grid: str, workers: int) -> None:
     """Train and evaluate many settings on the same features, and write the results as one CSV and one table.
 
-    GRID is presets, ablation, texts, losses, or a TOML file with rows of settings (the manual shows one). Each row is a
-    run of its own, so a sweep that was stopped goes on where it was.
+    GRID is presets, aligners, ablation, texts, losses, or a TOML file with rows of settings (the manual shows one).
+    Each row is a run of its own, so a sweep that was stopped goes on where it was.
 
     \b
     Example: fsvae-pipe -w work sweep ablation --set train.seeds=[5,6,7]

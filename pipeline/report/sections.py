@@ -13,9 +13,9 @@ from data.phase_names import PHASES
 from data.stores.prediction_store import Predictions, Task
 from pipeline.report.class_accuracy import accuracy_against_texts, nearest_texts
 from pipeline.report.confusion_matrix import confusion_plot
-from pipeline.report.figures import backbone_learning, learning
 from pipeline.report.frequency_gains import gains_plot, read_gains
 from pipeline.report.latent_map import latent_map, latent_map_plot
+from pipeline.report.learning_curves import backbone_curves, loss_curves
 from pipeline.report.mistakes import Mistake, worst_mistakes
 from pipeline.report.plot_style import Plot
 from pipeline.report.run_data import Missing, RunData, attempt
@@ -97,12 +97,12 @@ def learning_panel(run: RunData) -> Panel:
     if isinstance(history, Missing):
         missing.append(history.reason)
     else:
-        plots += [learning(run, history, phase) for phase in PHASES]
+        plots += [loss_curves(run, history, phase) for phase in PHASES]
     reports = attempt(lambda: _backbone_reports(run))
     if isinstance(reports, Missing):
         missing.append(f"No learning curve of a backbone: {reports.reason}")
     else:
-        plots.append(backbone_learning(reports))
+        plots.append(backbone_curves(reports))
     return Panel(run, plots, missing=missing)
 
 

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from data.settings import MADE_DATASET
 from data.splits import action_label
-from data.stores.prediction_store import Predictions
+from data.stores.prediction_store import Predictions, Task
 from pipeline.report.class_accuracy import class_accuracy
 from pipeline.report.run_data import Missing, RunData, attempt
 from pipeline.stages.comparison import comparison_table, differences, published
@@ -61,10 +60,10 @@ def paper_table(run: RunData) -> tuple[Table, list[str]] | None:
     split = run.results["split"]["name"]
     if not published(split):
         return None
-    found = attempt(lambda: differences(run.context, run.config))
+    unlike_paper = attempt(lambda: differences(run.context, run.config))
     about = "Percent, cross-subject; published numbers as printed."
     table = replace(comparison_table(run.results, split), about=about)
-    return table, [found.reason] if isinstance(found, Missing) else found
+    return table, [unlike_paper.reason] if isinstance(unlike_paper, Missing) else unlike_paper
 
 
 def headline(run: RunData) -> str:
@@ -88,19 +87,19 @@ def notices(run: RunData) -> list[str]:
     return notices + [f"{caveat[0].upper()}{caveat[1:]}." for caveat in run.results.get("caveats", ())]
 
 
-def most_confused(run: RunData, predictions: Predictions, kind: str) -> Table:
+def most_confused(run: RunData, predictions: Predictions, task: Task) -> Table:
     """Return the pairs of actions with the most wrong clips, counted over all seeds."""
     counts: dict[tuple[int, int], int] = {}
-    clips = predictions.is_unseen if kind == "ZSL" else np.ones(len(predictions.name), dtype=bool)
+    clips = predictions.scored_clips(task)
     for seed in predictions.seeds:
-        given = seed.zsl_action if kind == "ZSL" else seed.gzsl_action
-        for pair in zip(predictions.action[clips].tolist(), given[clips].tolist(), strict=True):
+        predicted = seed.predicted(task)[clips]
+        for pair in zip(predictions.action[clips].tolist(), predicted.tolist(), strict=True):
             if pair[0] != pair[1]:
                 counts[pair] = counts.get(pair, 0) + 1
     most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_ROWS]
     return Table(
         ["actual", "taken for", "clips, all seeds"],
-        [[run.named(actual), run.named(given), str(count)] for (actual, given), count in most],
+        [[run.named(actual), run.named(predicted), str(count)] for (actual, predicted), count in most],
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pipeline.messages.errors import PipelineError, WrongUsage
 from pipeline.messages.hints import complete_commands
-from pipeline.running.status import StageState, imported_outputs, stage_state, stage_states
+from pipeline.running.staleness import StageState, imported_outputs, stage_state, stage_states
 from pipeline.stages.table import STAGES, Stage, stage_named
 from pipeline.workspace.context import Context
 

@@ -126,18 +126,18 @@ def sweep(context: Context, grid: str, overrides: Sequence[str] = (), workers: i
         (context.workspace.root, context.config_path, (*overrides, *_overrides(settings)), names[row])
         for row, settings in rows.items()
     ]
-    found: list[Row] = []
-    for row, faults in zip(rows, worked_on(run_row, tasks, workers), strict=True):
-        context.console.print(f"sweep: {row}: {faults or 'done'} ({len(found) + 1} of {len(rows)})", highlight=False)
-        results = {} if faults else json.loads(context.workspace.run(names[row]).results.read_text("utf-8"))
-        found.append({"row": row, "run": names[row], "fault": faults, "settings": rows[row], "results": results})
+    outcomes: list[Row] = []
+    for row, fault in zip(rows, worked_on(run_row, tasks, workers), strict=True):
+        context.console.print(f"sweep: {row}: {fault or 'done'} ({len(outcomes) + 1} of {len(rows)})", highlight=False)
+        results = {} if fault else json.loads(context.workspace.run(names[row]).results.read_text("utf-8"))
+        outcomes.append({"row": row, "run": names[row], "fault": fault, "settings": rows[row], "results": results})
     path = context.workspace.sweep(name)
-    _write_csv(path, found)
-    Console().print(on_screen(_table(found), f"{name}: ZSL / GZSL H, mean over seeds (± of ZSL)"))
-    failed = [row for row in found if row["fault"]]
+    _write_csv(path, outcomes)
+    Console().print(on_screen(_table(outcomes), f"{name}: ZSL / GZSL H, mean over seeds (± of ZSL)"))
+    failed = [row for row in outcomes if row["fault"]]
     if failed:
         raise PipelineError(
-            f"{len(failed)} of {len(found)} rows failed, the first: {failed[0]['row']}: {failed[0]['fault']}; all "
+            f"{len(failed)} of {len(outcomes)} rows failed, the first: {failed[0]['row']}: {failed[0]['fault']}; all "
             f"messages are in {path}. The same command runs the failed rows again"
         )
     return path
@@ -160,15 +160,15 @@ def run_row(root: Path, config_path: Path, overrides: Sequence[str], name: str) 
     return ""
 
 
-def _write_csv(path: Path, found: Sequence[Row]) -> None:
-    """A line for each row and rule: the settings, then mean and standard deviation of every column."""
-    keys = sorted({key for row in found for key in row["settings"]})
+def _write_csv(path: Path, outcomes: Sequence[Row]) -> None:
+    """Write a line for each row and rule: the settings, then the mean and standard deviation of every column."""
+    keys = sorted({key for row in outcomes for key in row["settings"]})
     lines = [
         {"row": row["row"], "run": row["run"], "rule": rule, "seeds": len(row["results"].get("seeds", ()))}
         | {key: json.dumps(value) for key, value in row["settings"].items()}
         | (_measures(row["results"], rule) if row["results"] else {})
         | {"fault": row["fault"]}
-        for row in found
+        for row in outcomes
         for rule in RULES
     ]
     columns = ["row", "run", "rule", "seeds", *keys, *MEASURES, "fault"]
@@ -182,10 +182,10 @@ def _measures(results: Mapping[str, Any], rule: str) -> dict[str, float]:
     return dict(zip(MEASURES, numbers, strict=True))
 
 
-def _table(found: Sequence[Row]) -> Table:
-    """ZSL and GZSL H of every row under every rule, and the val phase's own ZSL, by which rows may be chosen."""
+def _table(outcomes: Sequence[Row]) -> Table:
+    """A row for each row of the grid: ZSL of the val phase, to choose one by, and ZSL / GZSL H under each rule."""
     rows = []
-    for row in found:
+    for row in outcomes:
         results = row["results"]
         if row["fault"]:
             rows.append([row["row"], "failed", *("" for _ in RULES)])

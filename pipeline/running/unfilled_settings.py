@@ -1,7 +1,7 @@
 """Lists the settings that `init custom` leaves empty. `run` calls this first, so that it fails at once."""
 
 from pipeline.messages.errors import PipelineError
-from pipeline.running.status import imported_outputs
+from pipeline.running.staleness import imported_outputs
 from pipeline.stages.table import stage_named
 from pipeline.workspace.context import Context
 

@@ -23,6 +23,7 @@ from models.aligners.registry import make_aligner
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.agreement import require_agreement
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
+from pipeline.phases.selection_rules import chosen_cycles
 from pipeline.stages.caveats import caveats, one_sided_gate
 from pipeline.stages.comparison import comparison_table, differences, published
 from pipeline.stages.inputs import features_and_text, model_features_and_text
@@ -34,7 +35,6 @@ from pipeline.stages.scoring import (
     PhaseScoring,
     Prediction,
     Tuned,
-    chosen_cycles,
     cycle_scores,
     score,
     tune,
@@ -54,6 +54,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     require_as_written(context.run.model)
     trained = trained_config(context)
     features = read_phases(context)
+    provenance.require_inputs(model_features_and_text(context))  # before they are held against each other
     split = split_in_use(trained, features)
     require_agreement(context, trained, split, features)
     stale = [*(f"made from what is stale: {stage}" for stage in context.stale), *require_trained_on(context)]

@@ -1,12 +1,6 @@
-"""Scores of every cycle of one seed, the three selection rules, and what each rule's cycle is worth.
+"""Scores of the clips of a phase after every cycle, what is tuned on the val phase, and what one rule's cycle is worth.
 
-Rules, and the cycle each takes in the test phase (and in the val phase, where the gate is fitted and everything tuned):
-
-val     the cycle with the best ZSL top-1 on the val phase's pseudo-unseen actions, of equals the earliest (the same)
-last    the last cycle (the same)
-oracle  the best ZSL top-1 on the unseen test clips (in the val phase: the best on its pseudo-unseen actions), as the
-        released code does; no result to report, but what published numbers are
-
+pipeline/phases/selection_rules.py says which cycle a rule takes.
 Letters: N scored clips, S seen actions, U unseen actions.
 """
 
@@ -17,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.phase_names import PHASES, PhaseName
+from data.phase_names import PhaseName
 from models.aligners.protocol import Aligner, Arrays, Entropy, State
 from models.zero_shot.gate import (
     Bools,
@@ -31,7 +25,7 @@ from models.zero_shot.gate import (
     softmax,
 )
 from models.zero_shot.metrics import Actions, harmonic_mean, per_class, top1
-from pipeline.workspace.evaluate_settings import EvaluateSettings, Rule, Way
+from pipeline.workspace.evaluate_settings import EvaluateSettings, Way
 
 TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # tried on the val phase
 
@@ -75,16 +69,6 @@ def cycle_scores(scoring: PhaseScoring, aligner: Aligner, state: State, entropy:
     """Make the scorer of the unseen texts after one cycle, and apply it to every scored clip."""
     scorer = aligner.scorer(state, scoring.unseen_texts, entropy)
     return CycleScores(scorer.probabilities(scoring.features), scorer.arrays())
-
-
-def chosen_cycles(rule: Rule, zsl: dict[PhaseName, list[float]]) -> dict[PhaseName, int]:
-    """The cycle (from 1) that `rule` takes in each phase, given the ZSL top-1 of every cycle in each phase."""
-    best = {phase: int(np.argmax(zsl[phase])) + 1 for phase in PHASES}  # argmax: of equals the first
-    if rule == "val":
-        return dict.fromkeys(PHASES, best["val"])
-    if rule == "last":
-        return dict.fromkeys(PHASES, len(zsl["val"]))
-    return best
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from models.fsvae.presets import with_preset, without_preset_keys
 from models.fsvae.settings import ModelSettings, TrainSettings
 from models.text.settings import TextSettings
 from pipeline.messages.errors import ConfigError, OverrideError
-from pipeline.workspace.dotted_keys import flattened, nested, put
+from pipeline.workspace.dotted_keys import flattened, nested
 from pipeline.workspace.evaluate_settings import EvaluateSettings
+from pipeline.workspace.overrides import apply_override
 
 MAX_BYTES = 1 << 20
 MAX_FAULTS = 20
@@ -80,7 +81,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     if presets:
         tree = without_preset_keys(tree)
     for override in (*presets, *(override for override in overrides if override not in presets)):
-        _apply_override(tree, override)
+        apply_override(tree, override)
         try:
             config = build_config(tree, f"--set {override}")
         except ConfigError as error:
@@ -135,17 +136,3 @@ def _holds_nul(value: object) -> bool:
 
 def _short(text: str) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
-
-
-def _apply_override(tree: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not all(key.strip().split(".")):
-        raise OverrideError(f"--set {override}: write key=value, as in --set train.steps_per_cycle=200")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        value = text.strip()  # so that a plain word needs no quotes
-    try:
-        put(tree, key.strip(), value)
-    except ValueError as error:
-        raise OverrideError(f"--set {override}: {error}") from None

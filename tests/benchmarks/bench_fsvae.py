@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from models.fsvae.batches import TrainingData
-from models.fsvae.calibration import calibrated_loss
+from models.fsvae.calibrated_loss import calibrated_loss
 from models.fsvae.frequency import dct, inverse_dct
 from models.fsvae.losses import kl_divergence
 from models.fsvae.model import FSVAE

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.fsvae.calibration import (
+from models.fsvae.calibrated_loss import (
     Calibration,
     calibrated_loss,
     pair_calibration,

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from models.errors import ModelError
 from models.fsvae.batches import Batch, TrainingData, batch_rows
-from models.fsvae.calibration import calibrated_loss
+from models.fsvae.calibrated_loss import calibrated_loss
 from models.fsvae.losses import LOSSES, kl_divergence, weighted_sum
 from models.fsvae.model import FSVAE
 from models.fsvae.schedules import schedule_of

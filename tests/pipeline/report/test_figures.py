@@ -14,9 +14,9 @@ from data.stores.text_store import read_text_features
 from models.backbone.state import EpochReport
 from pipeline.report.class_accuracy import class_accuracy, nearest_texts
 from pipeline.report.confusion_matrix import confusion_plot
-from pipeline.report.figures import backbone_learning, learning
 from pipeline.report.frequency_gains import read_gains
 from pipeline.report.latent_map import latent_map
+from pipeline.report.learning_curves import backbone_curves, loss_curves
 from pipeline.report.mistakes import MOST_MISTAKES, worst_mistakes
 from pipeline.report.run_data import Missing, RunData, read_run
 from pipeline.report.trade_off import trade_off
@@ -101,19 +101,19 @@ def test_gains_start_as_set_and_are_learnt_a_seed(run: RunData) -> None:
 def test_each_loss_of_the_history_is_a_curve(run: RunData) -> None:
     history = run.history
     assert isinstance(history, pd.DataFrame)
-    drawn = {trace.name: trace for trace in learning(run, history, "val").figure.data}
+    drawn = {trace.name: trace for trace in loss_curves(run, history, "val").figure.data}
     names = ["total", "skeleton reconstruction", "text reconstruction", "skeleton KL", "calibrated"]
     assert list(drawn) == names  # of two cycles, no text KL; no cross-reconstruction: both are 0 throughout
     means = history[history["phase"] == "val"].groupby(["cycle", "step"])["total"].mean()
     assert list(drawn["total"].y) == pytest.approx(means.to_list())
     other = history.drop(columns="skeleton_kl").assign(gone=1.0)  # of a run with other losses than the table's
-    drawn = {trace.name: trace for trace in learning(run, other, "val").figure.data}
+    drawn = {trace.name: trace for trace in loss_curves(run, other, "val").figure.data}
     assert list(drawn) == [*(name for name in names if name != "skeleton KL"), "gone"]
 
 
 def test_both_accuracies_of_the_backbone_are_drawn() -> None:
     reports = [asdict(EpochReport(epoch, 2.0, 40.0, 50.0, 90.0, (50.0,))) for epoch in (1, 2)]
-    drawn = {trace.name: list(trace.y) for trace in backbone_learning({"test": reports}).figure.data}
+    drawn = {trace.name: list(trace.y) for trace in backbone_curves({"test": reports}).figure.data}
     assert drawn == {"training clips, test phase": [40, 40], "held-out clips, test phase": [50, 50]}
 
 

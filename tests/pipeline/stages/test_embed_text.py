@@ -16,7 +16,7 @@ from data.stores.text_store import TextFeatures, read_text_features
 from descriptions.errors import DescriptionError
 from descriptions.loader import COLUMNS
 from models.text.encoders import ClipEncoder, load_text_encoder
-from pipeline.running.status import stage_state
+from pipeline.running.staleness import stage_state
 from pipeline.stages.table import stage_named
 from pipeline.workspace.config import build_config
 from pipeline.workspace.context import Context

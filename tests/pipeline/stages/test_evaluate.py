@@ -13,8 +13,8 @@ from data.errors import DataError
 from data.phase_names import PHASES, PhaseName
 from data.stores.feature_store import read_features, write_features
 from data.stores.h5 import read_record
-from pipeline.running.status import stage_state
-from pipeline.stages.scoring import chosen_cycles
+from pipeline.phases.selection_rules import chosen_cycles
+from pipeline.running.staleness import stage_state
 from pipeline.stages.table import stage_named
 from pipeline.workspace.config import build_config
 from pipeline.workspace.context import Context

@@ -24,7 +24,7 @@ from models.fsvae.training import train_member
 from models.text.settings import TextSettings
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import text_matrix
-from pipeline.running.status import stage_state
+from pipeline.running.staleness import stage_state
 from pipeline.stages.member import TrainedMember, save_member, trained_from
 from pipeline.stages.table import stage_named
 from pipeline.workspace.config import load_config

@@ -6,14 +6,17 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from data.phase_names import PHASES
+from data.phase_names import PHASES, PhaseName
 from models.fsvae.losses import LOSSES
 from pipeline.report.plot_style import COLOURS, GREY, SEEN, UNSEEN, Plot, axis, layout, short
 from pipeline.report.run_data import RunData
 
 
-def learning(run: RunData, history: pd.DataFrame, phase: str) -> Plot:
-    """Losses of one phase along training, means of the seeds: a curve for each column of `history` that is a loss."""
+def loss_curves(run: RunData, history: pd.DataFrame, phase: PhaseName) -> Plot:
+    """Draw the losses of one phase over the steps of training, averaged over seeds.
+
+    There is a curve for the total and for each other column of `history` that is a loss.
+    """
     labels = {loss.name: loss.label for loss in LOSSES}
     losses = [name for name in history.columns if name not in ("seed", "phase", "cycle", "step", "total")]
     lines = {"total": {"color": GREY, "width": 3}}
@@ -38,12 +41,12 @@ def learning(run: RunData, history: pd.DataFrame, phase: str) -> Plot:
         figure.add_vline(cycle * steps, line={"color": GREY, "width": 0.5})
     figure.update_xaxes(axis("step"))
     figure.update_yaxes(axis("loss, before its weight", type="log", dtick=1, exponentformat="power"))
-    about = "Mean of the seeds; thin lines part the cycles. Click a name to hide or show its line."
-    return Plot(f"FS-VAE, {phase} phase", about, figure)
+    caption = "Mean of the seeds; thin lines part the cycles. Click a name to hide or show its line."
+    return Plot(f"FS-VAE, {phase} phase", caption, figure)
 
 
-def backbone_learning(reports: dict[str, list[dict[str, Any]]]) -> Plot:
-    """Accuracy of each phase's backbone along its epochs."""
+def backbone_curves(reports: dict[str, list[dict[str, Any]]]) -> Plot:
+    """Draw the accuracy of each phase's backbone over its epochs. `reports`: phase -> a report of each epoch."""
     figure = go.Figure(layout=layout(380))
     for phase, colour in zip(PHASES, (SEEN, UNSEEN), strict=True):
         for key, name, dash in (("train_top1", "training clips", "solid"), ("top1", "held-out clips", "dot")):

@@ -12,7 +12,7 @@ from data.errors import NewerFormatError
 from data.stores.files import FORMAT_VERSION
 from pipeline.messages.errors import PipelineError
 from pipeline.running.run import chosen_stages, plan, run_stages
-from pipeline.running.status import StageState, stage_states
+from pipeline.running.staleness import StageState, stage_states
 from pipeline.stages.table import STAGES, Stage, stage_named
 from pipeline.workspace.config import build_config
 from pipeline.workspace.context import Context
