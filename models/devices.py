@@ -18,11 +18,11 @@ def torch_device(name: str) -> torch.device:
 
     Raises ModelError when this machine has no such device.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        return torch.device(next((kind for kind, found in there.items() if found), "cpu"))
+        return torch.device(next((kind for kind, usable in available.items() if usable), "cpu"))
     device = torch.device(name)
-    if not there.get(device.type, True):
+    if not available.get(device.type, True):
         raise ModelError(f'device = "{name}", but torch {torch.__version__} finds none here; use device = "auto"')
     return device
 
@@ -39,5 +39,5 @@ def make_accelerator(device: str, precision: str) -> "Accelerator":
         os.environ["ACCELERATE_TORCH_DEVICE"] = device  # the only way to tell accelerate which one
     if on_cpu and precision != "fp32":
         raise ModelError(f'backbone.precision = "{precision}" needs a GPU; this machine computes on the CPU, in "fp32"')
-    # Told that it is the CPU, accelerate joins processes through gloo; left to find out, it would run them apart.
+    # With cpu=True accelerate connects the processes through gloo. Without it, each process would train alone.
     return Accelerator(mixed_precision=ACCELERATE_PRECISIONS[precision], cpu=on_cpu)

@@ -49,8 +49,8 @@ def is_as_written(path: Path) -> bool:
     Raises ModelError when the file is damaged.
     """
     with _open(path, "pt") as file:
-        found = _digest((name, file.get_tensor(name)) for name in sorted(file.keys()))
-        return found == (file.metadata() or {}).get(FINGERPRINT)
+        now = _digest((name, file.get_tensor(name)) for name in sorted(file.keys()))
+        return now == (file.metadata() or {}).get(FINGERPRINT)
 
 
 def fingerprint(tensors: Mapping[str, "Tensor"]) -> str:

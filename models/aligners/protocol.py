@@ -36,8 +36,8 @@ class Scorer(nn.Module):
     @torch.no_grad()
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """(N, D_s) -> (N, U), on the CPU."""
-        found: Tensor = self(torch.tensor(features))  # a copy: worker processes get arrays that are read-only
-        return np.asarray(found.double().numpy())
+        probabilities: Tensor = self(torch.tensor(features))  # a copy: worker processes get arrays that are read-only
+        return np.asarray(probabilities.double().numpy())
 
 
 class Aligner(Protocol):

@@ -1,16 +1,18 @@
-"""The gate: is a clip's action seen or unseen? And the ways to combine both classifiers with or without it.
+"""The gate decides whether a clip shows a seen or an unseen action. `route` combines both classifiers with it.
 
-A clip's gate features are its u largest unseen probabilities beside its u largest seen probabilities, each sorted,
-the latter from the backbone's softmax at a temperature; a logistic regression on them gives the probability that the
-action is unseen. It is fitted on the val phase, where pseudo-unseen actions play the unseen ones. u is the smallest of
-the two phases' numbers of unseen and of seen actions, so that one gate fits both (ours; published splits have as many
-unseen actions in either phase, and more seen ones).
-The val phase has many more unseen clips than seen ones: all training clips of pseudo-unseen actions, but only held-out
-clips of the others. A plain fit takes that share for the truth of the test phase, and at a threshold of 0.5 sends
-nearly every clip to the unseen side (S = 0 and H = 0 with a good backbone). A balanced fit gives both kinds the same
-weight.
-The released code fits a softmax regression with two outputs. At its optimum one output has the weights w and the other
--w, so that its probability is a logistic one of 2 w with half the penalty: its C = 1 is c = 2 here.
+The gate is a logistic regression. Its inputs are the u largest unseen probabilities of a clip and its u largest seen
+probabilities, each sorted. Seen probabilities are the backbone's softmax at a temperature. The gate is fitted on the
+val phase, where pseudo-unseen actions stand for the unseen ones. u is the smallest number of seen or unseen actions
+in either phase, so that one gate fits both (ours; published splits have as many unseen actions in either phase, and
+more seen ones).
+
+The val phase has many more unseen clips than seen ones: all training clips of the pseudo-unseen actions, but only the
+held-out clips of the others. A plain fit learns that share. At a threshold of 0.5 it then sends nearly every clip of
+the test phase to the unseen side, and S and H are 0 even with a good backbone. A balanced fit gives both kinds the
+same weight (ours).
+
+The released code fits a softmax regression with two outputs. At its optimum the outputs have the weights w and -w.
+This equals a logistic regression with the weights 2 w and half the penalty, so its C = 1 is c = 2 here.
 Letters: N clips, S seen actions, U unseen actions.
 """
 

@@ -44,8 +44,8 @@ def _require_settings(path: str, made: Provenance, config: Config) -> None:
     keys = (*CLIPS, *SPLIT) if made.stage == IMPORT else CLIPS
     other = [key for key in keys if key in made.settings and made.settings[key] != now[key]]
     if other:
-        told = "; ".join(f"{key} was {made.settings[key]!r} then and is {now[key]!r} now" for key in other)
-        raise PipelineError(f"{path} was made for other clips or actions than the run uses: {told}; {AGAIN}")
+        changes = "; ".join(f"{key} was {made.settings[key]!r} then and is {now[key]!r} now" for key in other)
+        raise PipelineError(f"{path} was made for other clips or actions than the run uses: {changes}; {AGAIN}")
 
 
 def _require_actions(path: str, record: Mapping[str, str], phase: Phase, features: FeatureSet) -> None:

@@ -22,7 +22,7 @@ def split_in_use(config: Config, phases: dict[PhaseName, FeatureSet]) -> Split:
 
 def read_phases(context: Context) -> dict[PhaseName, FeatureSet]:
     """Read both features files. Raises DataError when one is missing or damaged, or holds NaN or infinite numbers."""
-    found: dict[PhaseName, FeatureSet] = {}
+    features_of: dict[PhaseName, FeatureSet] = {}
     for name in PHASES:
         path = context.workspace.features(name)
         features = read_features(path)
@@ -34,8 +34,8 @@ def read_phases(context: Context) -> dict[PhaseName, FeatureSet]:
                     f"{features.name[bad[0]]}); the backbone diverged or the clip is broken: "
                     "run `fsvae-pipe extract` again"
                 )
-        found[name] = features
-    return found
+        features_of[name] = features
+    return features_of
 
 
 def phase_and_clips(name: PhaseName, split: Split, features: FeatureSet) -> tuple[Phase, PhaseClips]:

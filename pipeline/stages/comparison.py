@@ -34,26 +34,26 @@ def differences(context: Context, trained: Config) -> list[str]:
     """Return a sentence for each condition that is not the paper's: backbone, texts, protocol, settings."""
     features, text = (h5.read_record(path) for path in (context.workspace.features("test"), context.workspace.text))
     encoder = text.get("encoder", "")
-    found = []
+    sentences = []
     if features.get("transfer") == "true":
-        found.append("backbone: it was trained on unseen actions too, so this is no zero-shot result")
+        sentences.append("backbone: it was trained on unseen actions too, so this is no zero-shot result")
     elif features["stage"] != IMPORT:
-        found.append(f"backbone: trained by this program; {PAPER_BACKBONE}")
+        sentences.append(f"backbone: trained by this program; {PAPER_BACKBONE}")
     if text["stage"] == IMPORT:
-        found.append("texts: imported; whether they are the authors' is not known")
+        sentences.append("texts: imported; whether they are the authors' is not known")
     else:
         if encoder not in PAPER_ENCODERS:
-            found.append(f'texts: encoder "{encoder}"; the paper uses CLIP ViT-B/32')
-        found.append("texts: the descriptions are not the paper's")
+            sentences.append(f'texts: encoder "{encoder}"; the paper uses CLIP ViT-B/32')
+        sentences.append("texts: the descriptions are not the paper's")
     if set(trained.text.levels) != set(TextSettings().levels):
-        found.append(f"texts: levels {', '.join(trained.text.levels)}; the paper uses label, local and global")
+        sentences.append(f"texts: levels {', '.join(trained.text.levels)}; the paper uses label, local and global")
     if trained.dataset.protocol != PAPER_PROTOCOL:
-        found.append(f"protocol: {trained.dataset.protocol}; the paper's is {PAPER_PROTOCOL}")
+        sentences.append(f"protocol: {trained.dataset.protocol}; the paper's is {PAPER_PROTOCOL}")
     if trained.model.aligner != ModelSettings().aligner:
-        found.append(f'model: aligner "{trained.model.aligner}", not FS-VAE')
+        sentences.append(f'model: aligner "{trained.model.aligner}", not FS-VAE')
     elif trained.model.preset == ModelSettings().preset:
-        found.append('model: preset "default"; "paper" and "released" are the published variants')
-    return found
+        sentences.append('model: preset "default"; "paper" and "released" are the published variants')
+    return sentences
 
 
 def comparison_table(results: Mapping[str, Any], split: str) -> Table:

@@ -26,15 +26,15 @@ def raw_clips(context: Context) -> Mapping[str, str]:
 
 def skeletons_and_weights(context: Context) -> Mapping[str, str]:
     """skeletons.h5, and the checkpoint that `backbone.weights` names."""
-    found = {"skeletons.h5": _made_by(context.workspace.skeletons, "preprocess"), **_val_unseen_draw(context)}
+    fingerprints = {"skeletons.h5": _made_by(context.workspace.skeletons, "preprocess"), **_val_unseen_draw(context)}
     weights = context.config.backbone.weights
     if weights:
         path = context.user_path(weights)
         if not path.is_file():
             raise PipelineError(f'backbone.weights = "{weights}": {path} is no file')
         with path.open("rb") as file:
-            found[weights] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+            fingerprints[weights] = hashlib.file_digest(file, "sha256").hexdigest()
+    return fingerprints
 
 
 def descriptions(context: Context) -> Mapping[str, str]:

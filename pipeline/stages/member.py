@@ -1,7 +1,8 @@
-"""One trained member (one seed in one phase) on disk, so that training that was broken off goes on where it was.
+"""Members on disk. A member is one trained model: one seed in one phase.
 
-While a run trains, each member that is done lies in runs/NAME/members/; they become model.safetensors together. A
-member counts only for training from the same settings (other than the seeds), inputs and kind of device.
+While a run trains, each finished member lies in runs/NAME/members/, so that training that was interrupted continues
+there. Together they become model.safetensors. A member is taken over only when it was trained from the same settings
+(other than the seeds) and inputs, on the same kind of device.
 """
 
 import hashlib

@@ -122,18 +122,18 @@ def _train_one(
     digest: str,
     talk: bool,
 ) -> tuple[TrainedMember, bool]:
-    found = load_member(path, seed, phase, aligner.cycles, digest)
-    if found:
-        return found, True
+    earlier = load_member(path, seed, phase, aligner.cycles, digest)
+    if earlier:
+        return earlier, True
 
-    def tell(cycle: int, row: LossRow) -> None:
-        """To standard error by itself: it is the one thing that a worker process shares with the screen."""
+    def report_cycle(cycle: int, row: LossRow) -> None:
+        """Write a line to standard error, which is all that a worker process shares with the screen."""
         if talk:
-            told = f"cycle {cycle}/{aligner.cycles}, loss {row['total']:.4f}{remaining.text(cycle)}"
-            sys.stderr.write(f"  seed {seed}, {phase} phase: {told}\n")
+            line = f"cycle {cycle}/{aligner.cycles}, loss {row['total']:.4f}{remaining.text(cycle)}"
+            sys.stderr.write(f"  seed {seed}, {phase} phase: {line}\n")
 
     start, remaining = time.perf_counter(), Remaining(0, aligner.cycles)
-    states, history = aligner.fit(data, (seed, PHASES.index(phase)), device, tell)
+    states, history = aligner.fit(data, (seed, PHASES.index(phase)), device, report_cycle)
     member = TrainedMember(seed, phase, states, history, time.perf_counter() - start)
     save_member(path, member, digest)
     return member, False
