@@ -1,5 +1,27 @@
 """Errors that bad data raises. Each one is shown to the user as a message, never as a traceback."""
 
+import errno
+import re
+
+# the system refuses or fails to read a file, which says nothing about its contents: it may work again later
+AWAY = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EAGAIN,
+    errno.EBUSY,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENODEV,
+    errno.ENXIO,
+    errno.ESTALE,
+    errno.ENOTCONN,
+    errno.ETIMEDOUT,
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+    errno.ECONNRESET,
+}
+
 
 class DataError(Exception):
     """A file, a clip name or a split is not valid. The message names it and says what was found and expected."""
@@ -17,3 +39,15 @@ class RawFileError(DataError):
         self.file = file
         self.line = line
         self.reason = reason
+
+
+class UnreadableFileError(RawFileError):
+    """A raw file could not be read this time: no permission, an input/output error, a share that is away."""
+
+
+def is_away(error: Exception) -> bool:
+    """Whether `error` says that the system could not read a file, as opposed to a file whose contents are broken."""
+    if not isinstance(error, OSError):
+        return False
+    number = re.search(r"errno = (\d+)", str(error))  # h5py gives the system's number in its message, sometimes only
+    return "unable to lock file" in str(error) or (int(number[1]) if number else error.errno) in AWAY

@@ -12,7 +12,7 @@ import numpy as np
 from data.clean.bodies import CleanClip, clean
 from data.clean_clips import CleanClips
 from data.clip_name import ClipName
-from data.errors import RawFileError
+from data.errors import RawFileError, UnreadableFileError
 from data.joints import NUM_JOINTS
 from data.memory import keep_freed_memory
 from data.raw.skeleton_file import parse_clip
@@ -36,11 +36,15 @@ class Reject:
 
 @dataclass(frozen=True)
 class CleanBatch:
-    """The result of a batch: its clips, its rejects, and how many bodies were dropped for each reason."""
+    """The result of a batch: its clips, its rejects, and how many bodies were dropped for each reason.
+
+    unreadable: the files that the system could not read this time. They are no rejects: they may be good.
+    """
 
     clips: CleanClips
     rejects: list[Reject]
     dropped: dict[str, int]
+    unreadable: list[Reject]
 
 
 def collect(clips: Sequence[tuple[ClipName, CleanClip]]) -> CleanClips:
@@ -71,14 +75,18 @@ def clean_batch(sources: Sequence[tuple[ClipName, ClipSource]], recipe: Recipe) 
     keep_freed_memory()
     clips: list[tuple[ClipName, CleanClip]] = []
     rejects: list[Reject] = []
+    unreadable: list[Reject] = []
     dropped: dict[str, int] = {}
     for name, source in sources:
         try:
             clip = clean(parse_clip(source.read(), str(source)), recipe)
+        except UnreadableFileError as error:
+            unreadable.append(Reject.of(error))
+            continue
         except RawFileError as error:
             rejects.append(Reject.of(error))
             continue
         clips.append((name, clip))
         for reason, number in clip.dropped.items():
             dropped[reason] = dropped.get(reason, 0) + number
-    return CleanBatch(collect(clips), rejects, dropped)
+    return CleanBatch(collect(clips), rejects, dropped, unreadable)

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from data.clip_name import ClipName
-from data.errors import DataError, RawFileError
+from data.errors import DataError, RawFileError, UnreadableFileError, is_away
 from data.raw.skeleton_file import MAX_BYTES
 from data.raw.zip_file import ZIP_ERRORS, ZipMember, open_zip, require_no_overlap
 
@@ -36,14 +36,19 @@ class ClipSource:
         return _base(self.member.name if self.member else self.path)[: -len(SUFFIX)]
 
     def read(self) -> bytes:
-        """Reads the contents. Raises RawFileError when they can't be read whole, or are too large for a clip."""
+        """Reads the contents.
+
+        Raises RawFileError when they are not whole, or too large for a clip, and UnreadableFileError when the system
+        could not read them this time.
+        """
         if self.num_bytes > MAX_BYTES:
             raise RawFileError(str(self), f"{self.num_bytes} bytes; a clip has at most {MAX_BYTES}")
         path = Path(self.path)
         try:
             return self._read_file(path) if self.member is None else self.member.read(path, MAX_BYTES)
         except ZIP_ERRORS as error:
-            raise RawFileError(str(self), f"can't be read ({getattr(error, 'strerror', None) or error})") from error
+            kind = UnreadableFileError if is_away(error) else RawFileError
+            raise kind(str(self), f"can't be read ({getattr(error, 'strerror', None) or error})") from error
 
     def _read_file(self, path: Path) -> bytes:
         if path.exists() and not path.is_file():
@@ -111,7 +116,9 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
         for entry in entries:
             try:
                 status = entry.stat()
-            except OSError:
+            except OSError as error:
+                if is_away(error) and not is_clip_file(entry.name):  # it may be a folder of clips
+                    raise DataError(f"{entry.path}: can't be read ({error.strerror})") from error
                 status = None
             if status is not None and stat.S_ISDIR(status.st_mode):
                 if (status.st_dev, status.st_ino) not in visited:
@@ -126,6 +133,8 @@ def _zip_entries(path: Path) -> list[zipfile.ZipInfo]:
         with open_zip(path) as archive:
             return archive.infolist()
     except ZIP_ERRORS as error:
+        if is_away(error):
+            raise DataError(f"{path}: can't be read now ({getattr(error, 'strerror', None) or error})") from error
         raise DataError(
             f"{path}: neither a {SUFFIX} file nor a whole zip archive ({error}); get it again, or name another one in "
             "dataset.raw"

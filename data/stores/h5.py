@@ -25,6 +25,7 @@ from data.stores.h5_items import (
     read_attribute,
     read_rows,
     read_strings,
+    require_readable,
 )
 from data.stores.steady_file import SteadyFile
 
@@ -105,6 +106,7 @@ def reading(path: Path) -> Iterator[h5py.File]:
     try:
         file = h5py.File(path, "r")
     except HDF5_ERRORS as error:
+        require_readable(path, error)
         raise DataError(f"{path}: not a whole HDF5 file ({error}); {ADVICE}") from error
     with file:
         check_format_version(path, read_attribute(file, "", "format_version"))

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from data.errors import DataError
+from data.errors import DataError, is_away
 from data.stores.files import ADVICE
 
 NUMBER_KINDS = "biuf"  # bool, integers, floating point
@@ -181,4 +181,19 @@ def damage_of(file: h5py.File, description: str) -> Iterator[None]:
     try:
         yield
     except HDF5_ERRORS as error:
+        require_readable(Path(file.filename), error)
         raise DataError(f"{file.filename}: {description} is damaged ({error}); {ADVICE}") from error
+
+
+def require_readable(path: Path, error: Exception) -> None:
+    """Raises DataError when `error` says that the system could not read `path`, whose contents may be good."""
+    if not is_away(error):
+        return
+    if "unable to lock file" in str(error):
+        raise DataError(
+            f"{path}: it is locked: another program has it open for writing; close that program, then run the same "
+            "command again"
+        ) from error
+    raise DataError(
+        f"{path}: can't be read now ({error}); check its permissions and its disk, then run the same command again"
+    ) from error

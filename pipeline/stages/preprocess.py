@@ -32,6 +32,7 @@ from pipeline.workspace.provenance import Provenance
 BATCH_CLIPS = 8
 WINDOW_BATCHES = 24  # of each worker; results wait in memory until their window is written
 IDLE_SECONDS = 10
+NAMED_FILES = 5  # in the message about files that could not be read
 WHY_DROPPED = {
     "energy": "less energy than two others of the clip",
     "too short": f"too short, seen in {SHORT_FRAMES} frames or fewer",
@@ -52,6 +53,7 @@ class Tally:
     frames: int = 0
     two_bodies: int = 0
     rejects: list[Reject] = field(default_factory=list)
+    unreadable: list[Reject] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
 
     def add(self, batch: CleanBatch) -> None:
@@ -60,13 +62,15 @@ class Tally:
         self.frames += int(batch.clips.frames.sum())
         self.two_bodies += int((batch.clips.bodies == 2).sum())
         self.rejects += batch.rejects
+        self.unreadable += batch.unreadable
         self.dropped.update(batch.dropped)
 
 
 def preprocess(context: Context, provenance: Provenance) -> None:
     """Make skeletons.h5 from the raw clips.
 
-    Raises DataError for unusable sources, PipelineError when no clip is left.
+    Raises DataError for unusable sources, PipelineError when no clip is left or files could not be read this time:
+    these may be good, so that the stage must not count as done without them.
     """
     tally = Tally()
     clips = _choose(context, tally)
@@ -76,6 +80,8 @@ def preprocess(context: Context, provenance: Provenance) -> None:
         for batch in _batches(context, clips):
             writer.append(batch.clips)
             tally.add(batch)
+        if tally.unreadable:
+            raise PipelineError(_unreadable(tally.unreadable))
         provenance.require_inputs(raw_clips(context))
         _write_rejects(workspace.rejects, tally.rejects)
         if not tally.kept:
@@ -126,6 +132,15 @@ def _write_rejects(path: Path, rejects: Sequence[Reject]) -> None:
         rows = csv.writer(file)
         rows.writerow(("file", "line", "reason"))
         rows.writerows(cells((reject.file, reject.line or "", reject.reason)) for reject in rejects)
+
+
+def _unreadable(files: Sequence[Reject]) -> str:
+    named = ", ".join(f"{file.file}: {file.reason}" for file in files[:NAMED_FILES])
+    more = f", and {len(files) - NAMED_FILES} more" if len(files) > NAMED_FILES else ""
+    return (
+        f"{_counted(len(files), 'raw file')} could not be read ({named}{more}); nothing was written. Make them "
+        "readable (permissions, the disk, the share), then run `fsvae-pipe preprocess` again"
+    )
 
 
 def _nothing_left(context: Context, tally: Tally) -> str:

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -89,3 +91,25 @@ def test_a_cut_file_and_a_flipped_bit_are_found(tmp_path: Path) -> None:
     path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
     with h5.reading(path) as file, pytest.raises(DataError, match="values is damaged"):
         h5.read_array(file, "values")
+
+
+def test_a_locked_or_forbidden_file_is_not_called_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file.h5"
+    write(path, [1])
+    holding = "import h5py, sys; file = h5py.File(sys.argv[1], 'r+'); print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", holding, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(DataError, match=r"file\.h5: it is locked") as refused:
+            h5.read_record(path)
+        other.communicate("")
+    assert "delete" not in str(refused.value)
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError(13, "Unable to open file (errno = 13, error message = 'Permission denied')")
+
+    monkeypatch.setattr(h5py, "File", forbidden)
+    with pytest.raises(DataError, match=r"can't be read now .*Permission denied") as refused:
+        h5.read_record(path)
+    assert "delete" not in str(refused.value)

@@ -1,4 +1,5 @@
 import csv
+import errno
 import io
 import os
 import zipfile
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from data.errors import DataError
 from data.raw.skeleton_file import format_clip
-from data.raw.sources import missing_clips
+from data.raw.sources import ClipSource, missing_clips
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.messages.errors import PipelineError
@@ -181,3 +182,26 @@ def test_a_worker_that_dies_ends_the_stage_with_a_message(tmp_path: Path, monkey
     with pytest.raises(PipelineError, match=r"worker process ended .* preprocess.workers"):
         preprocess(tmp_path / "work", raw, workers=2)
     assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_files_that_cannot_be_read_now_leave_the_stage_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = write_folder(tmp_path / "raw", {**made_files(9), **BROKEN})
+    away = sorted(made_files(9))[:7]
+    read_file = ClipSource._read_file
+
+    def refused(source: ClipSource, path: Path) -> bytes:
+        if path.name in away:
+            raise OSError(errno.EIO if path.name == away[0] else errno.EACCES, "the system says no")
+        return read_file(source, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClipSource, "_read_file", refused)
+        with pytest.raises(
+            PipelineError, match=r"7 raw files could not be read .*the system says no.*and 2 more"
+        ) as no:
+            preprocess(tmp_path / "work", raw, workers=1)
+    assert all(name in str(no.value) for name in away[:5])
+    assert not (tmp_path / "work" / "skeletons.h5").exists()
+    assert not (tmp_path / "work" / "rejects.csv").exists()
+    assert "9 clips kept" in preprocess(tmp_path / "work", raw, workers=1)
+    assert {Path(row["file"]).name for row in rejects_in(tmp_path / "work")} == set(BROKEN)
