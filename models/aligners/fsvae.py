@@ -15,10 +15,11 @@ from models.errors import ModelError
 from models.fsvae.batches import TrainingData
 from models.fsvae.model import FSVAE
 from models.fsvae.settings import ClassifierSettings, ModelSettings, TrainSettings
-from models.fsvae.training import LossRow, train_member
+from models.fsvae.training import DECODERS, LossRow, train_member
 from models.fsvae.unseen_classifier import UnseenClassifier, fit_unseen_classifier
 from models.fsvae.vae import noise_width
 from models.torch_generators import torch_generator
+from models.whole_state import faults
 
 CLASSIFIER = "classifier_"  # in front of the names of the unseen classifier's arrays in predictions.h5
 
@@ -87,15 +88,22 @@ class FSVAEAligner:
 
 
 def load_fsvae(state: State, text_size: int, settings: ModelSettings) -> FSVAE:
-    """The model of one cycle; `text_size` is D_t. Decoders are there after the last cycle alone, and not needed."""
+    """The model of one cycle; `text_size` is D_t. Decoders are there after the last cycle alone, and not needed.
+
+    Raises ModelError when `state` lacks anything else, or does not fit the settings.
+    """
     model = FSVAE(skeleton_size(state, settings), text_size, settings, torch_generator(REPLACED_WEIGHTS.torch_seed()))
-    model.load_state_dict(state, strict=False)
+    expected = model.state_dict()
+    has_decoders = any(DECODERS in name for name in state)
+    if wrong := faults(state, expected, may_lack=lambda name: DECODERS in name and not has_decoders):
+        raise ModelError(f"the state of FS-VAE is not whole; {wrong}; run `fsvae-pipe train` again")
+    model.load_state_dict({**expected, **state})
     return model
 
 
 def skeleton_size(state: State, settings: ModelSettings) -> int:
     """D_s, as the first layer of the skeleton encoder tells. Raises ModelError when the state has none."""
     first = f"skeleton.{'encoder_hidden.0' if settings.hidden else 'encoder'}.weight"
-    if first not in state:
-        raise ModelError(f"the state of FS-VAE has no {first}; run `fsvae-pipe train` again")
+    if first not in state or state[first].ndim != 2:
+        raise ModelError(f"the state of FS-VAE has no matrix {first}; run `fsvae-pipe train` again")
     return int(state[first].shape[1])

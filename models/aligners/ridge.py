@@ -22,8 +22,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from models.aligners.protocol import Arrays, Entropy, Scorer, State
+from models.errors import ModelError
 from models.fsvae.batches import TrainingData
 from models.fsvae.training import LossRow
+from models.whole_state import faults
 
 STRENGTHS = tuple(10.0**power for power in range(-3, 3))  # tried; in units of the mean squared length of a text
 TEMPERATURES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)  # tried; of cosines
@@ -33,8 +35,9 @@ class RidgeScorer(Scorer):
     """Cosines between clips and the class means that the texts predict."""
 
     def __init__(self, state: State, texts: Tensor) -> None:
-        """`texts` are (U, D_t)."""
+        """`texts` are (U, D_t). Raises ModelError when `state` is not what `RidgeAligner.fit` gives."""
         super().__init__()
+        _require_whole(state, texts.shape[1])
         predicted = (texts - state["text_mean"]) @ state["weight"]  # (U, D_s)
         self.register_buffer("directions", normalize(predicted, dim=1) / state["temperature"])
         self.register_buffer("deviation", state["deviation"])
@@ -93,6 +96,20 @@ class RidgeAligner:
     ) -> RidgeScorer:
         """Nothing is fitted for the texts, so that `entropy` and `arrays` are not needed."""
         return RidgeScorer(state, torch.from_numpy(texts))
+
+
+def _require_whole(state: State, text_size: int) -> None:
+    """Raise ModelError when a tensor is missing, unknown, not finite or of another size; `text_size` is D_t."""
+    size = len(state["mean"]) if "mean" in state and state["mean"].ndim == 1 else 0  # D_s
+    vector, number = torch.empty(size), torch.empty(())
+    expected = dict.fromkeys(("mean", "deviation", "centre"), vector) | {
+        "text_mean": torch.empty(text_size),
+        "weight": torch.empty(text_size, size),
+        "strength": number,
+        "temperature": number,
+    }
+    if wrong := faults(state, expected):
+        raise ModelError(f"the state of the ridge is not whole; {wrong}; run `fsvae-pipe train` again")
 
 
 def _regularised(kernel: Tensor, strength: float) -> Tensor:

@@ -7,6 +7,7 @@ import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -18,8 +19,10 @@ from models.backbone.settings import BackboneSettings
 from models.errors import ModelError
 from models.tensor_file import fingerprint, read_record, read_tensors, write_tensors
 from models.torch_generators import torch_generator
+from models.whole_state import faults, some
 
 OWN_KEYS = {"format_version", "fingerprint", "stage"}  # metadata that every file of `save_network` has
+WRAPPERS = ("module.", "model.")  # of DataParallel, and of classes that train a network
 WANTED = "backbone.weights takes a .pt or .safetensors file of weights"
 
 
@@ -46,7 +49,7 @@ def load_network(path: Path, settings: BackboneSettings | None = None) -> Backbo
     """The network in `path`, a .safetensors or .pt file. `settings` say which network it is; default: Shift-GCN.
 
     It has as many classes as the file says. Raises ModelError when the file is no checkpoint, or when tensors are
-    missing, unknown, or of another shape.
+    missing, unknown, of another shape, or hold what can't be: NaN, infinite numbers, a negative variance.
     """
     settings = settings or BackboneSettings()
     kind = network_class(settings.network)
@@ -56,26 +59,29 @@ def load_network(path: Path, settings: BackboneSettings | None = None) -> Backbo
     if classifier is None or classifier.ndim != 2 or classifier.shape[1] != width or not len(classifier):
         raise ModelError(
             f"{path}: has no classifier fc.weight (classes, {width}), so it is no {kind.title} checkpoint; "
-            f'backbone.network = "{settings.network}" wants one'
+            f'backbone.network = "{settings.network}" wants one; its tensors are {some(tensors) or "none"}'
         )
     network = kind.build(len(classifier), settings, torch_generator(REPLACED_WEIGHTS.torch_seed()))
     expected = network.state_dict()
     tensors = dict(kind.state_from_file(path, tensors))
-    _require_fitting(path, tensors, expected, kind.title)
+    wrong = faults(tensors, expected, lambda name: name.endswith("num_batches_tracked"))
+    if wrong:
+        raise ModelError(f"{path}: is no {kind.title} for clips of {JOINTS} joints and {BODIES} bodies; {wrong}")
     network.load_state_dict({name: tensors.get(name, tensor) for name, tensor in expected.items()})
     return network.eval()
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors or PyTorch file by name; a leading `module.` is taken off the names.
+    """The tensors of a .safetensors or PyTorch file by name, without "module." or "model." before all names.
 
-    No code in the file is run, and no tensor takes more memory than the file has bytes. Raises ModelError.
+    A PyTorch file may hold the state beside other things, as under "state_dict" or "model". No code in the file is
+    run, and no tensor takes more memory than the file has bytes. Raises ModelError.
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such file; backbone.weights names a checkpoint (.pt or .safetensors)")
     if path.suffix == ".safetensors":
         try:
-            return {name.removeprefix("module."): tensor for name, tensor in read_tensors(path).items()}
+            return _without_wrappers(read_tensors(path))
         except ModelError as error:
             raise ModelError(f"{error}, so it can't be read as a checkpoint of weights; {WANTED}") from error
     try:
@@ -87,13 +93,39 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         reason = "it holds more than tensors, which is not run" if isinstance(error, pickle.UnpicklingError) else error
         reason = str(reason).splitlines()[0] if str(reason) else type(error).__name__
         raise ModelError(f"{path}: can't be read as a checkpoint of weights ({reason}); {WANTED}") from error
-    if isinstance(stored, Mapping) and isinstance(stored.get("state_dict"), Mapping):
-        stored = stored["state_dict"]
-    if not isinstance(stored, Mapping) or not all(isinstance(tensor, Tensor) for tensor in stored.values()):
-        raise ModelError(f"{path}: holds a {type(stored).__name__}, not tensors by name, so it is no checkpoint")
-    tensors = {str(name).removeprefix("module."): tensor for name, tensor in stored.items()}
+    tensors = _without_wrappers(_state_in(path, stored))
     _require_plain(path, tensors)
     return tensors
+
+
+def _state_in(path: Path, stored: object) -> Mapping[str, Tensor]:
+    """The tensors by name in what torch.load gave: `stored` itself, or the one state in it, as under "state_dict"."""
+    if _is_state(stored):
+        return {str(name): tensor for name, tensor in stored.items()}
+    if not isinstance(stored, Mapping):
+        raise ModelError(f"{path}: holds a {type(stored).__name__}, not tensors by name, so it is no checkpoint")
+    states = [key for key, value in stored.items() if _is_state(value) and value]
+    if "state_dict" in states:
+        states = ["state_dict"]
+    if len(states) != 1:
+        told = f"several states of tensors ({some(map(str, states))})" if states else "no state of tensors by name"
+        raise ModelError(
+            f"{path}: holds {told} under its keys {some(map(str, stored)) or '(none)'}, so that it is not clear what "
+            f"the weights are; save one state alone, with torch.save(state, ...). {WANTED}"
+        )
+    return {str(name): tensor for name, tensor in stored[states[0]].items()}
+
+
+def _is_state(value: object) -> TypeGuard[Mapping[Any, Tensor]]:
+    return isinstance(value, Mapping) and all(isinstance(tensor, Tensor) for tensor in value.values())
+
+
+def _without_wrappers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`tensors` without what wrappers of networks put before every name: "module." or "model.", also repeatedly."""
+    names = list(tensors)
+    while prefix := next((one for one in WRAPPERS if names and all(name.startswith(one) for name in names)), ""):
+        names = [name.removeprefix(prefix) for name in names]
+    return dict(zip(names, tensors.values(), strict=True))
 
 
 def _require_unpacked(path: Path) -> None:
@@ -121,26 +153,3 @@ def _require_plain(path: Path, tensors: Mapping[str, Tensor]) -> None:
                 f"{path}: {name[:80]} is {tuple(tensor.shape)} {kind}, in a file of {whole} bytes; plain tensors are "
                 "wanted"
             )
-
-
-def _require_fitting(path: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], title: str) -> None:
-    """Raise ModelError that lists how `tensors` differ from the state `expected` of the network `title`."""
-    missing = [name for name in expected if name not in tensors and not name.endswith("num_batches_tracked")]
-    extra = [name for name in tensors if name not in expected]
-    shapes = [
-        f"{name} is {tuple(tensors[name].shape)} instead of {tuple(tensor.shape)}"
-        for name, tensor in expected.items()
-        if name in tensors and tensors[name].shape != tensor.shape
-    ]
-    unfit = [
-        f"{name} holds {str(tensors[name].dtype).removeprefix('torch.')}"
-        for name, tensor in expected.items()
-        if name in tensors and tensor.is_floating_point() and not tensors[name].is_floating_point()
-    ]
-    faults = [
-        f"{kind} {', '.join(names[:4])}{f' and {len(names) - 4} more' if len(names) > 4 else ''}"
-        for kind, names in (("missing:", missing), ("unknown:", extra), ("shapes:", shapes), ("types:", unfit))
-        if names
-    ]
-    if faults:
-        raise ModelError(f"{path}: is no {title} for clips of {JOINTS} joints and {BODIES} bodies; {'; '.join(faults)}")

@@ -22,6 +22,7 @@ from models.fsvae.vae import noise_width
 from models.torch_generators import torch_generator
 
 LOGGED_PER_CYCLE = 10
+DECODERS = ".decoder"  # in the names of the tensors that only the state after the last cycle has
 HISTORY_COLUMNS = ("cycle", "step", *(loss.name for loss in LOSSES), "total")
 State = dict[str, Tensor]
 LossRow = dict[str, float]  # HISTORY_COLUMNS of one logged step: losses before their weights, 0 while they are off
@@ -62,7 +63,7 @@ def _state(model: FSVAE, with_decoders: bool) -> State:
     return {
         name: tensor.detach().cpu().clone()
         for name, tensor in model.state_dict().items()
-        if with_decoders or ".decoder" not in name
+        if with_decoders or DECODERS not in name
     }
 
 

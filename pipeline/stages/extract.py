@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
+from data.errors import DataError
 from data.phase_names import PHASES
 from data.splits import Split, action_label, resolve_split, training_clips
 from data.stores.feature_store import FeatureSet, Head, write_features
@@ -102,6 +103,17 @@ def _phase_features(
         accuracy = {"epoch": best.epoch, "top1": best.top1, "top5": best.top5, "clips": int(held_out.sum())}
         record = {"transfer": "false", "backbone_saw": "[]", "held_out_accuracy": json.dumps(accuracy)}
     features, logits = _all_clips(context, store, network, phase, accelerator)
+    bad = np.flatnonzero(~np.isfinite(features).all(axis=1) | ~np.isfinite(logits).all(axis=1))
+    if len(bad):
+        raise DataError(
+            f"{phase.name} phase: the backbone gives NaN or infinite features for {len(bad)} of {len(store)} clips, "
+            f"the first {store.name[bad[0]]}; "
+            + (
+                f"the weights in {context.config.backbone.weights} can't be right: get them again"
+                if inputs.given
+                else "training diverged: lower backbone.learning_rate, or set backbone.clip_gradient = 1.0"
+            )
+        )
     head = Head(*(part.detach().cpu().numpy() for part in (network.fc.weight, network.fc.bias)))
     if inputs.given:
         logits, head = inputs.given.of_phase(phase, features, logits, store.action, fit)

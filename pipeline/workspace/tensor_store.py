@@ -14,6 +14,7 @@ from data.phase_names import PhaseName
 from data.stores.files import ADVICE, replacing, sealed
 from models import tensor_file
 from models.errors import ModelError
+from models.whole_state import not_finite, some
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,10 +55,18 @@ def tensor_name(seed: int, phase: PhaseName, cycle: int, name: str) -> str:
 
 
 def read_state(path: Path, seed: int, phase: PhaseName, cycle: int) -> dict[str, "Tensor"]:
-    """Return the state of one member after one cycle. Raises DataError when the file lacks it or is damaged."""
+    """Return the state of one member after one cycle.
+
+    Raises DataError when the file lacks it or is damaged, or when a tensor holds NaN or infinite numbers.
+    """
     state = read_tensors(path, tensor_name(seed, phase, cycle, ""))
     if not state:
         raise DataError(f"{path}: holds no seed {seed}, {phase} phase, cycle {cycle}; run `fsvae-pipe train`")
+    if bad := not_finite(state):
+        raise DataError(
+            f"{path}: seed {seed}, {phase} phase, cycle {cycle}: NaN or infinite numbers in {some(bad)}; training "
+            "diverged: lower train.learning_rate, then run `fsvae-pipe train --force`"
+        )
     return state
 
 

@@ -10,7 +10,8 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import cosine_similarity
 
 from models.aligners.protocol import State
-from models.aligners.ridge import STRENGTHS, TEMPERATURES, RidgeAligner
+from models.aligners.ridge import STRENGTHS, TEMPERATURES, RidgeAligner, RidgeScorer
+from models.errors import ModelError
 from models.fsvae.batches import TrainingData
 
 CPU = torch.device("cpu")
@@ -104,3 +105,22 @@ def test_nothing_is_random() -> None:
     data = made(4)
     first, second = (RidgeAligner().fit(data, (seed, 1), CPU, lambda cycle, row: None)[0][0] for seed in (5, 6))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "message"),
+    [
+        ("weight", "missing", "missing: weight"),
+        ("centre", "nan", "NaN or infinite: centre"),
+        ("weight", "shape", r"shapes: weight is \(2, 2\)"),
+    ],
+)
+def test_a_state_that_is_not_whole_is_refused(name: str, fault: str, message: str) -> None:
+    data = made(0)
+    state = fitted(data)
+    if fault == "missing":
+        del state[name]
+    else:
+        state[name] = state[name] * torch.nan if fault == "nan" else torch.zeros(2, 2)
+    with pytest.raises(ModelError, match=f"state of the ridge is not whole; {message}"):
+        RidgeScorer(state, torch.from_numpy(data.texts))

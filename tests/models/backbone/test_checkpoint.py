@@ -51,6 +51,14 @@ def faulty(state: dict[str, Tensor], fault: str) -> object:
         state["l2.gcn1.Linear_weight"] = torch.zeros(64, 32)
     elif fault == "no classifier":
         del state["fc.weight"]
+    elif fault == "nan":
+        state["l3.tcn1.bn.weight"][0] = torch.nan
+    elif fault == "variance":
+        state["l3.tcn1.bn.running_var"][0] = -1
+    elif fault == "two states":
+        return {"teacher": state, "student": state}
+    elif fault == "no state":
+        return {"epoch": 3, "lr": 0.1}
     elif fault == "tensor":
         return state["fc.weight"]
     elif fault == "object":
@@ -65,6 +73,10 @@ def faulty(state: dict[str, Tensor], fault: str) -> object:
         ("extra", "unknown: l11.gcn1.Linear_bias"),
         ("shape", r"l2.gcn1.Linear_weight is \(64, 32\) instead of \(64, 64\)"),
         ("no classifier", "has no classifier fc.weight"),
+        ("nan", "NaN or infinite: l3.tcn1.bn.weight"),
+        ("variance", "negative: l3.tcn1.bn.running_var"),
+        ("two states", r"several states of tensors \(teacher, student\)"),
+        ("no state", "no state of tensors by name under its keys epoch, lr"),
         ("tensor", "holds a Tensor, not tensors by name"),
         ("object", "can't be read as a checkpoint"),
     ],
@@ -75,6 +87,15 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, fault: str, message: 
     with pytest.raises(ModelError, match=message) as error:
         load_network(path)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model", "weights"])
+@pytest.mark.parametrize("prefix", ["", "model.", "module.module."])
+def test_a_state_is_found_where_other_programs_put_it(tmp_path: Path, key: str, prefix: str) -> None:
+    state = published_state(ShiftGCN(60))
+    path = tmp_path / "weights.pt"
+    torch.save({"epoch": 3, key: {prefix + name: tensor for name, tensor in state.items()}}, path)
+    assert torch.equal(load_network(path).fc.weight, state["fc.weight"])
 
 
 @pytest.mark.parametrize("name", ["weights.pt", "weights.safetensors"])

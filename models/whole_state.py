@@ -1,0 +1,55 @@
+"""Is a state whole: every tensor that a module wants, of its shape and type, with numbers that can be right?
+
+A library would leave what is missing as it was drawn at random, and compute NaN features from NaN weights.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SHOWN = 4  # names in a message
+VARIANCE = "running_var"  # how torch's batch norms call what must not be negative
+
+
+def faults(
+    found: Mapping[str, "Tensor"],
+    expected: Mapping[str, "Tensor"],
+    may_lack: Callable[[str], bool] = lambda name: False,
+) -> str:
+    """Return how the tensors `found` differ from the state `expected`, or hold what can't be; "" when they are whole.
+
+    `may_lack` says which tensors are not needed.
+    """
+    shared = [(name, found[name], tensor) for name, tensor in expected.items() if name in found]
+    numbers = [(name, tensor) for name, tensor, _ in shared if tensor.is_floating_point()]
+    kinds = {
+        "missing": [name for name in expected if name not in found and not may_lack(name)],
+        "unknown": [name for name in found if name not in expected],
+        "shapes": [
+            f"{name} is {tuple(tensor.shape)} instead of {tuple(wanted.shape)}"
+            for name, tensor, wanted in shared
+            if tensor.shape != wanted.shape
+        ],
+        "types": [
+            f"{name} holds {str(tensor.dtype).removeprefix('torch.')}"
+            for name, tensor, wanted in shared
+            if wanted.is_floating_point() and not tensor.is_floating_point()
+        ],
+        "NaN or infinite": not_finite({name: tensor.to(expected[name].dtype) for name, tensor in numbers}),
+        "negative": [name for name, tensor in numbers if name.endswith(VARIANCE) and bool((tensor < 0).any())],
+    }
+    return "; ".join(f"{kind}: {some(names)}" for kind, names in kinds.items() if names)
+
+
+def not_finite(tensors: Mapping[str, "Tensor"]) -> list[str]:
+    """Return the names of the tensors that hold NaN or infinite numbers."""
+    return [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+
+
+def some(names: Iterable[str]) -> str:
+    """Return the first of `names` as text, and how many more there are."""
+    listed = list(names)
+    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
+    return f"{', '.join(name[:80] for name in listed[:SHOWN])}{more}"
