@@ -11,6 +11,7 @@ The lines of a file:
 Letters: T frames, M bodies, V = 25 joints, K rows: one for each body in each frame.
 """
 
+import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,7 @@ from data.raw.skeleton_scan import BODY_LINES, scan
 
 COLOUR = (5, 6)
 TRACKING = 11
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 TRACKING_STATES = (0, 1, 2)  # not tracked, inferred, tracked
 MAX_BYTES = 1 << 26
 MAX_BODY_FRAMES = 1 << 17  # frames times bodies; more than an hour of one body at 30 frames a second
@@ -73,6 +75,10 @@ def parse_clip(content: bytes, source: str, *, details: bool = False) -> RawClip
     """
     if len(content) > MAX_BYTES:
         raise RawFileError(source, f"{len(content)} bytes; a clip has at most {MAX_BYTES}")
+    if content.startswith(UTF_16):
+        raise RawFileError(source, "the file is UTF-16; save it as UTF-8, without a byte order mark")
+    if content.startswith(codecs.BOM_UTF8):
+        raise RawFileError(source, "the file begins with a byte order mark; save it as UTF-8 without one")
     columns = (*COORDINATES, *COLOUR, TRACKING) if details else COORDINATES
     rows = scan(content, columns) or read_lines(content, source, columns)
     if not len(rows.frame):

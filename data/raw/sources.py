@@ -16,6 +16,7 @@ from data.raw.skeleton_file import MAX_BYTES
 from data.raw.zip_file import ZIP_ERRORS, ZipMember, open_zip, require_no_overlap
 
 SUFFIX = ".skeleton"
+SHOWN_ARCHIVES = 5
 DATASETS_WITH_MISSING_CLIPS = ("ntu60", "ntu120")
 
 
@@ -94,8 +95,13 @@ def _require_file(path: Path) -> None:
 
 
 def _no_raw_file_error(path: Path) -> DataError:
-    archives = sorted(file.name for file in path.glob("*.zip")) if path.is_dir() else []
-    hint = f"it holds {', '.join(archives)}: name each archive" if archives else "name another folder or archive"
+    hint = "name another folder or archive"
+    if path.is_dir():
+        if archives := sorted(file.name for file in path.glob("*.zip")):
+            hint = f"it holds {', '.join(archives)}: name each archive"
+    elif inner := sorted(entry.filename for entry in _zip_entries(path) if entry.filename.lower().endswith(".zip")):
+        more = f" and {len(inner) - SHOWN_ARCHIVES} more" if len(inner) > SHOWN_ARCHIVES else ""
+        hint = f"it holds archives ({', '.join(inner[:SHOWN_ARCHIVES])}{more}): unpack it, and name each of them"
     return DataError(
         f"{path}: holds no {SUFFIX} file; {hint} in dataset.raw, or run `fsvae-pipe preprocess --raw PATH`"
     )
@@ -153,7 +159,7 @@ def _zip_sources(path: Path) -> Iterator[ClipSource]:
 def find_clips(paths: Sequence[Path]) -> tuple[list[tuple[ClipName, ClipSource]], list[RawFileError]]:
     """Returns all clips in `paths`, sorted by name, and one error for each file whose name is not a clip name.
 
-    Raises DataError as `list_source` does, and when two files have the same clip name.
+    Raises DataError as `list_source` does, and when two files have the same clip name, be it twice in one archive.
     """
     clips: dict[ClipName, ClipSource] = {}
     misnamed: list[RawFileError] = []
@@ -164,6 +170,8 @@ def find_clips(paths: Sequence[Path]) -> tuple[list[tuple[ClipName, ClipSource]]
             except DataError as error:
                 misnamed.append(RawFileError(str(source), str(error)))
                 continue
+            if source.member and str(source) == str(clips.get(name)) and paths.count(path) == 1:
+                raise DataError(f"{path}: the archive holds {source.member.name} twice; make it again with one of them")
             if name in clips:
                 raise DataError(
                     f"{name} is found twice, as {clips[name]} and as {source}: remove one of them, or name only one of "

@@ -14,6 +14,7 @@ from models.errors import ModelError
 from pipeline.cli.signals import forget_interrupt, install_handlers
 from pipeline.messages.errors import PipelineError, WrongUsage, printable
 from pipeline.messages.hints import complete_commands
+from pipeline.messages.streams import escape_unencodable
 
 OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 
@@ -24,6 +25,11 @@ class CommandGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the commands in the order of pipeline/cli/main.py, which is that of --help."""
         return list(self.commands)
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the program, help and messages of usage included. Its output can hold any character."""
+        escape_unencodable()
+        return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command. Exit codes: 1 failed with a message, 2 wrong usage, 130 or 143 stopped by a signal."""
@@ -40,6 +46,11 @@ class CommandGroup(click.Group):
             raise click.UsageError(complete_commands(str(error))) from error
         except (DataError, DescriptionError, ModelError, PipelineError) as error:
             raise click.ClickException(complete_commands(str(error))) from error
+        except UnicodeEncodeError as error:
+            raise click.ClickException(
+                f'"{printable(error.object[:200])}" can\'t be written or opened in the encoding {error.encoding}: the '
+                "locale is not UTF-8 (set PYTHONUTF8=1), or the name holds bytes that are not UTF-8 (rename it)"
+            ) from error
         except BrokenPipeError:
             raise  # click ends quietly when the reader of a pipe has gone
         except (MemoryError, RuntimeError) as error:

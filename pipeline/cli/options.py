@@ -120,12 +120,9 @@ def _with_context(command: Command, *, config_required: bool) -> Command:
     def with_options(
         folder: Path, /, *, overrides: tuple[str, ...], config_path: Path | None, run_name: str = "default", **rest: Any
     ) -> None:
-        if run_name != Path(run_name).name or run_name.startswith("."):
-            raise click.UsageError(
-                f'--run "{run_name}": must be a plain name that does not begin with "."; it names a folder in runs/'
-            )
-        note_options(run_name, config_path)
         workspace = Workspace(folder)
+        workspace.run(run_name)  # before any work: it raises WrongUsage for a name that can't be one
+        note_options(run_name, config_path)
         path = config_path or workspace.config
         required = config_required or bool(config_path or overrides)
         config = load_config(path, overrides) if required or path.exists() else Config()

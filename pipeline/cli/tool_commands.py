@@ -20,6 +20,7 @@ from pipeline.cli.options import (
 from pipeline.exchange.import_ import KINDS, Kind
 from pipeline.messages.errors import printable
 from pipeline.messages.hints import complete_commands, given_workspace
+from pipeline.messages.streams import redirect_as_utf8
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
 
@@ -102,6 +103,8 @@ def predict(context: Context, clips: tuple[Path, ...], as_json: bool, as_csv: bo
     if as_json and as_csv:
         raise click.UsageError("--json and --csv are two forms of the same answers; give one of them")
     form: Literal["json", "csv", "table"] = "json" if as_json else "csv" if as_csv else "table"
+    if as_csv:
+        redirect_as_utf8()
     write_answers(context, clips, form=form, output=sys.stdout, **options)
 
 

@@ -22,7 +22,7 @@ from data.splits import action_label
 from data.stores.prediction_store import Decision, read_decision
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import text_matrix
-from pipeline.predict.free_text import GivenAction, encode_given, require_distinct
+from pipeline.predict.free_text import GivenAction, encode_given, require_distinct, require_other_labels
 from pipeline.predict.modes import MODES, Mode
 from pipeline.predict.trained_run import TrainedRun
 
@@ -101,11 +101,13 @@ def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction]
     """What decides between the actions of `mode` and `given` ones.
 
     As evaluate left it, or with given actions, the unseen classifier fitted anew. Raises PipelineError when fewer than
-    two actions are left, DescriptionError when given ones can't be told apart.
+    two actions are left, DescriptionError when given ones can't be told apart, or from the run's own.
     """
     if mode not in MODES:
         raise PipelineError(f"mode {mode!r}: {', '.join(MODES[:-1])} or {MODES[-1]} is wanted")
     require_distinct(given)
+    own = run.split.actions if mode == "gzsl" else run.split.unseen if mode == "zsl" else ()
+    require_other_labels(given, {action: run.labels[action] for action in own})
     unseen = () if mode == "given" else run.split.unseen
     by_text = [BankAction(action_label(action), run.labels[action], "unseen") for action in unseen]
     by_text += [BankAction(action.name, action.label, "given") for action in given]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from data.splits import action_label
 from descriptions.errors import DescriptionError
 from descriptions.levels import LEVELS
-from descriptions.loader import read_descriptions
+from descriptions.loader import UNDECODED, read_descriptions
 from models.text.settings import TextSettings
 from pipeline.messages.errors import PipelineError
 from pipeline.workspace.context import Context
@@ -50,6 +50,11 @@ def parse_given(text: str, number: int, levels: Sequence[str]) -> GivenAction:
 
 def given_action(texts: Mapping[str, str], number: int, levels: Sequence[str]) -> GivenAction:
     """The action new-`number` with these texts by level. Raises DescriptionError when one that is wanted is empty."""
+    undecoded = [level for level, text in texts.items() if UNDECODED.search(text)]
+    if undecoded:
+        raise DescriptionError(
+            f"action {number}: {' and '.join(undecoded)} is not UTF-8; is the locale (PYTHONUTF8=1)?"
+        )
     unknown = set(texts) - set(LEVELS)
     lacking = [level for level in LEVELS if level in {"label", *levels} and not texts.get(level, "").strip()]
     if lacking or unknown:
@@ -80,6 +85,18 @@ def require_distinct(actions: Sequence[GivenAction]) -> None:
         for value in values:
             if values.count(value) > 1:
                 raise DescriptionError(f'two of the given actions are {kind} "{value}"; each needs one of its own')
+
+
+def require_other_labels(actions: Sequence[GivenAction], own: Mapping[int, str]) -> None:
+    """Raise DescriptionError when one of `actions` is called as an action of the run is, whose labels are `own`."""
+    names = {label.casefold(): action for action, label in own.items()}
+    for action in actions:
+        if (number := names.get(action.label.casefold())) is not None:
+            raise DescriptionError(
+                f'"{action.label}" is the label of {action_label(number)}, an action of the run already, so that an '
+                "answer of this label would be ambiguous; give your action another label, or use --mode given, which "
+                "leaves the run's own actions out"
+            )
 
 
 def encode_given(context: Context, actions: Sequence[GivenAction]) -> NDArray[np.float32]:

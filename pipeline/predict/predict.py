@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -25,6 +25,7 @@ from pipeline.workspace.context import Context
 Form = Literal["table", "json", "csv"]
 TABLE_CLIPS = 64  # rows that are laid out together
 PLAIN_WIDTH = 120  # columns, where standard output is no terminal
+CLIP_WIDTH, ACTION_WIDTH, GATE_WIDTH = 21, 14, 6  # columns of the table; the second is the least of an action
 
 Found = Answer | Unread
 
@@ -39,7 +40,7 @@ def predict(
     actions_file: Path | None = None,
     form: Form = "table",
     top: int = 3,
-    output: IO[str],
+    output: TextIO,
 ) -> None:
     """Name the action in each of `clips` and write the answers to `output`.
 
@@ -101,7 +102,7 @@ class _Tally:
             yield item
 
 
-def write_json(found: Iterable[Found], top: int, output: IO[str]) -> None:
+def write_json(found: Iterable[Found], top: int, output: TextIO) -> None:
     """One object a line: {"clip", "actions": [{"action", "label", "kind", "probability"}], "unseen_probability"}.
 
     A clip that could not be read is {"clip", "error"}.
@@ -113,11 +114,11 @@ def write_json(found: Iterable[Found], top: int, output: IO[str]) -> None:
             row = {"clip": item.clip, "actions": [_plain(ranked) for ranked in item.ranked[:top]]}
             if item.unseen_probability is not None:
                 row["unseen_probability"] = round(item.unseen_probability, 6)
-        output.write(_json_line(row) + "\n")
+        output.write(_json_line(row, output.encoding) + "\n")
         output.flush()
 
 
-def write_csv(found: Iterable[Found], top: int, output: IO[str]) -> None:
+def write_csv(found: Iterable[Found], top: int, output: TextIO) -> None:
     """A row for each clip and rank; a clip that could not be read has one row with its reason as `error`."""
     names = ("clip", "rank", "action", "label", "kind", "probability", "unseen_probability", "error")
     output.write(_csv_line(names))
@@ -133,24 +134,28 @@ def write_csv(found: Iterable[Found], top: int, output: IO[str]) -> None:
         output.flush()
 
 
-def write_table(found: Iterable[Found], top: int, output: IO[str]) -> None:
-    """A row for each clip; columns keep their width, so that rows are written as they come."""
+def write_table(found: Iterable[Found], top: int, output: TextIO) -> None:
+    """A row for each clip; columns keep their width, so that rows are written as they come.
+
+    Where `top` actions would not fit beside each other, they stand one below the other.
+    """
     console = Console(file=output)
     if not console.is_terminal:
         console = Console(file=output, width=PLAIN_WIDTH)
     found = iter(found)
     header = True
+    make_table = _table if top <= (console.width - CLIP_WIDTH - GATE_WIDTH - 2) // (ACTION_WIDTH + 2) else _long_table
     while rows := list(islice(found, TABLE_CLIPS)):
         for unread, group in groupby(rows, key=lambda row: isinstance(row, Unread)):
             if unread:
                 for row in group:
                     console.print(_unread_line(row), style="yellow", highlight=False, markup=False)
             else:
-                console.print(_table(group, top, header, console.width), highlight=False)
+                console.print(make_table(group, top, header, console.width), highlight=False)
                 header = False
 
 
-WRITERS: dict[Form, Callable[[Iterable[Found], int, IO[str]], None]] = {
+WRITERS: dict[Form, Callable[[Iterable[Found], int, TextIO], None]] = {
     "table": write_table,
     "json": write_json,
     "csv": write_csv,
@@ -158,19 +163,39 @@ WRITERS: dict[Form, Callable[[Iterable[Found], int, IO[str]], None]] = {
 
 
 def _table(rows: Iterable[Found], top: int, header: bool, width: int) -> Table:
-    clip_width, gate_width = 21, 6
-    table = Table(box=None, show_header=header, pad_edge=False)
-    table.add_column("clip", width=clip_width, overflow="fold")
-    for rank in range(1, top + 1):
-        share = max(14, (width - clip_width - gate_width - 2 * (top + 1)) // top)
-        table.add_column(f"{rank}.", width=share, overflow="fold")
-    table.add_column("unseen", width=gate_width, justify="right")
+    """A line for each clip, with a column for each rank."""
+    share = max(ACTION_WIDTH, (width - CLIP_WIDTH - GATE_WIDTH - 2 * (top + 1)) // top)
+    table = _empty_table(header, [f"{rank}." for rank in range(1, top + 1)], share)
     for row in rows:
         if isinstance(row, Answer):
             cells = [_cell(ranked) for ranked in row.ranked[:top]]
-            gate = "" if row.unseen_probability is None else f"{100 * row.unseen_probability:.0f} %"
-            table.add_row(_short(row.clip), *cells, *[""] * (top - len(cells)), gate)
+            table.add_row(_short(row.clip), *cells, *[""] * (top - len(cells)), _gate(row))
     return table
+
+
+def _long_table(rows: Iterable[Found], top: int, header: bool, width: int) -> Table:
+    """A line for each rank of each clip, where columns for all ranks would not fit into `width`."""
+    table = _empty_table(header, ["actions"], max(ACTION_WIDTH, width - CLIP_WIDTH - GATE_WIDTH - 4))
+    for row in rows:
+        if isinstance(row, Answer):
+            first, *others = [_cell(ranked) for ranked in row.ranked[:top]]
+            table.add_row(_short(row.clip), first, _gate(row))
+            for cell in others:
+                table.add_row("", cell, "")
+    return table
+
+
+def _empty_table(header: bool, headings: Sequence[str], width: int) -> Table:
+    table = Table(box=None, show_header=header, pad_edge=False)
+    table.add_column("clip", width=CLIP_WIDTH, overflow="fold")
+    for heading in headings:
+        table.add_column(heading, width=width, overflow="fold")
+    table.add_column("unseen", width=GATE_WIDTH, justify="right")
+    return table
+
+
+def _gate(answer: Answer) -> str:
+    return "" if answer.unseen_probability is None else f"{100 * answer.unseen_probability:.0f} %"
 
 
 def _unread_line(row: Found) -> str:
@@ -192,9 +217,12 @@ def _plain(ranked: Ranked) -> dict[str, object]:
     return {"action": action.name, "label": action.label, "kind": action.kind, "probability": probability}
 
 
-def _json_line(row: dict[str, object]) -> str:
-    """`row` as JSON in which only printable characters stand for themselves, as a terminal may show it."""
-    line = json.dumps(row, ensure_ascii=False)
+def _json_line(row: dict[str, object], encoding: str | None) -> str:
+    """`row` as JSON in which only printable characters stand for themselves, as a terminal may show it.
+
+    Where the output's `encoding` is not UTF-8, it is ASCII, which every program reads in the same way.
+    """
+    line = json.dumps(row, ensure_ascii=(encoding or "utf-8").lower() not in ("utf-8", "utf8"))
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
 
 

@@ -5,6 +5,7 @@ have been deleted. In place of its contents then stands a `Missing` with the rea
 """
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -139,15 +140,17 @@ def read_run(name: str, workspace: Workspace) -> RunData:
 
     Raises PipelineError when it has no results.json, DataError when that file is damaged.
     """
-    folder = workspace.run(name)
-    if Path(name).name != name:
-        folder = RunFolder(Path(name))
-        workspace = Workspace(folder.root.resolve().parent.parent)
+    elsewhere = Path(name).name != name
+    folder = RunFolder(Path(name)) if elsewhere else workspace.run(name)
+    workspace = Workspace(folder.root.resolve().parent.parent) if elsewhere else workspace
     if not folder.results.is_file():
         finished = sorted(path.parent.name for path in workspace.root.glob("runs/*/results.json"))
         others = f"; finished runs are {', '.join(finished)}" if finished else ""
+        where = f"-w {shlex.quote(str(workspace.root))} " if elsewhere else ""
+        command = "evaluate" if folder.model.is_file() else "run"  # without a model it is not trained either
         raise PipelineError(
-            f"{folder.results}: no such file{others}; `fsvae-pipe evaluate --run {folder.root.name}` makes it"
+            f"{folder.results}: no such file{others}; "
+            f"`fsvae-pipe {where}{command} --run {shlex.quote(folder.root.name)}` makes it"
         )
     read_record(folder.results)
     results: dict[str, Any] = json.loads(folder.results.read_text("utf-8"))

@@ -70,9 +70,13 @@ def grid_rows(grid: str) -> tuple[str, dict[str, Row]]:
         return grid, ready_grids()[grid]
     path = Path(grid)
     try:
-        tree = tomllib.loads(path.read_text("utf-8"))
+        tree = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
         raise WrongUsage(f'"{grid}" is no grid: name one of {", ".join(ready_grids())}, or a TOML file') from None
+    except UnicodeDecodeError as error:
+        raise PipelineError(
+            f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise PipelineError(f"{path}: not valid TOML: {error}") from error
     named, lists = tree.get("rows", {}), tree.get("product", {})
@@ -120,6 +124,10 @@ def sweep(context: Context, grid: str, overrides: Sequence[str] = (), workers: i
     """
     name, rows = grid_rows(grid)
     names = {row: run_name(name, row) for row in rows}
+    if not all(names.values()):
+        raise PipelineError(
+            f"{grid}: a row's run needs a name of letters or digits (A-Z, 0-9); rename the row or the file"
+        )
     if len(set(names.values())) < len(names):
         raise PipelineError(f"{grid}: two rows get the same folder in runs/; rename one of {sorted(names.values())}")
     tasks = [

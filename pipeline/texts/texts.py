@@ -126,7 +126,8 @@ def _check(context: Context) -> tuple[list[Problem], Texts, TextEncoder | None]:
         descriptions, lines, problems = file.texts, file.lines, list(file.problems)
     else:
         descriptions = {action: dict(row) for action, row in texts_in_use(context).items()}
-    without_row = actions_of_workspace(context) - descriptions.keys() - lines.keys()
+    unreadable = problems and not lines  # its header is to be mended first: of its actions nothing is known
+    without_row = set() if unreadable else actions_of_workspace(context) - descriptions.keys() - lines.keys()
     problems += [Problem(NO_LINE, f"{action_label(action)} has no row") for action in sorted(without_row)]
     encoder: TextEncoder | None = None
     try:

@@ -5,6 +5,7 @@ Each table of config.toml is a pydantic model beside the code that reads it (dat
 """
 
 import difflib
+import re
 import shlex
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from models.backbone.settings import BackboneSettings
 from models.fsvae.presets import with_preset, without_preset_keys
 from models.fsvae.settings import ModelSettings, TrainSettings
 from models.text.settings import TextSettings
-from pipeline.messages.errors import ConfigError, OverrideError
+from pipeline.messages.errors import ConfigError, OverrideError, printable
 from pipeline.workspace.dotted_keys import flattened, nested
 from pipeline.workspace.evaluate_settings import EvaluateSettings
 from pipeline.workspace.overrides import apply_override
@@ -28,6 +29,7 @@ MAX_BYTES = 1 << 20
 MAX_FAULTS = 20
 PRESET = "model.preset"
 SHOWN_CHARACTERS = 200
+UNDECODED = re.compile("[\ud800-\udfff]")  # what Python makes of bytes in a name that are not UTF-8
 
 
 class Config(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
@@ -64,7 +66,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ConfigError(f"{path}: {path.stat().st_size} bytes, which is too large for settings")
-        tree = tomllib.loads(path.read_text("utf-8"))
+        tree = tomllib.loads(path.read_text("utf-8-sig"))  # some editors begin a file with a byte order mark
     except FileNotFoundError:
         if path.name != "config.toml":
             raise ConfigError(f"{path}: no such file; --config names a file of settings, as config.toml is") from None
@@ -74,6 +76,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         ) from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from error
     except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and nesting without end
         raise ConfigError(f"{path}: not valid TOML: {_short(str(error))}") from error
     config = build_config(tree, str(path))
@@ -94,9 +98,17 @@ def build_config(tree: Mapping[str, Any], source: str) -> Config:
 
     Raises ConfigError with all faults, each with its dotted key. The message begins with `source`.
     """
-    nul = [key for key, value in flattened(tree).items() if _holds_nul(value) or "\0" in key]
-    if nul:
-        raise ConfigError(f"{source}: {_short(nul[0])} holds a NUL character, which no name or path can have")
+    for key, value in flattened(tree).items():
+        texts = (key, *(map(str, value) if isinstance(value, list) else (str(value),)))
+        if any("\0" in text for text in texts):
+            raise ConfigError(f"{source}: {_short(key)} holds a NUL character, which no name or path can have")
+        if any(UNDECODED.search(text) for text in texts):
+            shown = _short(printable(", ".join(texts[1:])))
+            raise ConfigError(
+                f"{source}: {_short(printable(key))} = {shown} holds bytes that are not UTF-8, which config.toml can't "
+                "hold; rename the file or folder, or give it a link with another name. Where the name is UTF-8, the "
+                "locale is not: set PYTHONUTF8=1"
+            )
     try:
         return Config.model_validate(with_preset(tree))
     except ValidationError as error:
@@ -128,10 +140,6 @@ def _fault(kind: str, location: tuple[str | int, ...], message: str, value: obje
         name for name in Config().flat() if name.rpartition(".")[2] == str(location[-1])
     ]
     return f"unknown key {key}" + (f" (did you mean {close[0]}?)" if close else "")
-
-
-def _holds_nul(value: object) -> bool:
-    return any(map(_holds_nul, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
 
 
 def _short(text: str) -> str:

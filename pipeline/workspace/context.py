@@ -27,9 +27,16 @@ class Context:
         """The run that train and evaluate work on."""
         return self.workspace.run(self.run_name)
 
+    @property
+    def paths_from(self) -> Path:
+        """The folder that paths in config.toml are relative to: its own, or for runs/NAME/config.toml the workspace."""
+        folder = self.config_path.parent
+        run = folder.resolve()
+        return run.parent.parent if RunFolder(run).is_of_a_workspace else folder
+
     def user_path(self, path: str) -> Path:
-        """Return the absolute form of a path that stands in config.toml, where paths are relative to config.toml."""
-        return (self.config_path.parent / Path(path).expanduser()).resolve()
+        """Return the absolute form of a path that stands in config.toml."""
+        return (self.paths_from / Path(path).expanduser()).resolve()
 
 
 def require_device_alone(context: Context) -> None:

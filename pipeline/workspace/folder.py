@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.phase_names import PhaseName
+from pipeline.messages.errors import WrongUsage
 
 
 @dataclass(frozen=True)
@@ -11,6 +12,11 @@ class RunFolder:
     """The files of one run, runs/NAME/."""
 
     root: Path
+
+    @property
+    def is_of_a_workspace(self) -> bool:
+        """Whether it is runs/NAME/ with a run in it, not any folder."""
+        return self.root.parent.name == "runs" and self.environment.is_file()
 
     @property
     def config(self) -> Path:
@@ -111,7 +117,12 @@ class Workspace:
         return self.root / "report.html"
 
     def run(self, name: str) -> RunFolder:
-        """The folder of the run `name`."""
+        """The folder of the run `name`. Raises WrongUsage for a name that is no plain name of a folder."""
+        if name != Path(name).name or not name.strip() or name.startswith(".") or not name.isprintable():
+            raise WrongUsage(
+                f'run "{name}": must be a plain name, not empty, that does not begin with "." and holds no line break; '
+                "it names a folder in runs/"
+            )
         return RunFolder(self.root / "runs" / name)
 
     def sweep(self, grid: str) -> Path:

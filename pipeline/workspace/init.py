@@ -31,7 +31,7 @@ def init(workspace: Workspace, split: str, raw: Sequence[Path] = (), name: str =
         raise WrongUsage(f'"{split}" is no split; use one of {", ".join(split_names())}, or "{CUSTOM}"')
     if workspace.config.exists() and not force:
         raise PipelineError(f"{workspace.config} is there already; edit it, or write it anew with --force")
-    chosen: dict[str, Any] = {"dataset.raw": [str(path) for path in stored_paths(raw, workspace.config)]}
+    chosen: dict[str, Any] = {"dataset.raw": [str(path) for path in stored_paths(raw, workspace.root)]}
     if split == CUSTOM:
         chosen |= {"dataset.name": name, "dataset.protocol": "custom", "dataset.train_subjects": []}
         chosen |= {"dataset.descriptions": "descriptions.csv", "dataset.split": split}
@@ -56,21 +56,22 @@ def set_raw(context: Context, raw: Sequence[Path]) -> Config:
 
     The paths `raw` are relative to the current folder.
     """
-    paths = [str(path) for path in stored_paths(raw, context.config_path)]
-    document = tomlkit.parse(context.config_path.read_text("utf-8"))
+    paths = [str(path) for path in stored_paths(raw, context.paths_from)]
+    document = tomlkit.parse(context.config_path.read_text("utf-8-sig"))
     document.setdefault("dataset", tomlkit.table())["raw"] = paths
+    build_config(document.unwrap(), str(context.config_path))
     with replacing(context.config_path) as partial:
         partial.write_text(tomlkit.dumps(document), "utf-8")
     dataset = context.config.dataset.model_copy(update={"raw": tuple(paths)})
     return context.config.model_copy(update={"dataset": dataset})
 
 
-def stored_paths(raw: Sequence[Path], config: Path) -> list[Path]:
+def stored_paths(raw: Sequence[Path], folder: Path) -> list[Path]:
     """Return the paths `raw` as config.toml holds them; they are given relative to the current folder.
 
-    A path below the folder of config.toml is stored relative to it, any other in full.
+    A path below `folder`, to which paths in config.toml are relative, is stored relative to it, any other in full.
     """
-    return [_stored_path(path.expanduser(), config.parent) for path in raw]
+    return [_stored_path(path.expanduser(), folder) for path in raw]
 
 
 def _stored_path(path: Path, folder: Path) -> Path:

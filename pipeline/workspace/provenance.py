@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from data.errors import DataError
 from data.stores.files import ADVICE, FORMAT_VERSION, check_format_version, check_seal
-from pipeline.messages.errors import PipelineError
+from pipeline.messages.errors import PipelineError, printable
 from pipeline.workspace.config import Config
 from pipeline.workspace.tensor_store import read_tensor_record
 
@@ -58,7 +58,7 @@ class Provenance:
             "inputs": json.dumps(dict(self.inputs), sort_keys=True),
             "versions": json.dumps(package_versions(), sort_keys=True),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": shlex.join(["fsvae-pipe", *sys.argv[1:]]),
+            "command": printable(shlex.join(["fsvae-pipe", *sys.argv[1:]])),  # bytes of a path may not be UTF-8
         }
 
     @classmethod

@@ -77,6 +77,8 @@ def test_no_raw_files_says_where_to_name_them(work: Path) -> None:
         (["--set", "train.alpha"], 2),
         (["--run", "../elsewhere"], 2),
         (["--run", ".hidden"], 2),
+        (["--run", ""], 2),
+        (["--run", "two\nlines"], 2),
         (["--config", "missing.toml"], 2),
         (["--nonsense"], 2),
     ],

@@ -149,7 +149,7 @@ def test_a_run_that_is_not_there_or_not_scored_is_an_error(scored_work: Path, tm
     result = call("-w", scored_work, "report", "other")
     assert result.exit_code == 1
     assert "finished runs are default" in result.stderr
-    assert f"`fsvae-pipe -w {scored_work} evaluate --run other`" in result.stderr
+    assert f"`fsvae-pipe -w {scored_work} run --run other`" in result.stderr
     broken = tmp_path / "runs" / "default"
     broken.mkdir(parents=True)
     (broken / "results.json").write_text('{"mean": {}}')

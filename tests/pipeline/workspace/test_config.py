@@ -79,7 +79,7 @@ def test_a_missing_file_points_to_init(tmp_path: Path) -> None:
 
 def test_a_file_in_another_encoding_is_refused(path: Path) -> None:
     path.write_bytes("# café\n".encode("latin-1"))
-    with pytest.raises(ConfigError, match="not valid TOML"):
+    with pytest.raises(ConfigError, match="not UTF-8 text"):
         load_config(path)
 
 
@@ -131,3 +131,8 @@ def test_a_preset_of_the_command_line_holds_over_the_file_and_under_other_overri
 def test_values_that_nothing_can_be_made_of_are_refused(tree: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         build_config(tree, "test")
+
+
+def test_a_byte_order_mark_is_read_over(path: Path) -> None:
+    path.write_bytes(b"\xef\xbb\xbf" + b"seeds = [7]\n")
+    assert load_config(path).seeds == (7,)
