@@ -134,5 +134,5 @@ def test_values_that_nothing_can_be_made_of_are_refused(tree: dict[str, Any]) ->
 
 
 def test_a_byte_order_mark_is_read_over(path: Path) -> None:
-    path.write_bytes(b"\xef\xbb\xbf" + b"seeds = [7]\n")
-    assert load_config(path).seeds == (7,)
+    path.write_bytes(b"\xef\xbb\xbf" + b"seed = 7\n")
+    assert load_config(path).seed == 7
