@@ -31,6 +31,10 @@ class NewerFormatError(DataError):
     """A newer fsvae-pipe wrote the file. No stage replaces such a file."""
 
 
+class UnavailableFileError(DataError):
+    """An output can't be read now: it is locked, or the system refuses. It may be whole, so no stage replaces it."""
+
+
 class RawFileError(DataError):
     """A raw file is refused. The error holds the file, the line (None when the fault has no line) and the reason."""
 

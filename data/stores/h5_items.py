@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from data.errors import DataError, is_away
+from data.errors import DataError, UnavailableFileError, is_away
 from data.stores.files import ADVICE
 
 NUMBER_KINDS = "biuf"  # bool, integers, floating point
@@ -186,14 +186,14 @@ def damage_of(file: h5py.File, description: str) -> Iterator[None]:
 
 
 def require_readable(path: Path, error: Exception) -> None:
-    """Raises DataError when `error` says that the system could not read `path`, whose contents may be good."""
+    """Raises UnavailableFileError when `error` says that the system could not read `path`, which may be whole."""
     if not is_away(error):
         return
     if "unable to lock file" in str(error):
-        raise DataError(
+        raise UnavailableFileError(
             f"{path}: it is locked: another program has it open for writing; close that program, then run the same "
             "command again"
         ) from error
-    raise DataError(
+    raise UnavailableFileError(
         f"{path}: can't be read now ({error}); check its permissions and its disk, then run the same command again"
     ) from error

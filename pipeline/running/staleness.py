@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from data.errors import DataError, NewerFormatError
+from data.errors import DataError, NewerFormatError, UnavailableFileError
 from descriptions.errors import DescriptionError
 from pipeline.messages.errors import PipelineError
 from pipeline.stages.table import STAGES, Stage
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import IMPORT, Provenance, read_record
+
+KEPT = (NewerFormatError, UnavailableFileError)  # what is wrong with outputs that no stage may write over
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ def stage_state(
     """The state of `stage`, given the states of `earlier` stages; a stage that is not in `earlier` counts as done.
 
     A stage whose outputs were imported needs no other stage. A stage is done when all stages that need it were
-    imported. Raises NewerFormatError when a newer program made an output: it must not be written over.
+    imported. Raises NewerFormatError when a newer program made an output, UnavailableFileError when an output can't be
+    read now: neither may be written over.
     """
     users = [user for user in stages if stage.name in user.needs]
     if users and all(_imported(user, context) for user in users):
@@ -82,6 +85,8 @@ def _imported(stage: Stage, context: Context) -> bool:
 def _is_imported(path: Path) -> bool:
     try:
         return _provenance_of(path).stage == IMPORT
+    except UnavailableFileError:
+        raise
     except (DataError, PipelineError):
         return False
 
@@ -109,13 +114,13 @@ def _changes(stage: Stage, context: Context) -> tuple[list[str], bool]:
     """Why the outputs are not what `stage` would write now, and whether an input can't be read."""
     try:
         then = [_provenance_of(path) for path in stage.outputs(context)]
-    except NewerFormatError:
+    except KEPT:
         raise
     except (DataError, PipelineError) as error:
         return [str(error)], False
     try:
         now = stage.provenance(context)
-    except NewerFormatError:
+    except KEPT:
         raise
     except (DataError, DescriptionError, PipelineError) as error:
         return [str(error)], True

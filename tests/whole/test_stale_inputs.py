@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,3 +115,20 @@ def test_lists_that_do_not_belong_together_are_refused(tiny_run: TinyRun) -> Non
     features = read_features(run.context.workspace.features("test"))
     with pytest.raises(PipelineError, match="they do not belong together"):
         bank.probabilities(features.features[:3], np.zeros((3, bank.seen + 1), np.float32))
+
+
+def test_an_output_that_another_program_holds_is_not_made_again(root: Path) -> None:
+    features = Workspace(root).features("test")
+    before = features.read_bytes()
+    holding = "import h5py, sys; file = h5py.File(sys.argv[1], 'r+'); print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", holding, str(features)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        for words in ("status", "run"):
+            refused = call(root, words)
+            assert refused.exit_code == 1
+            assert "features/test.h5: it is locked" in " ".join(refused.stderr.split())
+        other.communicate("")
+    assert features.stat().st_size == len(before)  # not made anew
+    assert call(root, "status", "--quiet").exit_code == 0

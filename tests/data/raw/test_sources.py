@@ -102,6 +102,23 @@ def test_a_source_without_raw_files_is_an_error_with_a_hint(tmp_path: Path) -> N
         fingerprint_source(tmp_path)
 
 
+def test_an_archive_of_archives_names_them(tmp_path: Path) -> None:
+    inner = write_zip(tmp_path / "s001.zip", {ONE: b"one"}).read_bytes()
+    outer = write_zip(tmp_path / "all.zip", {f"parts/s{number:03d}.zip": inner for number in range(1, 8)})
+    with pytest.raises(DataError, match=r"holds no \.skeleton file; it holds archives \(parts/s001\.zip, ") as refused:
+        find_clips([outer])
+    assert "and 2 more): unpack it" in str(refused.value)
+
+
+def test_a_name_that_stands_twice_in_an_archive_is_told(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "twice.zip", "w") as archive:
+        archive.writestr(ONE, b"one")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr(ONE, b"another")
+    with pytest.raises(DataError, match=rf"twice\.zip: the archive holds {ONE} twice"):
+        find_clips([tmp_path / "twice.zip"])
+
+
 def test_a_damaged_member_does_not_affect_the_others(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "clips.zip", {ONE: b"one" * 50, TWO: b"two"}, zipfile.ZIP_STORED)
     archive.write_bytes(archive.read_bytes().replace(b"oneone", b"oNeone", 1))

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -135,3 +136,46 @@ def test_stored_actions_need_no_text_encoder_and_no_fitting(tiny_run: TinyRun, c
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[1:] == [""]
+
+
+def test_many_ranks_stand_below_each_other_and_few_beside_each_other(tiny_run: TinyRun, clips: list[Path]) -> None:
+    few, many = (predict(tiny_run, clips[0], "--mode", "zsl", "--top", top).stdout for top in ("2", "1000"))
+    assert " 2." in few
+    assert "actions" in many
+    ranked = [line for line in many.splitlines() if " % " in line and "(A" in line]
+    assert len(ranked) == 2  # all unseen actions of the run, a line each
+    assert max(map(len, many.splitlines())) <= 120
+
+
+def test_an_action_with_the_label_of_one_of_the_run_is_refused(tiny_run: TinyRun, clips: list[Path]) -> None:
+    with (tiny_run.root / "descriptions.csv").open(encoding="utf-8", newline="") as file:
+        label = next(row["label"] for row in csv.DictReader(file) if row["action"] == "A001")
+    words = (
+        "--action",
+        f"{label.upper()} | an arm moves | a person moves",
+        "--action",
+        "sit | knees bend | a person sits",
+    )
+    refused = predict(tiny_run, clips[0], *words)
+    assert refused.exit_code == 1
+    assert "is the label of A001, an action of the run already" in " ".join(refused.stderr.split())
+    assert predict(tiny_run, clips[0], *words, "--mode", "given").exit_code == 0
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+@pytest.mark.parametrize("form", ["--json", "--csv", "--top=2"])
+def test_labels_beyond_the_encoding_of_the_output_end_in_no_traceback(
+    tiny_run: TinyRun, clips: list[Path], form: str, encoding: str
+) -> None:
+    command = [sys.executable, "-m", "pipeline", "-w", str(tiny_run.root), "predict", str(clips[0]), form]
+    words = ["--mode", "given", "--action", "吃饭 | 手 | 人", "--action", "sit | knees bend | a person sits"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([*command, *words], capture_output=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    if form == "--json":
+        labels = {action["label"] for action in json.loads(done.stdout.decode(encoding))["actions"]}
+        assert "吃饭" in labels
+    elif form == "--csv":
+        assert "吃饭" in done.stdout.decode("utf-8")
+    else:
+        assert ("吃饭" if encoding == "utf-8" else "\\u5403\\u996d") in done.stdout.decode(encoding)

@@ -114,6 +114,18 @@ def test_all_problems_are_listed_at_once(context: Context, capsys: pytest.Captur
     assert str(path) in str(caught.value)
 
 
+def test_under_an_unreadable_header_no_action_is_said_to_lack_a_row(
+    context: Context, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_skeletons(context, [1, 2, 3])
+    context.user_path("texts.csv").write_text(CONTENT.replace("action,label,local,global", "number,label,local,global"))
+    with pytest.raises(DescriptionError):
+        texts(context, as_json=True)
+    messages = [problem["message"] for problem in json.loads(capsys.readouterr().out)["problems"]]
+    assert messages
+    assert not [message for message in messages if "has no row" in message]
+
+
 def test_problems_are_listed_without_an_encoder_too(context: Context) -> None:
     without_encoder = with_settings(context, "text", encoder="nowhere/model")
     with pytest.raises(ModelError, match="hf download nowhere/model"):
