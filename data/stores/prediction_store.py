@@ -7,8 +7,11 @@ N scored clips of the test phase, S seen actions, U unseen actions:
     seen_actions    (S,) int64
     unseen_actions  (U,) int64
     seen_logits     (N, S) float32   the backbone's, columns as seen_actions
+    distance/centre (D,) float32, distance/matrix (D, D), distance/means (S, D)   what the gate's distance is computed
+                                     from: the nearest of `means` to (feature - centre) matrix
 
-and for each seed and selection rule a group SEED/RULE, whose attribute `cycle` is the cycle that the rule took:
+and for each seed and selection rule a group SEED/RULE, whose attributes `first_cycle` and `cycle` are the first and the
+last of the cycles that the rule took:
 
     unseen_probabilities  (N, U) float32   the scorer's, columns as unseen_actions
     gate                  (N,) float32     the fitted gate's probability that the action is unseen
@@ -16,15 +19,17 @@ and for each seed and selection rule a group SEED/RULE, whose attribute `cycle` 
     gzsl_action           (N,) int64       the action given among all, with the fitted gate
     zsl_confusion         (U, U) int64     clips of unseen actions; rows actual, columns predicted, actions sorted
     gzsl_confusion        (S + U, S + U) int64   all clips; the same
-    gate_weights          (2 top,) float64 of the `top` largest unseen, then the `top` largest seen probabilities;
-                          attributes gate_bias and gate_top
+    gate_fit/NAME         float64          the fitted gate; kind "scores": quantiles (3, Q) and threshold; published:
+                                           weights (2 top,) of the `top` largest unseen, then seen probabilities, bias
+                                           and top
     scorer/NAME           float32          what the aligner fitted for the unseen texts, where it fits anything
+    all_texts/NAME        float32          what it fitted for the texts of all actions, seen ones first
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import h5py
 import numpy as np
@@ -34,6 +39,7 @@ from data.errors import DataError
 from data.stores import h5
 
 Task = Literal["ZSL", "GZSL"]  # unseen clips among unseen actions; all clips among all actions
+Number = TypeVar("Number", np.float32, np.float64)
 COLUMNS = ("unseen_probabilities", "gate", "zsl_action", "gzsl_action")
 
 
@@ -55,12 +61,13 @@ class SeedPredictions:
 
 @dataclass(frozen=True)
 class Decision:
-    """What decides for one seed and rule: the gate, and what the aligner fitted for the unseen texts."""
+    """What decides for one seed and rule: the gate, the cycles, and what the aligner fitted for the texts."""
 
-    gate_weights: NDArray[np.float64]  # (2 top,)
-    gate_bias: float
-    gate_top: int
-    scorer: Mapping[str, NDArray[np.float32]]
+    gate: Mapping[str, NDArray[np.float64]]
+    cycles: tuple[int, ...]  # from 1
+    distance: Mapping[str, NDArray[np.float32]]
+    scorer: Mapping[str, NDArray[np.float32]]  # for the unseen texts
+    all_texts: Mapping[str, NDArray[np.float32]]  # for the texts of all actions, seen ones first
 
 
 @dataclass(frozen=True)
@@ -97,24 +104,25 @@ class Predictions:
         return np.asarray(self.seen_actions[self.seen_logits.argmax(axis=1)])
 
 
-def write_clips(file: h5py.File, clips: Predictions) -> None:
+def write_clips(file: h5py.File, clips: Predictions, distance: Mapping[str, NDArray[np.float32]]) -> None:
     """Write what all seeds and rules share into a file that `h5.writing` has opened."""
     h5.write_strings(file, "name", clips.name)
     for name in ("action", "seen_actions", "unseen_actions", "seen_logits"):
         file.create_dataset(name, data=getattr(clips, name))
+    for name, values in distance.items():
+        file[f"distance/{name}"] = values
 
 
 def write_seed(file: h5py.File, rule: str, scores: SeedPredictions, decision: Decision, confusions: Confusions) -> None:
     """Write the group of one seed and rule."""
     group = file.create_group(f"{scores.seed}/{rule}")
-    group.attrs["cycle"] = scores.cycle
+    group.attrs["first_cycle"], group.attrs["cycle"] = decision.cycles[0], decision.cycles[-1]
     for name in COLUMNS:
         group[name] = getattr(scores, name)
     group["zsl_confusion"], group["gzsl_confusion"] = confusions.zsl, confusions.gzsl
-    group["gate_weights"] = decision.gate_weights
-    group.attrs["gate_bias"], group.attrs["gate_top"] = decision.gate_bias, decision.gate_top
-    for name, values in decision.scorer.items():
-        group[f"scorer/{name}"] = values
+    for part, arrays in (("gate_fit", decision.gate), ("scorer", decision.scorer), ("all_texts", decision.all_texts)):
+        for name, values in arrays.items():
+            group[f"{part}/{name}"] = values
 
 
 def read_predictions(path: Path, seeds: Sequence[int], rule: str) -> Predictions:
@@ -156,12 +164,20 @@ def read_decision(path: Path, seed: int, rule: str) -> Decision:
     """What decides for `seed` under `rule`. Raises DataError when the file is missing, damaged, or lacks it."""
     group = f"{seed}/{rule}"
     with h5.reading(path) as file:
-        names = h5.group_names(file, f"{group}/scorer") if "scorer" in h5.group_names(file, group) else []
+        first, last = (int(h5.read_attribute(file, group, name)) for name in ("first_cycle", "cycle"))
         decision = Decision(
-            h5.read_array(file, f"{group}/gate_weights"),
-            float(h5.read_attribute(file, group, "gate_bias")),
-            int(h5.read_attribute(file, group, "gate_top")),
-            {name: h5.read_array(file, f"{group}/scorer/{name}", np.float32) for name in names},
+            _arrays(file, f"{group}/gate_fit", np.float64),
+            tuple(range(first, last + 1)),
+            _arrays(file, "distance", np.float32),
+            _arrays(file, f"{group}/scorer", np.float32),
+            _arrays(file, f"{group}/all_texts", np.float32),
         )
         h5.require_as_written(file)
     return decision
+
+
+def _arrays(file: h5py.File, group: str, dtype: type[Number]) -> dict[str, NDArray[Number]]:
+    """The arrays in `group`, none where there is no such group."""
+    above, _, name = group.rpartition("/")
+    names = h5.group_names(file, group) if name in h5.group_names(file, above) else []
+    return {name: h5.read_array(file, f"{group}/{name}", dtype) for name in names}

@@ -1,4 +1,8 @@
-"""FS-VAE as an aligner: a clip's latent is named by a classifier that was fitted to latents of the texts."""
+"""FS-VAE as an aligner. The setting evaluate.classifier.kind says how it names a clip.
+
+decoded     The text's mean latent is decoded to a skeleton feature, and a clip is scored by its cosine to it (ours).
+regression  The clip's mean latent goes through a classifier that was fitted to latents of the texts (published).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,18 +13,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from data.random_streams import REPLACED_WEIGHTS, UNSEEN_CLASSIFIER
+from models.aligners.cosines import CosineScorer
 from models.aligners.fsvae_plain import PlainFSVAE
 from models.aligners.protocol import Arrays, Entropy, Scorer, State
 from models.errors import ModelError
 from models.fsvae.batches import TrainingData
 from models.fsvae.model import FSVAE
 from models.fsvae.settings import ClassifierSettings, ModelSettings, TrainSettings
-from models.fsvae.training import DECODERS, LossRow, train_member
+from models.fsvae.training import LossRow, train_member
 from models.fsvae.unseen_classifier import UnseenClassifier, fit_unseen_classifier
 from models.fsvae.vae import noise_width
 from models.torch_generators import torch_generator
 from models.whole_state import faults
 
+TEMPERATURE = 0.1  # of cosines to decoded texts: what the ridge most often finds best on the training clips
 CLASSIFIER = "classifier_"  # in front of the names of the unseen classifier's arrays in predictions.h5
 
 
@@ -71,10 +77,14 @@ class FSVAEAligner:
 
     def scorer(
         self, state: State, texts: NDArray[np.float32], entropy: Entropy, arrays: Arrays | None = None
-    ) -> FSVAEScorer:
-        """The skeleton encoder, and the unseen classifier: fitted to latents of `texts`, or taken from `arrays`."""
+    ) -> Scorer:
+        """Cosines to the decoded `texts`; or the unseen classifier, fitted to latents of `texts` or from `arrays`."""
         model = load_fsvae(state, texts.shape[1], self.model)
-        if arrays is not None:
+        if self.classifier.kind == "decoded":
+            with torch.no_grad():
+                decoded = model.skeleton.decode(model.encode_texts(torch.from_numpy(texts))[0])  # (U, D_s)
+            return CosineScorer(model.space, decoded, TEMPERATURE)
+        if arrays:
             replaced = torch_generator(REPLACED_WEIGHTS.torch_seed())
             classifier = UnseenClassifier(self.model.latent, len(texts), self.classifier, replaced)
             names = ("weight", "bias")
@@ -88,16 +98,15 @@ class FSVAEAligner:
 
 
 def load_fsvae(state: State, text_size: int, settings: ModelSettings) -> FSVAE:
-    """The model of one cycle; `text_size` is D_t. Decoders are there after the last cycle alone, and not needed.
+    """The model of one cycle; `text_size` is D_t.
 
-    Raises ModelError when `state` lacks anything else, or does not fit the settings.
+    Raises ModelError when `state` lacks anything, or does not fit the settings.
     """
     model = FSVAE(skeleton_size(state, settings), text_size, settings, torch_generator(REPLACED_WEIGHTS.torch_seed()))
     expected = model.state_dict()
-    has_decoders = any(DECODERS in name for name in state)
-    if wrong := faults(state, expected, may_lack=lambda name: DECODERS in name and not has_decoders):
+    if wrong := faults(state, expected):
         raise ModelError(f"the state of FS-VAE is not whole; {wrong}; run `fsvae-pipe train` again")
-    model.load_state_dict({**expected, **state})
+    model.load_state_dict(state)
     return model
 
 

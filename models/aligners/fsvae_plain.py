@@ -10,20 +10,24 @@ from models.fsvae.unseen_classifier import UnseenClassifier
 class PlainFSVAE(nn.Module):
     """Features (B, D) -> mean latents (B, Z) -> probabilities (B, U).
 
-    The frequency module is linear, so it is one matrix here: ONNX has no counterpart to the FFT that computes it.
+    The feature space and the frequency module are linear, so that both are one matrix and a bias here: ONNX has no
+    counterpart to the FFT that computes the latter.
     """
 
-    frequency: Tensor | None
+    matrix: Tensor
+    bias: Tensor
 
     @torch.no_grad()
     def __init__(self, model: FSVAE, classifier: UnseenClassifier) -> None:
         super().__init__()
         self.skeleton, self.classifier = model.skeleton, classifier
-        frequency = model.skeleton_frequency
-        matrix = None if frequency is None else frequency(torch.eye(len(frequency.slope)))  # (D, D)
-        self.register_buffer("frequency", matrix)
+        size = model.skeleton.decoder.out_features  # D
+        frequency = model.skeleton_frequency or nn.Identity()
+        bias = frequency(model.in_space(torch.zeros(1, size)))  # (1, D)
+        self.register_buffer("bias", bias)
+        self.register_buffer("matrix", frequency(model.in_space(torch.eye(size))) - bias)  # (D, D)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, D) -> (B, U)."""
-        mu, _ = self.skeleton.encode(features if self.frequency is None else features @ self.frequency)
+        mu, _ = self.skeleton.encode(features @ self.matrix + self.bias)
         return self.classifier(mu).softmax(dim=1)  # type: ignore[no-any-return]

@@ -9,5 +9,5 @@ from models.fsvae.settings import ClassifierSettings, ModelSettings, TrainSettin
 def make_aligner(model: ModelSettings, train: TrainSettings, classifier: ClassifierSettings) -> Aligner:
     """The aligner that `model.aligner` names."""
     if model.aligner == "ridge":
-        return RidgeAligner()
+        return RidgeAligner(model.features)
     return FSVAEAligner(model, train, classifier)

@@ -1,9 +1,9 @@
 """Ridge regression from texts to class means, in closed form: the baseline that any claim needs. Ours.
 
-    x = (s - mean) / deviation                      each dimension of a clip's feature, over the training clips
-    m_c = mean of x over the clips of action c      centred: m_c - m, m the mean over the C actions
-    W = (T'T + r I)^-1 T'(M - m)                    T (C, D_t) the centred texts, M (C, D_s) the class means
-    p(u | s) = softmax over u of cos(x - m, (t_u - t) W) / temperature
+    x = (s - centre) matrix                     a clip's feature in the space of models/zero_shot/feature_space.py
+    m_c = mean of x over the clips of action c  their mean over the C actions is 0
+    W = (T'T + r I)^-1 T'M                      T (C, D_t) the centred texts, M (C, D_s) the class means
+    p(u | s) = softmax over u of cos(x, (t_u - t) W) / temperature
 
 The regression is solved in its kernel form, a system of C equations. Two numbers are chosen by leaving out one seen
 action after the other, which the kernel form gives without fitting again: the strength r with the smallest squared
@@ -21,42 +21,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from models.aligners.cosines import CosineScorer
 from models.aligners.protocol import Arrays, Entropy, Scorer, State
 from models.errors import ModelError
 from models.fsvae.batches import TrainingData
 from models.fsvae.training import LossRow
 from models.whole_state import faults
+from models.zero_shot.feature_space import FeatureKind, FeatureSpace
 
 STRENGTHS = tuple(10.0**power for power in range(-3, 3))  # tried; in units of the mean squared length of a text
 TEMPERATURES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)  # tried; of cosines
 
 
-class RidgeScorer(Scorer):
-    """Cosines between clips and the class means that the texts predict."""
-
-    def __init__(self, state: State, texts: Tensor) -> None:
-        """`texts` are (U, D_t). Raises ModelError when `state` is not what `RidgeAligner.fit` gives."""
-        super().__init__()
-        _require_whole(state, texts.shape[1])
-        predicted = (texts - state["text_mean"]) @ state["weight"]  # (U, D_s)
-        self.register_buffer("directions", normalize(predicted, dim=1) / state["temperature"])
-        self.register_buffer("deviation", state["deviation"])
-        self.register_buffer("centre", state["mean"] + state["deviation"] * state["centre"])
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(N, D_s) -> (N, U)."""
-        clips = normalize((features - self.centre) / self.deviation, dim=1)  # (N, D_s)
-        return (clips @ self.directions.T).softmax(dim=1)  # (N, U)
-
-    centre: Tensor
-    deviation: Tensor
-    directions: Tensor
-
-
 @dataclass(frozen=True)
 class RidgeAligner:
-    """Has no settings: what there is to choose, it chooses on the seen actions."""
+    """`features` is the space of the clips' features. What else there is to choose, it chooses on the seen actions."""
 
+    features: FeatureKind = "half-whitened"
     cycles: int = 1
 
     def fit(
@@ -67,23 +48,19 @@ class RidgeAligner:
         on_cycle: Callable[[int, LossRow], None],
     ) -> tuple[list[State], list[LossRow]]:
         """Solve it. Nothing is random, so that all seeds give the same; there are no losses."""
-        clips, texts = (torch.from_numpy(part).double() for part in (data.skeletons, data.texts))
-        action = torch.from_numpy(data.text_row)  # (N,)
-        mean, deviation = clips.mean(dim=0), clips.std(dim=0, correction=0)
-        deviation[deviation == 0] = 1
-        clips = (clips - mean) / deviation
-        class_means = torch.stack([clips[action == row].mean(dim=0) for row in range(len(texts))])  # (C, D_s)
-        centre, text_mean = class_means.mean(dim=0), texts.mean(dim=0)
-        wanted, given = class_means - centre, texts - text_mean  # (C, D_s), (C, D_t)
+        space = FeatureSpace.fit(data.skeletons, data.text_row, self.features)
+        clips = space(torch.from_numpy(data.skeletons)).double()  # (N, D_s)
+        texts, action = torch.from_numpy(data.texts).double(), torch.from_numpy(data.text_row)
+        wanted = torch.stack([clips[action == row].mean(dim=0) for row in range(len(texts))])  # (C, D_s)
+        text_mean = texts.mean(dim=0)
+        given = texts - text_mean  # (C, D_t)
         kernel = given @ given.T  # (C, C)
         strength = min(STRENGTHS, key=lambda tried: (wanted - _left_out(kernel, wanted, tried)).square().sum().item())
         predicted = _left_out(kernel, wanted, strength)
-        cosines = normalize(clips - centre, dim=1) @ normalize(predicted, dim=1).T  # (N, C)
+        cosines = normalize(clips, dim=1) @ normalize(predicted, dim=1).T  # (N, C)
         temperature = max(TEMPERATURES, key=lambda tried: _likelihood(cosines / tried, action))
         state = {
-            "mean": mean,
-            "deviation": deviation,
-            "centre": centre,
+            **space.state_dict(),
             "text_mean": text_mean,
             "weight": given.T @ torch.linalg.solve(_regularised(kernel, strength), wanted),  # (D_t, D_s)
             "strength": torch.tensor(strength),
@@ -93,16 +70,25 @@ class RidgeAligner:
 
     def scorer(
         self, state: State, texts: NDArray[np.float32], entropy: Entropy, arrays: Arrays | None = None
-    ) -> RidgeScorer:
-        """Nothing is fitted for the texts, so that `entropy` and `arrays` are not needed."""
-        return RidgeScorer(state, torch.from_numpy(texts))
+    ) -> Scorer:
+        """Cosines to the class means that the texts predict. Nothing is fitted: `entropy` and `arrays` are not needed.
+
+        Raises ModelError when `state` is not what `fit` gives.
+        """
+        space = _loaded_space(state, texts.shape[1])
+        predicted = (torch.from_numpy(texts) - state["text_mean"]) @ state["weight"]  # (U, D_s)
+        return CosineScorer(space, predicted, float(state["temperature"]))
 
 
-def _require_whole(state: State, text_size: int) -> None:
-    """Raise ModelError when a tensor is missing, unknown, not finite or of another size; `text_size` is D_t."""
-    size = len(state["mean"]) if "mean" in state and state["mean"].ndim == 1 else 0  # D_s
-    vector, number = torch.empty(size), torch.empty(())
-    expected = dict.fromkeys(("mean", "deviation", "centre"), vector) | {
+def _loaded_space(state: State, text_size: int) -> FeatureSpace:
+    """The feature space in `state`; `text_size` is D_t.
+
+    Raises ModelError when a tensor is missing, unknown, not finite or of another size.
+    """
+    size = len(state["centre"]) if "centre" in state and state["centre"].ndim == 1 else 0  # D_s
+    space, number = FeatureSpace(size), torch.empty(())
+    expected = {
+        **space.state_dict(),
         "text_mean": torch.empty(text_size),
         "weight": torch.empty(text_size, size),
         "strength": number,
@@ -110,6 +96,8 @@ def _require_whole(state: State, text_size: int) -> None:
     }
     if wrong := faults(state, expected):
         raise ModelError(f"the state of the ridge is not whole; {wrong}; run `fsvae-pipe train` again")
+    space.load_state_dict({name: state[name] for name in space.state_dict()})
+    return space
 
 
 def _regularised(kernel: Tensor, strength: float) -> Tensor:

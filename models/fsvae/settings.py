@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from models.zero_shot.feature_space import FeatureKind
+
 SCALED = -1  # a setting of the schedule with this value is as published, scaled to the length of the cycle
 
 
@@ -33,11 +35,15 @@ class ModelSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False)
     aligner: Literal["fsvae", "ridge"] = Field(
         "fsvae", description="fsvae, or ridge: a closed form without training, for comparison"
     )
+    features: FeatureKind = Field(
+        "half-whitened",
+        description="space of the skeleton features: as given (published), standardised, or whitened within actions",
+    )
     latent: int = Field(100, ge=1, description="dimensions of the shared latent space")
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (), description="widths of the hidden layers of encoders and decoders"
     )
-    decoder_relu: bool = Field(True, description="a ReLU behind the decoders, as in the released code")
+    decoder_relu: bool = Field(False, description="a ReLU behind the decoders, as in the released code")
     noise: Literal["sample", "dimension"] = Field(
         "sample", description="one number of latent noise a sample (released code), or one a dimension"
     )
@@ -63,12 +69,12 @@ class TrainSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False,
         (5,), min_length=1, description="one model a seed; results are their mean and spread"
     )
     cycles: int = Field(10, ge=1, description="restarts of the loss schedule")
-    steps_per_cycle: int = Field(1700, ge=1, description="optimiser steps a cycle")
+    steps_per_cycle: int = Field(340, ge=1, description="optimiser steps a cycle")
     batch_size: int = Field(64, ge=1, description="clips a step")
     shuffle: Literal["epoch", "step"] = Field(
         "epoch", description="clips are shuffled anew when all were used, or for every step (released code)"
     )
-    learning_rate: float = Field(1e-4, gt=0, description="of Adam")
+    learning_rate: float = Field(3e-4, gt=0, description="of Adam")
     alpha: float = Field(0.5, ge=0, description="weight of the calibrated loss")
     lambda_: float = Field(100.0, gt=0, alias="lambda", description="temperature of the calibrated loss")
     calibrated: Literal["one-sided", "two-sided", "all-pairs", "label-aware"] = Field(
@@ -80,8 +86,13 @@ class TrainSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False,
 
 
 class ClassifierSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
-    """The unseen classifier: fitted on latent samples of the unseen actions' texts."""
+    """The unseen classifier: names the unseen action whose text fits a clip best."""
 
+    kind: Literal["decoded", "regression"] = Field(
+        "decoded",
+        description="decoded: the cosine to what a text's latent decodes to; regression: softmax regression on latents "
+        "drawn from the texts, as published, with the settings below",
+    )
     samples: int = Field(500, ge=1, description="latent samples an action")
     steps: int = Field(300, ge=1, description="full-batch steps of Adam")
     learning_rate: float = Field(1e-3, gt=0, description="of Adam")

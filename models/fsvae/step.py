@@ -38,7 +38,7 @@ class TrainingStep:
     model: FSVAE
     actions: Tensor  # (B,) the same number for clips of the same action
     permutation: Tensor  # (B,) random
-    skeleton: Tensor  # (B, D_s) features, before the frequency module
+    skeleton: Tensor  # (B, D_s) features in the feature space, before the frequency module
     text: Tensor  # (B, D_t)
     skeleton_mu: Tensor  # (B, Z)
     skeleton_logvar: Tensor  # (B, Z)
@@ -75,7 +75,7 @@ class ForwardPass:
         self, model: FSVAE, data: TrainingData, settings: TrainSettings, schedule: Schedule, device: torch.device
     ) -> None:
         self.model, self.settings, self.schedule = model, settings, schedule
-        self.skeletons = torch.tensor(data.skeletons, device=device)  # (N, D_s)
+        self.skeletons = model.in_space(torch.tensor(data.skeletons, device=device))  # (N, D_s)
         self.texts = torch.tensor(data.texts, device=device)  # (C, D_t)
         self._enhanced_skeletons = enhanced_rows(self.skeletons, model.skeleton_frequency)
         self._enhanced_texts = enhanced_rows(self.texts, model.text_frequency)

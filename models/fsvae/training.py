@@ -20,9 +20,9 @@ from models.fsvae.settings import ModelSettings, TrainSettings
 from models.fsvae.step import ForwardPass
 from models.fsvae.vae import noise_width
 from models.torch_generators import torch_generator
+from models.zero_shot.feature_space import FeatureSpace
 
 LOGGED_PER_CYCLE = 10
-DECODERS = ".decoder"  # in the names of the tensors that only the state after the last cycle has
 HISTORY_COLUMNS = ("cycle", "step", *(loss.name for loss in LOSSES), "total")
 State = dict[str, Tensor]
 LossRow = dict[str, float]  # HISTORY_COLUMNS of one logged step: losses before their weights, 0 while they are off
@@ -36,13 +36,16 @@ def train_member(
     device: torch.device,
     on_cycle: Callable[[int, LossRow], None] = lambda cycle, row: None,
 ) -> tuple[list[State], list[LossRow]]:
-    """Train one FS-VAE. Returns its state after every cycle (decoders only after the last), and the logged losses.
+    """Train one FS-VAE. Returns its state after every cycle, and the logged losses.
 
     `entropy` is the seed and the phase's number, which everything random is drawn from. `on_cycle` is called after each
     cycle with its number (from 1) and its last logged losses. Raises ModelError when the loss is no longer finite.
     """
     weights, noise = (torch_generator(stream.torch_seed(*entropy)) for stream in (FSVAE_WEIGHTS, FSVAE_NOISE))
-    model = FSVAE(data.skeletons.shape[1], data.texts.shape[1], model_settings, weights).to(device)
+    model = FSVAE(data.skeletons.shape[1], data.texts.shape[1], model_settings, weights)
+    if model.space is not None:
+        model.space = FeatureSpace.fit(data.skeletons, data.text_row, model_settings.features)
+    model = model.to(device)
     forward = ForwardPass(model, data, settings, schedule_of(settings.schedule, settings.steps_per_cycle), device)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
     generator = FSVAE_BATCHES.generator(*entropy)
@@ -55,16 +58,8 @@ def train_member(
         logged = _train_cycle(forward, optimiser, cycle, batches)
         history += logged
         on_cycle(cycle, logged[-1])
-        states.append(_state(model, with_decoders=cycle == settings.cycles))
+        states.append({name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()})
     return states, history
-
-
-def _state(model: FSVAE, with_decoders: bool) -> State:
-    return {
-        name: tensor.detach().cpu().clone()
-        for name, tensor in model.state_dict().items()
-        if with_decoders or DECODERS not in name
-    }
 
 
 def _train_cycle(

@@ -24,6 +24,7 @@ from data.random_streams import RECORDED_CLIPS
 from models.backbone.protocol import BODIES, COORDINATES, JOINTS
 from models.torch_generators import torch_generator
 from models.zero_shot.gate import Gate
+from models.zero_shot.score_gate import PlainScoreGate, ScoreGate, SeenDistance
 
 if TYPE_CHECKING:
     import onnx
@@ -34,16 +35,36 @@ OUTPUTS = ("features", "seen_probabilities", "unseen_probabilities", "gate")
 CLIPS, FRAMES = 2, 16  # of the call that is recorded
 
 
-@dataclass(frozen=True)
-class GateParts:
-    """What `gate` is computed from: the `top` largest probabilities of either kind.
+class PlainGate(nn.Module):
+    """The published gate: features (B, D), probabilities (B, S) and (B, U) -> (B,)."""
 
-    `temperature` divides the seen logits before their softmax.
-    """
+    def __init__(self, gate: Gate, top: int) -> None:
+        super().__init__()
+        self.top = top
+        self.register_buffer("weight", torch.tensor(gate.weights[None], dtype=torch.float32))  # (1, 2 top)
+        self.register_buffer("bias", torch.tensor([gate.bias], dtype=torch.float32))
 
-    gate: Gate
-    top: int
-    temperature: float
+    weight: Tensor
+    bias: Tensor
+
+    def forward(self, features: Tensor, seen: Tensor, by_text: Tensor) -> Tensor:
+        """-> (B,)."""
+        largest = torch.cat([part.topk(self.top, dim=1).values for part in (by_text, seen)], dim=1)  # (B, 2 top)
+        return functional.linear(largest, self.weight, self.bias).sigmoid().squeeze(1)
+
+
+class PlainScoresGate(nn.Module):
+    """The gate of scores, with what it computes them from. Same inputs and output."""
+
+    def __init__(self, gate: ScoreGate, seen: int, distance: SeenDistance, all_texts: nn.Module) -> None:
+        """`all_texts` is a module from features (B, D) to probabilities of all actions, the `seen` first."""
+        super().__init__()
+        self.gate, self.distance, self.all_texts = PlainScoreGate(gate, seen), distance, all_texts
+
+    def forward(self, features: Tensor, seen: Tensor, by_text: Tensor) -> Tensor:
+        """-> (B,)."""
+        gate: Tensor = self.gate(seen, self.distance(features), self.all_texts(features))
+        return gate
 
 
 @dataclass(frozen=True)
@@ -53,13 +74,15 @@ class ModelParts:
     backbone: a module from clips (B, 3, T, 25, 2) to features (B, D), as `Backbone.plain` gives it
     unseen: a module from features (B, D) to probabilities (B, U)
     seen_weight (S, D), seen_bias (S,): the linear classifier of the seen actions
+    gate: PlainGate or PlainScoresGate; temperature: what the seen logits are divided by before their softmax
     """
 
     backbone: nn.Module
     unseen: nn.Module
     seen_weight: NDArray[np.float32]
     seen_bias: NDArray[np.float32]
-    gate: GateParts | None
+    gate: nn.Module | None
+    temperature: float = 1.0
 
 
 class _Model(nn.Module):
@@ -67,34 +90,22 @@ class _Model(nn.Module):
 
     seen_weight: Tensor
     seen_bias: Tensor
-    gate_weight: Tensor
-    gate_bias: Tensor
 
     def __init__(self, parts: ModelParts) -> None:
         super().__init__()
-        self.backbone, self.unseen = parts.backbone, parts.unseen
-        self.top = 0
-        if parts.gate is not None:
-            fitted, temperature, self.top = parts.gate.gate, parts.gate.temperature, parts.gate.top
-            constants = {
-                "seen_weight": parts.seen_weight / temperature,
-                "seen_bias": parts.seen_bias / temperature,
-                "gate_weight": fitted.weights[None],  # (1, 2 top)
-                "gate_bias": [fitted.bias],
-            }
-            for name, values in constants.items():
-                self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
+        self.backbone, self.unseen, self.gate = parts.backbone, parts.unseen, parts.gate
+        for name in ("seen_weight", "seen_bias"):
+            values = getattr(parts, name) / parts.temperature
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
 
     def forward(self, clips: Tensor) -> tuple[Tensor, ...]:
         """Clips (B, 3, T, 25, 2) -> (B, D), with a gate (B, S), then (B, U), with a gate (B,)."""
         features = self.backbone(clips)
         by_text = self.unseen(features)
-        if not self.top:
+        if self.gate is None:
             return features, by_text
         seen = functional.linear(features, self.seen_weight, self.seen_bias).softmax(dim=1)
-        largest = torch.cat([part.topk(self.top, dim=1).values for part in (by_text, seen)], dim=1)  # (B, 2 top)
-        gate = functional.linear(largest, self.gate_weight, self.gate_bias).sigmoid().squeeze(1)
-        return features, seen, by_text, gate
+        return features, seen, by_text, self.gate(features, seen, by_text)
 
 
 def onnx_model(parts: ModelParts, metadata: dict[str, str]) -> "onnx.ModelProto":

@@ -1,4 +1,4 @@
-"""Accuracies in percent, the harmonic mean, and the confusion matrix.
+"""Accuracies in percent, the harmonic mean, the area under the ROC curve, and the confusion matrix.
 
 Letters: N clips, C actions.
 """
@@ -28,6 +28,20 @@ def per_class(actual: Actions, predicted: Actions) -> float:
 def harmonic_mean(seen: float, unseen: float) -> float:
     """H = 2 S U / (S + U); 0 when both are 0."""
     return 2 * seen * unseen / (seen + unseen) if seen + unseen else 0.0
+
+
+def auroc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
+    """How often a positive clip has a higher score than another one, in percent; equal scores count half. (N,) each.
+
+    50 is a guess. NaN when all clips are of one kind.
+    """
+    from scipy.stats import rankdata  # half a second of importing
+
+    positives, negatives = int(positive.sum()), int((~positive).sum())
+    if not positives or not negatives:
+        return float("nan")
+    above = rankdata(scores)[positive].sum() - positives * (positives + 1) / 2
+    return float(100 * above / (positives * negatives))
 
 
 def confusion_matrix(actual: Actions, predicted: Actions, actions: Sequence[int]) -> NDArray[np.int64]:

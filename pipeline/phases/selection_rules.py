@@ -1,7 +1,9 @@
-"""The selection rules: which cycle of training counts.
+"""The selection rules: which cycles of training count.
 
-Each rule takes a cycle for the test phase, and one for the val phase, where the gate is fitted and everything is tuned:
+Each rule takes cycles for the test phase, and some for the val phase, where the gate is fitted and everything is tuned.
+Of several cycles the log-probabilities are averaged.
 
+mean    the second half of the cycles, for both phases: nothing is chosen, so that no luck is either (ours)
 val     the cycle with the best ZSL top-1 on the pseudo-unseen actions of the val phase, for both phases. Of equal ones
         the earliest.
 last    the last cycle, for both phases.
@@ -17,11 +19,17 @@ from data.phase_names import PHASES, PhaseName
 from pipeline.workspace.evaluate_settings import Rule
 
 
-def chosen_cycles(rule: Rule, zsl: Mapping[PhaseName, Sequence[float]]) -> dict[PhaseName, int]:
-    """The cycle (from 1) that `rule` takes in each phase, given the ZSL top-1 of every cycle in each phase."""
-    best = {phase: int(np.argmax(zsl[phase])) + 1 for phase in PHASES}  # argmax: of equals the first
-    if rule == "val":
-        return dict.fromkeys(PHASES, best["val"])
+def chosen_cycles(rule: Rule, zsl: Mapping[PhaseName, Sequence[float]]) -> dict[PhaseName, tuple[int, ...]]:
+    """The cycles (from 1) that `rule` takes in each phase, given the ZSL top-1 of every cycle in each phase."""
+    cycles = len(zsl["val"])
+    if rule == "mean":
+        return dict.fromkeys(PHASES, second_half(cycles))
     if rule == "last":
-        return dict.fromkeys(PHASES, len(zsl["val"]))
-    return best
+        return dict.fromkeys(PHASES, (cycles,))
+    best = {phase: int(np.argmax(zsl[phase])) + 1 for phase in PHASES}  # argmax: of equals the first
+    return {phase: (best[phase if rule == "oracle" else "val"],) for phase in PHASES}
+
+
+def second_half(cycles: int) -> tuple[int, ...]:
+    """The later half of `cycles` cycles; of an odd number the middle one is among them."""
+    return tuple(range(cycles // 2 + 1, cycles + 1))

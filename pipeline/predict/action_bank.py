@@ -6,7 +6,7 @@ zsl    the actions that no one trained on: the run's unseen ones, and those give
 given  those given in words alone
 
 A bank without given actions decides as evaluate did: by the scorer and the gate in predictions.h5. With given actions,
-a scorer is fitted to their texts beside those of the unseen ones; the gate stays as it is.
+a scorer is made for their texts beside those of the unseen ones; the gate stays as it is.
 Letters: N clips, S seen actions, U actions known by their texts, A both or the latter, D features.
 """
 
@@ -27,8 +27,8 @@ from pipeline.predict.modes import MODES, Mode
 from pipeline.predict.trained_run import TrainedRun
 
 if TYPE_CHECKING:
-    from models.aligners.protocol import Scorer
-    from models.zero_shot.gate import Gate
+    from models.aligners.protocol import Arrays, Scorer
+    from models.zero_shot.score_gate import AnyGate, SeenDistance
 
 Kind = Literal["seen", "unseen", "given"]
 Floats = NDArray[np.float64]
@@ -45,12 +45,31 @@ class BankAction:
 
 @dataclass(frozen=True)
 class BankGate:
-    """Tells clips of seen actions from others, from the `top` largest probabilities of either classifier."""
+    """Tells clips of seen actions from others.
 
-    gate: "Gate"
+    top: of either classifier, how many of the largest probabilities the published gate looks at
+    distance, all_texts: what a gate of scores looks at beside the backbone's softmax. `all_texts` scores clips against
+    the texts of the seen actions, then those of the others; None with the published gate
+    temperature: of the backbone's softmax
+    threshold: a clip is of no seen action where the gate reaches this
+    """
+
+    gate: "AnyGate"
     top: int
-    temperature: float  # of the backbone's softmax
-    threshold: float  # a clip is of no seen action from this probability on
+    distance: "SeenDistance"
+    all_texts: "Scorer | None"
+    temperature: float
+    threshold: float
+
+    def of(self, features: NDArray[np.float32], seen: Floats, by_text: Floats) -> Floats:
+        """Features (N, D) and probabilities of both classifiers (N, S), (N, U) -> the gate's (N,)."""
+        from models.zero_shot.gate import gate_features
+        from models.zero_shot.score_gate import gate_scores, text_score
+
+        if self.all_texts is None:
+            return self.gate.probability(gate_features(by_text, seen, self.top))
+        text = text_score(self.all_texts.probabilities(features), seen.shape[1])
+        return self.gate.probability(gate_scores(seen, self.distance.of(features), text))
 
 
 @dataclass(frozen=True)
@@ -83,7 +102,7 @@ class ActionBank:
 
     def by_side(self, features: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[Floats, Floats | None]:
         """Before the gate has decided: probabilities of the actions known by text (N, U), and the gate's (N,)."""
-        from models.zero_shot.gate import gate_features, softmax
+        from models.zero_shot.gate import softmax
 
         by_text = self.scorer.probabilities(features)  # (N, U)
         if self.gate is None:
@@ -94,7 +113,7 @@ class ActionBank:
                 "belong together; run `fsvae-pipe run`"
             )
         seen = softmax(logits, self.gate.temperature)  # (N, S)
-        return by_text, self.gate.gate.probability(gate_features(by_text, seen, self.gate.top))
+        return by_text, self.gate.of(features, seen, by_text)
 
 
 def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction] = ()) -> ActionBank:
@@ -119,30 +138,51 @@ def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction]
     texts = [text_matrix(run.context, run.config.text.levels, unseen)] if unseen else []
     texts += [encode_given(run.context, given)] if given else []
     decision = read_decision(run.context.run.predictions, run.seed, run.selection)
-    scorer = _scorer(run, np.concatenate(texts), None if given else decision)
-    seen = [BankAction(action_label(action), run.labels[action], "seen") for action in run.split.seen]
+    by_text_features = np.concatenate(texts)  # (U, D_t)
+    scorer = _scorer(run, by_text_features, None if given else decision.scorer)
     if mode != "gzsl":
         return ActionBank(mode, tuple(by_text), scorer, None)
-    return ActionBank(mode, (*seen, *by_text), scorer, _stored_gate(run, decision))
+    seen = [BankAction(action_label(action), run.labels[action], "seen") for action in run.split.seen]
+    seen_features = text_matrix(run.context, run.config.text.levels, run.split.seen)  # (S, D_t)
+    all_features = np.concatenate((seen_features, by_text_features))
+    is_of_scores = run.config.evaluate.gate.kind == "scores"
+    all_texts = _scorer(run, all_features, None if given else decision.all_texts) if is_of_scores else None
+    return ActionBank(mode, (*seen, *by_text), scorer, _stored_gate(run, decision, all_texts))
 
 
-def _scorer(run: TrainedRun, texts: NDArray[np.float32], decision: Decision | None) -> "Scorer":
-    """The run's scorer for `texts` (U, D_t): as `decision` keeps it, or without one fitted to them."""
+def _scorer(run: TrainedRun, texts: NDArray[np.float32], arrays: "Arrays | None") -> "Scorer":
+    """The run's scorer for `texts` (U, D_t): with the `arrays` that evaluate kept, or without them fitted anew."""
+    from models.aligners.averaged import arrays_of, average
     from models.aligners.registry import make_aligner
     from pipeline.workspace.tensor_store import read_state, require_as_written
 
-    config, model = run.config, run.context.run.model
+    config, model, phase = run.config, run.context.run.model, PHASES.index("test")
     require_as_written(model)
-    state = read_state(model, run.seed, "test", run.cycle)
-    entropy = (run.seed, PHASES.index("test"), run.cycle)
     aligner = make_aligner(config.model, config.train, config.evaluate.classifier)
-    return aligner.scorer(state, texts, entropy, None if decision is None else decision.scorer)
+
+    scorers = [
+        aligner.scorer(
+            read_state(model, run.seed, "test", cycle),
+            texts,
+            (run.seed, phase, cycle),
+            arrays_of(arrays, place, len(run.cycles)),
+        )
+        for place, cycle in enumerate(run.cycles)
+    ]
+    return average(scorers)
 
 
-def _stored_gate(run: TrainedRun, decision: Decision) -> BankGate:
+def _stored_gate(run: TrainedRun, decision: Decision, all_texts: "Scorer | None") -> BankGate:
     """The gate that evaluate fitted on the val phase."""
     from models.zero_shot.gate import Gate
+    from models.zero_shot.score_gate import ScoreGate, SeenDistance
 
-    settings = run.config.evaluate.gate
-    gate = Gate(decision.gate_weights, decision.gate_bias)
-    return BankGate(gate, decision.gate_top, settings.temperature, settings.threshold)
+    settings, arrays = run.config.evaluate.gate, decision.gate
+    gate: AnyGate
+    top = 0
+    if settings.kind == "scores":
+        gate = ScoreGate(arrays["quantiles"], float(arrays["threshold"]))
+    else:
+        gate, top = Gate(arrays["weights"], float(arrays["bias"])), int(arrays["top"])
+    distance = SeenDistance.from_arrays(decision.distance)
+    return BankGate(gate, top, distance, all_texts, settings.temperature, settings.threshold)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from data.stores.files import replacing
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.messages.errors import PipelineError
-from pipeline.predict.action_bank import ActionBank, make_bank
+from pipeline.predict.action_bank import ActionBank, BankGate, make_bank
 from pipeline.predict.model_description import description
 from pipeline.predict.modes import Mode
 from pipeline.predict.predict import given_actions
@@ -32,6 +32,8 @@ from pipeline.predict.trained_run import open_run
 from pipeline.workspace.context import Context
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from models.onnx.graph import ModelParts
 
 LARGEST_DIFFERENCE = 1e-4
@@ -95,16 +97,26 @@ def require_onnx() -> None:
 
 
 def _parts(backbone: RunBackbone, bank: ActionBank) -> "ModelParts":
-    from models.onnx.graph import GateParts, ModelParts
+    from models.onnx.graph import ModelParts
 
-    gate = bank.gate
     return ModelParts(
         backbone=backbone.network.plain(),
         unseen=bank.scorer.plain(),
         seen_weight=backbone.head.weight,
         seen_bias=backbone.head.bias,
-        gate=None if gate is None else GateParts(gate.gate, gate.top, gate.temperature),
+        gate=None if bank.gate is None else _plain_gate(bank.gate, bank.seen),
+        temperature=1.0 if bank.gate is None else bank.gate.temperature,
     )
+
+
+def _plain_gate(gate: BankGate, seen: int) -> "nn.Module":
+    from models.onnx.graph import PlainGate, PlainScoresGate
+    from models.zero_shot.gate import Gate
+
+    if isinstance(gate.gate, Gate):
+        return PlainGate(gate.gate, gate.top)
+    assert gate.all_texts is not None  # a gate of scores has it
+    return PlainScoresGate(gate.gate, seen, gate.distance, gate.all_texts.plain())
 
 
 def largest_difference(model: bytes, backbone: RunBackbone, bank: ActionBank, skeletons: Path) -> float:

@@ -48,7 +48,7 @@ def description(run: TrainedRun, bank: ActionBank, given: Sequence[GivenAction])
     if gate is not None:
         outputs |= {
             "seen_probabilities": "(batch, actions of kind seen), in the order of `actions`",
-            "gate": "(batch,), the probability that the clip shows no seen action",
+            "gate": "(batch,), from 0 to 1: how surely the clip shows no seen action",
         }
     return {
         "format_version": FORMAT_VERSION,
@@ -73,7 +73,7 @@ def description(run: TrainedRun, bank: ActionBank, given: Sequence[GivenAction])
             "name": run.context.run_name,
             "seed": run.seed,
             "selection": run.selection,
-            "cycle": run.cycle,
+            "cycles": list(run.cycles),
             "split": run.split.name,
             "dataset": run.config.dataset.name,
             "protocol": run.config.dataset.protocol,

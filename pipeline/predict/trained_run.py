@@ -30,17 +30,17 @@ Names = dict[str, Path]  # the files that records name as inputs
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """One seed of a run, at the cycle that its selection rule took.
+    """One seed of a run, at the cycles that its selection rule took.
 
     context: the workspace, and the settings that its files were made with.
-    selection, cycle: the rule of the headline, and the cycle of the test phase that it took.
+    selection, cycles: the rule of the headline, and the cycles (from 1) of the test phase that it took.
     """
 
     context: Context
     split: Split
     seed: int
     selection: str
-    cycle: int
+    cycles: tuple[int, ...]
 
     @property
     def config(self) -> Config:
@@ -60,7 +60,9 @@ class TrainedRun:
     @property
     def model_name(self) -> str:
         """Which model this is, for people."""
-        return f"run {self.context.run_name}, seed {self.seed}, cycle {self.cycle} (rule {self.selection})"
+        first, last = self.cycles[0], self.cycles[-1]
+        cycles = f"cycle {last}" if first == last else f"cycles {first} to {last}"
+        return f"run {self.context.run_name}, seed {self.seed}, {cycles} (rule {self.selection})"
 
     def backbone(self) -> RunBackbone:
         """The network of the test phase, with its classifier of the seen actions.
@@ -87,7 +89,8 @@ def open_run(folder: Path, seed: int | None = None, context: Context | None = No
     if str(seed) not in results["seeds"]:
         raise PipelineError(f"{context.run.results}: has no seed {seed}; it has {', '.join(results['seeds'])}")
     selection = results["selection"]
-    cycle = int(results["seeds"][str(seed)][selection]["cycle"])
+    scores = results["seeds"][str(seed)][selection]
+    cycles = tuple(range(int(scores["first_cycle"]), int(scores["cycle"]) + 1))
     split = results["split"]
     return TrainedRun(
         replace(context, config=config),
@@ -100,7 +103,7 @@ def open_run(folder: Path, seed: int | None = None, context: Context | None = No
         ),
         seed,
         selection,
-        cycle,
+        cycles,
     )
 
 

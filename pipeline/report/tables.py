@@ -10,7 +10,7 @@ from data.stores.prediction_store import Predictions, Task
 from pipeline.report.class_accuracy import class_accuracy
 from pipeline.report.run_data import Missing, RunData, attempt
 from pipeline.stages.comparison import comparison_table, differences, published
-from pipeline.stages.result_tables import Table, number, results_table, seen_unseen_h
+from pipeline.stages.result_tables import Table, cycles_text, number, results_table, seen_unseen_h
 from pipeline.workspace.evaluate_settings import RULES
 
 MOST_ROWS = 15  # of the table of confusions
@@ -38,7 +38,7 @@ def result_tables(run: RunData) -> list[tuple[str, Table]]:
     seeds = [
         [
             f"seed {seed}, {rule}",
-            str(scores[rule]["cycle"]),
+            cycles_text(scores[rule]).split(" ", 1)[1],
             *(f"{scores[rule]['zsl'][key]:.1f}" for key in ("top1", "per_class")),
             *(f"{scores[rule]['gzsl'][key]:.1f}" for key in ("seen", "unseen", "h")),
         ]

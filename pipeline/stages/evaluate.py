@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from data.errors import DataError
@@ -20,6 +21,8 @@ from data.stores import h5
 from data.stores.feature_store import FeatureSet
 from models.aligners.protocol import Aligner
 from models.aligners.registry import make_aligner
+from models.zero_shot.score_gate import SeenDistance
+from models.zero_shot.settings import GateKind
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.agreement import require_agreement
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
@@ -28,14 +31,14 @@ from pipeline.stages.caveats import caveats, one_sided_gate
 from pipeline.stages.comparison import comparison_table, differences, published
 from pipeline.stages.inputs import features_and_text, model_features_and_text
 from pipeline.stages.parallel import worked_on
-from pipeline.stages.result_tables import on_screen, results_table
+from pipeline.stages.result_tables import cycles_text, on_screen, results_table
 from pipeline.stages.results import Tree, over_seeds, print_caveats, write_predictions, write_results
 from pipeline.stages.scoring import (
-    CycleScores,
+    MemberScores,
     PhaseScoring,
     Prediction,
     Tuned,
-    cycle_scores,
+    member_scores,
     score,
     tune,
 )
@@ -58,17 +61,16 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     split = split_in_use(trained, features)
     require_agreement(context, trained, split, features)
     stale = [*(f"made from what is stale: {stage}" for stage in context.stale), *require_trained_on(context)]
-    phases = {name: phase_scoring(context, trained, name, split, features[name]) for name in PHASES}
+    distances = {name: seen_distance(name, split, features[name]) for name in PHASES}
+    phases = {name: phase_scoring(context, trained, name, split, features[name], distances[name]) for name in PHASES}
     seeds: dict[str, Any] = {}
     predictions: dict[int, dict[Rule, Prediction]] = {}
-    test_scores: dict[int, list[CycleScores]] = {}
     for seed, scores in _seed_scores(context, trained, phases):
         seeds[str(seed)], predictions[seed] = _score_seed(seed, context.config.evaluate, phases, scores)
-        test_scores[seed] = scores["test"]
         chosen = seeds[str(seed)][context.config.evaluate.selection]
         context.console.print(
             f"evaluate: seed {seed}: ZSL {chosen['zsl']['top1']:.2f} %, GZSL H {chosen['gzsl']['h']:.2f} % "
-            f"({context.config.evaluate.selection}, cycle {chosen['cycle']})",
+            f"({context.config.evaluate.selection}, {cycles_text(chosen)})",
             highlight=False,
         )
     records = {name: h5.read_record(context.workspace.features(name)) for name in PHASES}
@@ -93,7 +95,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         "provenance": provenance.record(),
     }
     provenance.require_inputs(model_features_and_text(context))
-    write_predictions(context.run.predictions, phases["test"], predictions, test_scores, provenance.record())
+    write_predictions(context.run.predictions, phases["test"], distances["test"], predictions, provenance.record())
     write_results(context.run.results, results)
     title = f"{context.run_name}: {trained.dataset.name}, split {split.name}, {trained.dataset.protocol}"
     screen = Console()
@@ -148,8 +150,15 @@ def made_with(context: Context) -> dict[str, Any]:
     return nested({key: value for key, value in settings.items() if key in known})
 
 
+def seen_distance(name: PhaseName, split: Split, features: FeatureSet) -> SeenDistance:
+    """The distance to the clips of seen actions that a phase trains on."""
+    phase, clips = phase_and_clips(name, split, features)
+    action = np.searchsorted(np.asarray(phase.seen), features.action[clips.fit])
+    return SeenDistance.fit(features.features[clips.fit], action)
+
+
 def phase_scoring(
-    context: Context, trained: Config, name: PhaseName, split: Split, features: FeatureSet
+    context: Context, trained: Config, name: PhaseName, split: Split, features: FeatureSet, distance: SeenDistance
 ) -> PhaseScoring:
     """The scored clips of a phase. Raises DataError when the backbone or text.h5 lacks an action."""
     phase, clips = phase_and_clips(name, split, features)
@@ -163,52 +172,52 @@ def phase_scoring(
         action=features.action[scored],
         features=features.features[scored],
         seen_logits=features.logits[scored][:, [column[action] for action in phase.seen]],
+        seen_texts=text_matrix(context, trained.text.levels, phase.seen),
         unseen_texts=text_matrix(context, trained.text.levels, phase.unseen),
+        distance=distance.of(features.features[scored]),
     )
 
 
 def _seed_scores(
     context: Context, trained: Config, phases: dict[PhaseName, PhaseScoring]
-) -> Iterator[tuple[int, dict[PhaseName, list[CycleScores]]]]:
-    """Each seed's scores after every cycle of both phases."""
+) -> Iterator[tuple[int, dict[PhaseName, MemberScores]]]:
+    """Each seed's scores in both phases."""
     aligner = make_aligner(trained.model, trained.train, context.config.evaluate.classifier)
     seeds = trained.train.seeds
-    tasks = [(context.run.model, phases[name], aligner, seed) for seed in seeds for name in PHASES]
-    scores = worked_on(_cycle_scores, tasks, context.config.train.workers)
+    gate = context.config.evaluate.gate.kind
+    tasks = [(context.run.model, phases[name], aligner, seed, gate) for seed in seeds for name in PHASES]
+    scores = worked_on(_member_scores, tasks, context.config.train.workers)
     for seed in seeds:
         yield seed, {name: next(scores) for name in PHASES}
 
 
-def _cycle_scores(path: Path, phase: PhaseScoring, aligner: Aligner, seed: int) -> list[CycleScores]:
-    """What the aligner of one member says after every cycle."""
-    return [
-        cycle_scores(phase, aligner, read_state(path, seed, phase.name, cycle), (seed, PHASES.index(phase.name), cycle))
-        for cycle in range(1, aligner.cycles + 1)
-    ]
+def _member_scores(path: Path, phase: PhaseScoring, aligner: Aligner, seed: int, gate: GateKind) -> MemberScores:
+    """What the aligner of one member says."""
+    states = [read_state(path, seed, phase.name, cycle) for cycle in range(1, aligner.cycles + 1)]
+    return member_scores(phase, aligner, states, (seed, PHASES.index(phase.name)), gate)
 
 
 def _score_seed(
     seed: int,
     settings: EvaluateSettings,
     phases: dict[PhaseName, PhaseScoring],
-    scores: dict[PhaseName, list[CycleScores]],
+    scores: dict[PhaseName, MemberScores],
 ) -> tuple[dict[str, Any], dict[Rule, Prediction]]:
-    """Accuracies and scores of one seed under every rule; `scores` are those after every cycle."""
-    unseen = {name: [cycle.probabilities for cycle in scores[name]] for name in PHASES}
-    zsl = {name: [phases[name].zsl_top1(found) for found in unseen[name]] for name in PHASES}
+    """Accuracies and scores of one seed under every rule."""
+    zsl = {name: [phases[name].zsl_top1(cycle.probabilities) for cycle in scores[name].cycles] for name in PHASES}
     top = min(min(len(phase.seen), len(phase.unseen)) for phase in phases.values())
 
     @cache
-    def tuned_at(cycle: int) -> Tuned:
-        generator = GATE_HELD_OUT_CLIPS.generator(seed, cycle)
-        return tune(phases["val"], unseen["val"][cycle - 1], top, settings, generator)
+    def tuned_at(cycles: tuple[int, ...]) -> Tuned:
+        generator = GATE_HELD_OUT_CLIPS.generator(seed, cycles[-1])
+        return tune(phases["val"], scores["val"].of(cycles), top, settings, generator)
 
     results: dict[str, Any] = {}
     predictions: dict[Rule, Prediction] = {}
     for rule in RULES:
-        cycle = chosen_cycles(rule, zsl)
+        cycles = chosen_cycles(rule, zsl)
         results[rule], predictions[rule] = score(
-            phases["test"], unseen["test"][cycle["test"] - 1], tuned_at(cycle["val"]), settings, cycle["test"]
+            phases["test"], scores["test"].of(cycles["test"]), tuned_at(cycles["val"]), settings, cycles["test"]
         )
     return results, predictions
 

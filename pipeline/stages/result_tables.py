@@ -30,11 +30,24 @@ def results_table(results: Results) -> Table:
     rows = [[name, *(number(results, rule, f"zsl.{key}") for rule in RULES)] for name, key in ZSL_ROWS]
     for way, name in GZSL_WAYS.items():
         rows.append([f"S / U / H, {name}", *(" / ".join(seen_unseen_h(results, rule, way)) for rule in RULES)])
-    rows.append(["cycle", *(number(results, rule, "cycle") for rule in RULES)])
+    rows.append(["AUROC of the gate", *(number(results, rule, "auroc.gate") for rule in RULES)])
+    rows.append(["cycle", *(cycles(results, rule) for rule in RULES)])
     seeds = len(results["seeds"])
     about = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
     head = ["percent", *(f"{rule} *" if rule == results["selection"] else rule for rule in RULES)]
-    return Table(head, rows, about, groups=(len(ZSL_ROWS), len(rows) - 1))
+    return Table(head, rows, about, groups=(len(ZSL_ROWS), len(rows) - 2))
+
+
+def cycles(results: Results, rule: Rule) -> str:
+    """Return which cycles `rule` took, on average over the seeds: "7.5", or "6 to 10" where it averages several."""
+    first, last = (number(results, rule, key) for key in ("first_cycle", "cycle"))
+    return last if first == last else f"{float(first):.0f} to {float(last):.0f}"
+
+
+def cycles_text(scores: Mapping[str, Any]) -> str:
+    """Return which cycles one seed's `scores` under a rule come from: "cycle 7", or "cycles 6 to 10"."""
+    first, last = scores["first_cycle"], scores["cycle"]
+    return f"cycle {last}" if first == last else f"cycles {first} to {last}"
 
 
 def seen_unseen_h(results: Results, rule: Rule, way: str = "gzsl") -> list[str]:

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from data.stores import h5
 from data.stores.files import replacing, sealed
 from data.stores.prediction_store import Confusions, Decision, Predictions, SeedPredictions, write_clips, write_seed
 from models.zero_shot.metrics import confusion_matrix
+from models.zero_shot.score_gate import ScoreGate, SeenDistance
 from pipeline.stages.result_tables import on_screen, results_table
-from pipeline.stages.scoring import CycleScores, PhaseScoring, Prediction
+from pipeline.stages.scoring import PhaseScoring, Prediction
 from pipeline.workspace.context import Context
 from pipeline.workspace.evaluate_settings import Rule
 from pipeline.workspace.provenance import json_fingerprint
@@ -45,32 +47,44 @@ def write_results(path: Path, results: Tree) -> None:
 def write_predictions(
     path: Path,
     test: PhaseScoring,
+    distance: SeenDistance,
     predictions: Mapping[int, Mapping[Rule, Prediction]],
-    scores: Mapping[int, Sequence[CycleScores]],
     record: Mapping[str, str],
 ) -> None:
-    """Write predictions.h5 (data/stores/prediction_store.py); `scores` has every cycle of each seed."""
+    """Write predictions.h5 (data/stores/prediction_store.py); `distance` is that of the test phase."""
     unseen_clips, actions = test.is_unseen, (*test.seen, *test.unseen)
     clips = Predictions(
         test.clip_name, test.action, np.asarray(test.seen), np.asarray(test.unseen), test.seen_logits, ()
     )
     with h5.writing(path, record) as file:
-        write_clips(file, clips)
+        write_clips(file, clips, distance.arrays())
         for seed, rules in predictions.items():
             for rule, prediction in rules.items():
                 zsl, gzsl = test.zsl_actions(prediction.unseen_probabilities), prediction.gzsl_action
                 unseen, gate = (part.astype(np.float32) for part in (prediction.unseen_probabilities, prediction.gate))
-                fitted, arrays = prediction.fitted_gate, scores[seed][prediction.cycle - 1].arrays
                 write_seed(
                     file,
                     rule,
-                    SeedPredictions(seed, prediction.cycle, unseen, gate, zsl, gzsl),
-                    Decision(fitted.weights, fitted.bias, prediction.top, arrays),
+                    SeedPredictions(seed, prediction.cycles[-1], unseen, gate, zsl, gzsl),
+                    Decision(
+                        _gate_arrays(prediction),
+                        prediction.cycles,
+                        distance.arrays(),
+                        prediction.arrays,
+                        prediction.all_arrays,
+                    ),
                     Confusions(
                         confusion_matrix(test.action[unseen_clips], zsl[unseen_clips], test.unseen),
                         confusion_matrix(test.action, gzsl, actions),
                     ),
                 )
+
+
+def _gate_arrays(prediction: Prediction) -> dict[str, NDArray[np.float64]]:
+    gate = prediction.fitted_gate
+    if isinstance(gate, ScoreGate):
+        return {"quantiles": gate.quantiles, "threshold": np.asarray(gate.threshold)}
+    return {"weights": gate.weights, "bias": np.asarray(gate.bias), "top": np.asarray(float(prediction.top))}
 
 
 def print_results(context: Context) -> None:

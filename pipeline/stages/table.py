@@ -92,7 +92,7 @@ STAGES = (
     ),
     Stage(
         name="train",
-        version=4,
+        version=5,
         help="Features and text -> runs/NAME/; trains FS-VAE, or another aligner, for both phases.",
         needs=("extract", "embed-text"),
         settings=("dataset.name", *SPLIT_SETTINGS, *PROTOCOL_SETTINGS, "text.levels", "model", "train"),
@@ -103,7 +103,7 @@ STAGES = (
     ),
     Stage(
         name="evaluate",
-        version=4,
+        version=5,
         help="runs/NAME/ -> results.json, and a table on the screen.",
         needs=("extract", "embed-text", "train"),
         settings=("evaluate",),

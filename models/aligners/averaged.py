@@ -1,0 +1,46 @@
+"""Several scorers as one: the mean of their log-probabilities, as the selection rule `mean` takes it over cycles."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from models.aligners.protocol import Arrays, Scorer
+
+SMALLEST = 1e-30  # probability whose logarithm is taken
+
+
+class AveragedScorer(Scorer):
+    """Features (N, D_s) -> probabilities (N, U)."""
+
+    def __init__(self, scorers: Sequence[Scorer]) -> None:
+        super().__init__()
+        self.scorers = nn.ModuleList(scorers)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, D_s) -> (N, U)."""
+        logarithms = [scorer(features).clamp_min(SMALLEST).log() for scorer in self.scorers]
+        return torch.stack(logarithms).mean(dim=0).softmax(dim=1)  # (N, U)
+
+    def arrays(self) -> Arrays:
+        """The arrays of every scorer; its number stands in front of their names."""
+        parts: Sequence[Scorer] = list(self.scorers)  # type: ignore[arg-type]
+        return {f"{i}_{name}": array for i, part in enumerate(parts) for name, array in part.arrays().items()}
+
+    def plain(self) -> nn.Module:
+        """The same for ONNX."""
+        parts: Sequence[Scorer] = list(self.scorers)  # type: ignore[arg-type]
+        return AveragedScorer([part.plain() for part in parts])  # type: ignore[misc]
+
+
+def average(scorers: Sequence[Scorer]) -> Scorer:
+    """One scorer as it is, or several as one."""
+    return scorers[0] if len(scorers) == 1 else AveragedScorer(scorers)
+
+
+def arrays_of(arrays: Arrays | None, place: int, scorers: int) -> Arrays | None:
+    """The part of an average's `arrays` that belongs to the scorer at `place`, of so many `scorers`."""
+    if arrays is None or scorers == 1:
+        return arrays
+    prefix = f"{place}_"
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,0 +1,77 @@
+"""The space that clips are compared with texts in: features of clips, centred, scaled and whitened. Ours.
+
+    x' = (x - centre) matrix
+
+standardised   Each dimension is divided by its deviation over the training clips.
+whitened       Then the directions in which clips of the same action differ are made equally wide: the standardised
+               features are multiplied by S^(-1/2), S the covariance within actions (Ledoit-Wolf's estimate). What
+               differs between people and takes no longer counts more than what differs between actions.
+half-whitened  By S^(-1/4) instead. S of few clips is not exact, and this trusts it half as far.
+
+The centre is the mean of the class means of the training clips, so that large classes do not pull it.
+Letters: N clips, C actions, D size of a feature.
+"""
+
+from typing import Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+FeatureKind = Literal["given", "standardised", "half-whitened", "whitened"]
+POWERS = {"half-whitened": -0.25, "whitened": -0.5}  # of the eigenvalues of S
+
+
+class FeatureSpace(nn.Module):
+    """A linear map of features, (N, D) -> (N, D)."""
+
+    centre: Tensor
+    matrix: Tensor
+
+    def __init__(self, size: int) -> None:
+        """The map that changes nothing; `size` is D."""
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(size))
+        self.register_buffer("matrix", torch.eye(size))
+
+    @classmethod
+    def fit(cls, features: NDArray[np.float32], action: NDArray[np.int64], kind: FeatureKind) -> Self:
+        """Fit to training clips (N, D); `action` (N,) counts from 0, and every action has a clip."""
+        space = cls(features.shape[1])
+        if kind == "given":
+            return space
+        rows = features.astype(np.float64)
+        means = class_means(rows, action)  # (C, D)
+        deviation = rows.std(axis=0)
+        deviation[deviation == 0] = 1
+        matrix = np.diag(1 / deviation)
+        if kind != "standardised":
+            matrix = matrix @ _power((rows - means[action]) / deviation, POWERS[kind])
+        space.centre = torch.from_numpy(means.mean(axis=0)).float()
+        space.matrix = torch.from_numpy(matrix).float()
+        return space
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, D) -> (N, D)."""
+        return (features - self.centre) @ self.matrix
+
+
+def class_means(features: NDArray[np.floating], action: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The mean feature of each action, (N, D) and (N,) -> (C, D)."""
+    return np.stack([features[action == row].mean(axis=0, dtype=np.float64) for row in range(action.max() + 1)])
+
+
+def _power(within: NDArray[np.float64], power: float) -> NDArray[np.float64]:
+    """S to `power`, S the covariance of rows (N, D) whose mean is 0, (D, D).
+
+    Computed by one thread, whose sums have one order: a result does not depend on the number of cores.
+    """
+    from sklearn.covariance import ledoit_wolf  # a second of importing, which a fitted space does not need
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        covariance, _ = ledoit_wolf(within, assume_centered=True)
+        values, vectors = np.linalg.eigh(covariance)
+        values = np.maximum(values, 1e-12 * max(values[-1], 1e-12))  # clips that are all equal have no spread
+        return np.asarray((vectors * values**power) @ vectors.T)

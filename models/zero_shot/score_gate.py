@@ -1,0 +1,147 @@
+"""A gate of three scores, each higher for clips of unseen actions. Ours.
+
+softmax    minus the largest probability of the backbone's softmax over the seen actions
+distance   the squared Mahalanobis distance to the nearest class mean of the seen actions' training clips
+text       how much better the best unseen text fits the clip than the best seen one (logarithms of probabilities)
+
+Each score is replaced by its rank among the scored clips of the val phase, a number from 0 to 1, and the gate is the
+mean of the three ranks. Ranks need no scale, and none of the three can outvote the other two. The threshold is the one
+with the best H in the val phase. It is moved to 0.5 in steps that keep the order, so that the gate's output can be read
+like the probability of the published gate.
+Letters: N clips, S seen actions, A all actions, D size of a feature, Q quantiles.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.zero_shot.feature_space import FeatureSpace, class_means
+from models.zero_shot.gate import Bools, Floats, Gate, best_threshold
+
+SCORES = ("softmax", "distance", "text")
+QUANTILES = 101  # that ranks are read from
+SMALLEST = 1e-30  # probability whose logarithm is taken
+
+
+class SeenDistance(nn.Module):
+    """The squared Mahalanobis distance to the nearest class mean of the seen actions, (N, D) -> (N,)."""
+
+    means: Tensor
+
+    def __init__(self, space: FeatureSpace, means: Tensor) -> None:
+        """`means` (S, D) are those of the seen actions, in `space`."""
+        super().__init__()
+        self.space = space
+        self.register_buffer("means", means)
+
+    @classmethod
+    def fit(cls, features: NDArray[np.float32], action: NDArray[np.int64]) -> Self:
+        """Fit to the training clips (N, D) of a phase; `action` (N,) counts from 0."""
+        space = FeatureSpace.fit(features, action, "whitened")
+        return cls(space, space(torch.from_numpy(class_means(features, action)).float()))
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]]) -> Self:
+        """As `arrays` gave it."""
+        space = FeatureSpace(len(arrays["centre"]))
+        space.centre, space.matrix = (torch.tensor(arrays[name]) for name in ("centre", "matrix"))
+        return cls(space, torch.tensor(arrays["means"]))
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """What it consists of: centre (D,), matrix (D, D) and means (S, D)."""
+        parts = {"centre": self.space.centre, "matrix": self.space.matrix, "means": self.means}
+        return {name: part.numpy() for name, part in parts.items()}
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, D) -> (N,)."""
+        clips = self.space(features)  # (N, D)
+        products = clips @ self.means.T  # (N, S)
+        squares = clips.square().sum(dim=1, keepdim=True) + self.means.square().sum(dim=1)  # (N, S)
+        nearest: Tensor = (squares - 2 * products).amin(dim=1)
+        return nearest
+
+    @torch.no_grad()
+    def of(self, features: NDArray[np.float32]) -> Floats:
+        """The same for arrays, (N, D) -> (N,)."""
+        distances: Tensor = self(torch.tensor(features))
+        return np.asarray(distances.double().numpy())
+
+
+def text_score(probabilities: Floats, seen: int) -> Floats:
+    """How much better the best unseen text fits than the best seen one. (N, A) -> (N,).
+
+    The first `seen` columns are those of the seen actions.
+    """
+    logarithms = np.log(np.maximum(probabilities, SMALLEST))
+    return np.asarray(logarithms[:, seen:].max(axis=1) - logarithms[:, :seen].max(axis=1))
+
+
+def gate_scores(seen_probabilities: Floats, distance: Floats, text: Floats) -> Floats:
+    """The three scores side by side, in the order of SCORES. (N, S), (N,), (N,) -> (N, 3)."""
+    return np.stack((-seen_probabilities.max(axis=1), distance, text), axis=1)
+
+
+@dataclass(frozen=True)
+class ScoreGate:
+    """A fitted gate of scores: `quantiles` (3, Q) of the val phase's scores, and the threshold on the mean rank."""
+
+    quantiles: Floats
+    threshold: float
+
+    @classmethod
+    def fit(cls, scores: Floats, unseen: Bools, right_if_seen: Bools, right_if_unseen: Bools) -> Self:
+        """Fit to the (N, 3) scores of the val phase; `unseen` (N,) says which clips are.
+
+        `right_if_seen` and `right_if_unseen` (N,) say whether the clip would be right if taken for either.
+        """
+        gate = cls(np.quantile(scores, np.linspace(0, 1, QUANTILES), axis=0).T, 0.5)
+        rank = gate.mean_rank(scores)
+        threshold = best_threshold(rank, unseen, right_if_seen, right_if_unseen)
+        return cls(gate.quantiles, float(np.clip(threshold, 1e-6, 1 - 1e-6)))
+
+    def mean_rank(self, scores: Floats) -> Floats:
+        """The mean of the three ranks, (N, 3) -> (N,), from 0 to 1."""
+        low, width = self.segments()  # (3, Q - 1) each
+        return np.asarray(np.clip((scores[:, :, None] - low) / width, 0, 1).mean(axis=(1, 2)))
+
+    def segments(self) -> tuple[Floats, Floats]:
+        """Where each step between two quantiles begins, and how wide it is, (3, Q - 1) each."""
+        steps = np.diff(self.quantiles, axis=1)
+        smallest = np.maximum(1e-6 * np.abs(self.quantiles).max(axis=1, keepdims=True), 1e-12)
+        return self.quantiles[:, :-1], np.maximum(steps, smallest)
+
+    def probability(self, scores: Floats) -> Floats:
+        """The mean rank, with the threshold moved to 0.5. (N, 3) -> (N,), from 0 to 1."""
+        rank = self.mean_rank(scores)
+        above = 0.5 + 0.5 * (rank - self.threshold) / (1 - self.threshold)
+        return np.where(rank < self.threshold, 0.5 * rank / self.threshold, above)
+
+
+AnyGate = Gate | ScoreGate
+
+
+class PlainScoreGate(nn.Module):
+    """The same for ONNX: seen probabilities (B, S), distances (B,), probabilities of all texts (B, A) -> gate (B,)."""
+
+    low: Tensor
+    width: Tensor
+
+    def __init__(self, gate: ScoreGate, seen: int) -> None:
+        super().__init__()
+        self.seen, self.threshold = seen, gate.threshold
+        for name, values in zip(("low", "width"), gate.segments(), strict=True):
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
+
+    def forward(self, seen_probabilities: Tensor, distance: Tensor, by_text: Tensor) -> Tensor:
+        """(B, S), (B,), (B, A) -> (B,)."""
+        logarithms = by_text.clamp_min(SMALLEST).log()
+        text = logarithms[:, self.seen :].amax(dim=1) - logarithms[:, : self.seen].amax(dim=1)  # (B,)
+        scores = torch.stack((-seen_probabilities.amax(dim=1), distance, text), dim=1)  # (B, 3)
+        rank = ((scores[:, :, None] - self.low) / self.width).clamp(0, 1).mean(dim=(1, 2))  # (B,)
+        above = 0.5 + 0.5 * (rank - self.threshold) / (1 - self.threshold)
+        return torch.where(rank < self.threshold, 0.5 * rank / self.threshold, above)
