@@ -47,9 +47,9 @@ def result_tables(run: RunData) -> list[tuple[str, Table]]:
     ]
     results = results_table(run.results)
     rules = "; ".join(f"{rule}: {meaning}" for rule, meaning in RULES.items())
-    about = f"{results.about[0].upper()}{results.about[1:]}. * marks the rule of the headline. {rules}."
+    note = f"{results.note[0].upper()}{results.note[1:]}. * marks the rule of the headline. {rules}."
     by_seed = Table(["seed, rule", "cycle", "ZSL top-1", "ZSL classes", "seen", "unseen", "H"], seeds)
-    return [("Every rule", replace(results, about=about)), ("Every seed", by_seed)]
+    return [("Every rule", replace(results, note=note)), ("Every seed", by_seed)]
 
 
 def paper_table(run: RunData) -> tuple[Table, list[str]] | None:
@@ -61,8 +61,8 @@ def paper_table(run: RunData) -> tuple[Table, list[str]] | None:
     if not published(split):
         return None
     unlike_paper = attempt(lambda: differences(run.context, run.config))
-    about = "Percent, cross-subject; published numbers as printed."
-    table = replace(comparison_table(run.results, split), about=about)
+    note = "Percent, cross-subject; published numbers as printed."
+    table = replace(comparison_table(run.results, split), note=note)
     return table, [unlike_paper.reason] if isinstance(unlike_paper, Missing) else unlike_paper
 
 

@@ -1,6 +1,6 @@
-"""Scores of the clips of a phase after every cycle, what is tuned on the val phase, and what one rule's cycle is worth.
+"""Scores the clips of a phase after every cycle, tunes on the val phase, and measures the cycle that a rule chose.
 
-pipeline/phases/selection_rules.py says which cycle a rule takes.
+pipeline/phases/selection_rules.py says which cycle a rule chooses.
 Letters: N scored clips, S seen actions, U unseen actions.
 """
 
@@ -32,7 +32,7 @@ TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # tried on the val phas
 
 @dataclass(frozen=True)
 class PhaseScoring:
-    """The clips of one phase that are scored, N of them, and the actions they may be given."""
+    """The N scored clips of one phase, and the actions that may be predicted for them."""
 
     name: PhaseName
     seen: tuple[int, ...]
@@ -49,7 +49,7 @@ class PhaseScoring:
         return np.isin(self.action, self.unseen)
 
     def zsl_actions(self, unseen_probabilities: Floats) -> Actions:
-        """The unseen action each clip is given, (N, U) -> (N,)."""
+        """The predicted unseen action of each clip, (N, U) -> (N,)."""
         return np.asarray(np.asarray(self.unseen)[unseen_probabilities.argmax(axis=1)])
 
     def zsl_top1(self, unseen_probabilities: Floats) -> float:
@@ -59,7 +59,7 @@ class PhaseScoring:
 
 @dataclass(frozen=True)
 class CycleScores:
-    """What the scorer of one cycle says of the scored clips, and what it was fitted to the texts with."""
+    """The scorer of one cycle: its probabilities of the scored clips, and the arrays that it fitted to the texts."""
 
     probabilities: Floats  # (N, U)
     arrays: Arrays
@@ -73,7 +73,7 @@ def cycle_scores(scoring: PhaseScoring, aligner: Aligner, state: State, entropy:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What is fitted or tuned on the val phase, for one seed and rule."""
+    """Everything that is fitted or tuned on the val phase, for one seed and rule."""
 
     top: int  # probabilities of either kind that the gate looks at
     gate: Gate  # at the set temperature
@@ -91,7 +91,7 @@ def tune(
 ) -> Tuned:
     """Fit and tune everything on the val phase's scored clips; `unseen` (N, U) are their unseen probabilities.
 
-    `generator` draws the clips that gates are not fitted to, where the settings hold some out.
+    `generator` draws the clips that are held out of fitting the gates, if the settings ask for that.
     """
     fitted = fitted_clips(val.is_unseen, settings.gate.held_out, generator)
     seen_column = np.searchsorted(np.asarray(val.seen), val.action)
@@ -99,7 +99,7 @@ def tune(
     right_if_seen = val.seen_logits.argmax(axis=1) == np.where(val.is_unseen, -1, seen_column)
 
     def fit(temperature: float) -> tuple[Gate, Floats]:
-        """The gate at one temperature, and its probabilities of all clips."""
+        """Fit the gate at one temperature. Also returns its probabilities of all clips."""
         features = gate_features(unseen, softmax(val.seen_logits, temperature), top)
         gate = Gate.fit(features[fitted], val.is_unseen[fitted], settings.gate.c, settings.gate.balanced)
         return gate, gate.probability(features)
@@ -107,20 +107,20 @@ def tune(
     def stacking(temperature: float) -> Floats:
         return np.asarray(unseen.max(axis=1) - softmax(val.seen_logits, temperature).max(axis=1))
 
-    def cut(scores: Floats) -> tuple[float, float]:
+    def threshold_and_h(scores: Floats) -> tuple[float, float]:
         """The best threshold and its H."""
         level = best_threshold(scores, val.is_unseen, right_if_seen, right_if_unseen)
-        taken = scores >= level
+        called_unseen = scores >= level
         return level, harmonic_mean(
-            float((right_if_seen & ~taken)[~val.is_unseen].mean()),
-            float((right_if_unseen & taken)[val.is_unseen].mean()),
+            float((right_if_seen & ~called_unseen)[~val.is_unseen].mean()),
+            float((right_if_unseen & called_unseen)[val.is_unseen].mean()),
         )
 
     def best(scores_at: Callable[[float], Floats]) -> tuple[float, float, float]:
         """The temperature with the best H, the threshold there, and that H."""
-        cuts = {temperature: cut(scores_at(temperature)) for temperature in TEMPERATURES}
-        temperature = max(cuts, key=lambda tried: cuts[tried][1])
-        return temperature, *cuts[temperature]
+        tries = {temperature: threshold_and_h(scores_at(temperature)) for temperature in TEMPERATURES}
+        temperature = max(tries, key=lambda tried: tries[tried][1])
+        return temperature, *tries[temperature]
 
     temperature, threshold, h = best(lambda tried: fit(tried)[1])
     stacking_temperature, level, _ = best(stacking)
@@ -139,7 +139,7 @@ def tune(
 
 @dataclass(frozen=True)
 class Prediction:
-    """Scores of the test phase's clips under one rule."""
+    """Scores and predicted actions of the test phase's clips under one rule."""
 
     cycle: int
     unseen_probabilities: Floats  # (N, U)
@@ -152,7 +152,7 @@ class Prediction:
 def score(
     test: PhaseScoring, unseen: Floats, tuned: Tuned, settings: EvaluateSettings, cycle: int
 ) -> tuple[dict[str, Any], Prediction]:
-    """One rule's accuracies (the S of results.json) and the scores behind them."""
+    """Return the accuracies under one rule, as results.json holds them, and the scores that they come from."""
     seen_set = softmax(test.seen_logits, settings.gate.temperature)
     seen_tuned = softmax(test.seen_logits, tuned.tuned_temperature)
     gate = tuned.gate.probability(gate_features(unseen, seen_set, tuned.top))
