@@ -1,13 +1,13 @@
-"""The actions that a clip may be given, with all that decides between them: both classifiers and the gate.
+"""An action bank: the actions that may be predicted for a clip, and the classifiers and the gate that choose one.
 
-gzsl   all actions: the gate decides between the seen actions, of which the backbone's classifier names one, and the
-       others, of which the aligner's scorer does
-zsl    the actions that no one trained on: the run's unseen ones, and those given in words
-given  those given in words alone
+gzsl   all actions. The gate decides whether a clip shows a seen action. If so, the backbone's classifier names it, else
+       the aligner's scorer does.
+zsl    the actions without training clips: the run's unseen actions, and those given in words
+given  only the actions given in words
 
-A bank without given actions decides as evaluate did: by the scorer and the gate in predictions.h5. With given actions,
-a scorer is fitted to their texts beside those of the unseen ones; the gate stays as it is.
-Letters: N clips, S seen actions, U actions known by their texts, A both or the latter, D features.
+Without given actions, a bank predicts as evaluate did: with the scorer and the gate in predictions.h5. With given
+actions, a new scorer is fitted to their texts and to those of the unseen actions. The gate stays the same.
+Letters: N clips, S seen actions, U actions known by their texts, A actions of the bank (S + U, or U), D features.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class BankAction:
-    """An action that a clip may be given: "A011", or "new-1" for one given on the command line."""
+    """An action that may be predicted: "A011", or "new-1" for one given on the command line."""
 
     name: str
     label: str
@@ -45,17 +45,17 @@ class BankAction:
 
 @dataclass(frozen=True)
 class BankGate:
-    """Tells clips of seen actions from others, from the `top` largest probabilities of either classifier."""
+    """The gate, with its settings. It reads the `top` largest probabilities of each classifier."""
 
     gate: "Gate"
     top: int
     temperature: float  # of the backbone's softmax
-    threshold: float  # a clip is of no seen action from this probability on
+    threshold: float  # a clip counts as unseen from this probability on
 
 
 @dataclass(frozen=True)
 class ActionBank:
-    """`actions`: the S seen ones (only with a gate), then the U known by text, which `scorer` tells apart."""
+    """`actions` are the S seen ones (only with a gate), then the U actions known by text, which `scorer` scores."""
 
     mode: Mode
     actions: tuple[BankAction, ...]
@@ -64,13 +64,13 @@ class ActionBank:
 
     @property
     def seen(self) -> int:
-        """S, 0 without a gate."""
+        """The number of seen actions, S; 0 without a gate."""
         return sum(action.kind == "seen" for action in self.actions)
 
     def probabilities(self, features: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[Floats, Floats | None]:
-        """Features (N, D) and seen logits (N, S) -> probabilities (N, A), and the gate's of "no seen action" (N,).
+        """Features (N, D) and seen logits (N, S) -> probabilities of all actions (N, A), and the gate's (N,).
 
-        The gate decides: actions on the other side of it have probability 0.
+        The gate's probability is that the action is unseen. Actions on the side that the gate rules out get 0.
         """
         from models.zero_shot.gate import softmax
 
@@ -82,7 +82,7 @@ class ActionBank:
         return np.concatenate((np.where(is_unseen, 0, seen), np.where(is_unseen, by_text, 0)), axis=1), gate
 
     def by_side(self, features: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[Floats, Floats | None]:
-        """Before the gate has decided: probabilities of the actions known by text (N, U), and the gate's (N,)."""
+        """Return probabilities of the actions known by text (N, U), before the gate decides, and the gate's (N,)."""
         from models.zero_shot.gate import gate_features, softmax
 
         by_text = self.scorer.probabilities(features)  # (N, U)
@@ -98,10 +98,10 @@ class ActionBank:
 
 
 def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction] = ()) -> ActionBank:
-    """What decides between the actions of `mode` and `given` ones.
+    """Return the bank of the actions of `mode`, and of the `given` ones. Given actions make it fit a new scorer.
 
-    As evaluate left it, or with given actions, the unseen classifier fitted anew. Raises PipelineError when fewer than
-    two actions are left, DescriptionError when given ones can't be told apart, or from the run's own.
+    Raises PipelineError when fewer than two actions known by text are left. Raises DescriptionError when two given
+    actions, or a given action and one of the run's, have the same name or label.
     """
     if mode not in MODES:
         raise PipelineError(f"mode {mode!r}: {', '.join(MODES[:-1])} or {MODES[-1]} is wanted")
@@ -127,7 +127,7 @@ def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction]
 
 
 def _scorer(run: TrainedRun, texts: NDArray[np.float32], decision: Decision | None) -> "Scorer":
-    """The run's scorer for `texts` (U, D_t): as `decision` keeps it, or without one fitted to them."""
+    """Return the run's scorer for `texts` (U, D_t), from the arrays in `decision`; without them, fit a new one."""
     from models.aligners.registry import make_aligner
     from pipeline.workspace.tensor_store import read_state, require_as_written
 
@@ -140,7 +140,7 @@ def _scorer(run: TrainedRun, texts: NDArray[np.float32], decision: Decision | No
 
 
 def _stored_gate(run: TrainedRun, decision: Decision) -> BankGate:
-    """The gate that evaluate fitted on the val phase."""
+    """Return the gate that evaluate fitted on the val phase."""
     from models.zero_shot.gate import Gate
 
     settings = run.config.evaluate.gate

@@ -1,7 +1,8 @@
-"""A run that train and evaluate have finished, as predict and export need it.
+"""Opens a trained and evaluated run for `predict` and `export`.
 
-Settings come from the records of the run's files, not from config.toml as it stands now: a clip goes through the very
-preprocessing, backbone and texts that trained the run. Every file is checked to be the one that the run was made from.
+The settings are those in the records of the run's files, not those that config.toml has now. So a new clip gets the
+preprocessing, backbone and texts that trained the run. Every file is checked: it must be the one that the run was made
+from.
 """
 
 import json
@@ -30,10 +31,10 @@ Names = dict[str, Path]  # the files that records name as inputs
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """One seed of a run, at the cycle that its selection rule took.
+    """One seed of a run, at the cycle that its selection rule chose.
 
     context: the workspace, and the settings that its files were made with.
-    selection, cycle: the rule of the headline, and the cycle of the test phase that it took.
+    selection, cycle: the rule of the headline, and the cycle that it chose in the test phase.
     """
 
     context: Context
@@ -49,7 +50,7 @@ class TrainedRun:
 
     @cached_property
     def labels(self) -> dict[int, str]:
-        """What each action of text.h5 is called: its label, or "A001" where labels are not among the texts."""
+        """The label of each action in text.h5; "A001" when text.h5 holds no labels."""
         text = read_text_features(self.context.workspace.text)
         names = text.texts.get("label")
         return {
@@ -59,23 +60,23 @@ class TrainedRun:
 
     @property
     def model_name(self) -> str:
-        """Which model this is, for people."""
+        """Run, seed, cycle and rule, for messages."""
         return f"run {self.context.run_name}, seed {self.seed}, cycle {self.cycle} (rule {self.selection})"
 
     def backbone(self) -> RunBackbone:
-        """The network of the test phase, with its classifier of the seen actions.
+        """Load the network of the test phase, with its classifier of the seen actions.
 
-        Raises PipelineError when the features were imported, or the weights are gone or are not those that made them.
+        Raises PipelineError as `run_backbone` does.
         """
         return run_backbone(self.context)
 
 
 def open_run(folder: Path, seed: int | None = None, context: Context | None = None) -> TrainedRun:
-    """The run in `folder`, WORKSPACE/runs/NAME; its first seed unless `seed` is given.
+    """Open the run in `folder`, WORKSPACE/runs/NAME, with its first seed unless `seed` is given.
 
-    `context` says where messages go, which device computes and what the paths in config.toml are relative to. Raises
-    PipelineError or DataError when the run is not there, not evaluated, or its files do not belong to each other,
-    OverrideError when --set names a setting other than the device.
+    `context` says where messages go, which device computes, and what paths in config.toml are relative to. Raises
+    PipelineError or DataError when the run is missing or not evaluated, or when its files do not belong together.
+    Raises OverrideError when --set names a setting other than the device.
     """
     context = _context(folder, context)
     require_device_alone(context)
@@ -113,7 +114,7 @@ def _context(folder: Path, context: Context | None) -> Context:
 
 
 def _require_run(context: Context) -> None:
-    """Raise PipelineError saying what is there instead when the run is not trained and evaluated."""
+    """Raise PipelineError when the run is not trained and evaluated. The message lists the runs that are trained."""
     run, root = context.run, shlex.quote(str(context.workspace.root))
     if not run.model.is_file():
         others = sorted(path.parent.name for path in run.root.parent.glob(f"*/{run.model.name}"))
@@ -131,7 +132,7 @@ def _require_run(context: Context) -> None:
 
 
 def _checked_records(context: Context) -> list[Record]:
-    """The records of all files of the run, after checking that each was made from the others as they are now."""
+    """Return the records of all files of the run. Raises PipelineError when a file changed since another was made."""
     workspace, run, root = context.workspace, context.run, shlex.quote(str(context.workspace.root))
     files: Names = {
         "skeletons.h5": workspace.skeletons,
@@ -148,7 +149,7 @@ def _checked_records(context: Context) -> list[Record]:
                 continue
             if source not in records:
                 if source == workspace.skeletons:
-                    continue  # missed only by what reads clips, which says so
+                    continue  # only reading clips needs it, and then says so
                 raise PipelineError(
                     f"{source} is gone, which {path} was made from; run `fsvae-pipe run` to make it again"
                 )
@@ -161,7 +162,7 @@ def _checked_records(context: Context) -> list[Record]:
 
 
 def _config_of(records: list[Record], context: Context) -> Config:
-    """The settings in the records, put together; the device is that of now."""
+    """Return all settings in the records, with the device of `context`."""
     settings: dict[str, Any] = {}
     for record in records:
         settings |= Provenance.from_record(record).settings
