@@ -42,7 +42,7 @@ class FSVAEScorer(Scorer):
         return {f"{CLASSIFIER}{name}": value.detach().numpy() for name, value in layer.state_dict().items()}
 
     def plain(self) -> nn.Module:
-        """The same with the frequency module as a matrix."""
+        """Return the same computation, with the frequency module as a matrix."""
         return PlainFSVAE(self.model, self.classifier)
 
 
@@ -56,7 +56,7 @@ class FSVAEAligner:
 
     @property
     def cycles(self) -> int:
-        """A state after each cycle of training."""
+        """The number of states: one after each cycle of training."""
         return self.train.cycles
 
     def fit(
@@ -66,13 +66,13 @@ class FSVAEAligner:
         device: torch.device,
         on_cycle: Callable[[int, LossRow], None],
     ) -> tuple[list[State], list[LossRow]]:
-        """As models/fsvae/training.py trains it."""
+        """Train by `train_member` of models/fsvae/training.py."""
         return train_member(data, self.model, self.train, entropy, device, on_cycle)
 
     def scorer(
         self, state: State, texts: NDArray[np.float32], entropy: Entropy, arrays: Arrays | None = None
     ) -> FSVAEScorer:
-        """The skeleton encoder, and the unseen classifier: fitted to latents of `texts`, or taken from `arrays`."""
+        """Return the skeleton encoder with an unseen classifier: that in `arrays`, or one fitted to `texts`."""
         model = load_fsvae(state, texts.shape[1], self.model)
         if arrays is not None:
             replaced = torch_generator(REPLACED_WEIGHTS.torch_seed())
@@ -88,9 +88,9 @@ class FSVAEAligner:
 
 
 def load_fsvae(state: State, text_size: int, settings: ModelSettings) -> FSVAE:
-    """The model of one cycle; `text_size` is D_t. Decoders are there after the last cycle alone, and not needed.
+    """Load the model of one cycle; `text_size` is D_t. Only the last cycle's state has decoders; they are not needed.
 
-    Raises ModelError when `state` lacks anything else, or does not fit the settings.
+    Raises ModelError when `state` lacks another tensor, or does not fit the settings.
     """
     model = FSVAE(skeleton_size(state, settings), text_size, settings, torch_generator(REPLACED_WEIGHTS.torch_seed()))
     expected = model.state_dict()
@@ -102,7 +102,7 @@ def load_fsvae(state: State, text_size: int, settings: ModelSettings) -> FSVAE:
 
 
 def skeleton_size(state: State, settings: ModelSettings) -> int:
-    """D_s, as the first layer of the skeleton encoder tells. Raises ModelError when the state has none."""
+    """Return D_s, the input width of the skeleton encoder's first layer. Raises ModelError when there is no layer."""
     first = f"skeleton.{'encoder_hidden.0' if settings.hidden else 'encoder'}.weight"
     if first not in state or state[first].ndim != 2:
         raise ModelError(f"the state of FS-VAE has no matrix {first}; run `fsvae-pipe train` again")

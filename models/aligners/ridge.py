@@ -6,9 +6,9 @@
     p(u | s) = softmax over u of cos(x - m, (t_u - t) W) / temperature
 
 The regression is solved in its kernel form, a system of C equations. Two numbers are chosen by leaving out one seen
-action after the other, which the kernel form gives without fitting again: the strength r with the smallest squared
-error of the class mean that was left out, and the temperature with the largest likelihood of the training clips when
-every action's mean is predicted without its own clips.
+action after the other. The kernel form predicts the mean of a left-out action without fitting again.
+- The strength r is the one with the smallest squared error of these predictions.
+- The temperature is the one with the largest likelihood of the training clips under these predictions.
 Letters: N clips, C seen actions, U actions known by text, D_s and D_t sizes of features of clips and texts.
 """
 
@@ -55,7 +55,7 @@ class RidgeScorer(Scorer):
 
 @dataclass(frozen=True)
 class RidgeAligner:
-    """Has no settings: what there is to choose, it chooses on the seen actions."""
+    """It has no settings: it chooses the strength and the temperature on the seen actions."""
 
     cycles: int = 1
 
@@ -66,7 +66,7 @@ class RidgeAligner:
         device: torch.device,
         on_cycle: Callable[[int, LossRow], None],
     ) -> tuple[list[State], list[LossRow]]:
-        """Solve it. Nothing is random, so that all seeds give the same; there are no losses."""
+        """Solve the regression. Nothing is random, so all seeds give the same state. There are no losses."""
         clips, texts = (torch.from_numpy(part).double() for part in (data.skeletons, data.texts))
         action = torch.from_numpy(data.text_row)  # (N,)
         mean, deviation = clips.mean(dim=0), clips.std(dim=0, correction=0)
@@ -74,10 +74,10 @@ class RidgeAligner:
         clips = (clips - mean) / deviation
         class_means = torch.stack([clips[action == row].mean(dim=0) for row in range(len(texts))])  # (C, D_s)
         centre, text_mean = class_means.mean(dim=0), texts.mean(dim=0)
-        wanted, given = class_means - centre, texts - text_mean  # (C, D_s), (C, D_t)
-        kernel = given @ given.T  # (C, C)
-        strength = min(STRENGTHS, key=lambda tried: (wanted - _left_out(kernel, wanted, tried)).square().sum().item())
-        predicted = _left_out(kernel, wanted, strength)
+        means, centred_texts = class_means - centre, texts - text_mean  # (C, D_s), (C, D_t)
+        kernel = centred_texts @ centred_texts.T  # (C, C)
+        strength = min(STRENGTHS, key=lambda tried: (means - _left_out(kernel, means, tried)).square().sum().item())
+        predicted = _left_out(kernel, means, strength)
         cosines = normalize(clips - centre, dim=1) @ normalize(predicted, dim=1).T  # (N, C)
         temperature = max(TEMPERATURES, key=lambda tried: _likelihood(cosines / tried, action))
         state = {
@@ -85,7 +85,7 @@ class RidgeAligner:
             "deviation": deviation,
             "centre": centre,
             "text_mean": text_mean,
-            "weight": given.T @ torch.linalg.solve(_regularised(kernel, strength), wanted),  # (D_t, D_s)
+            "weight": centred_texts.T @ torch.linalg.solve(_regularised(kernel, strength), means),  # (D_t, D_s)
             "strength": torch.tensor(strength),
             "temperature": torch.tensor(temperature),
         }
@@ -94,7 +94,7 @@ class RidgeAligner:
     def scorer(
         self, state: State, texts: NDArray[np.float32], entropy: Entropy, arrays: Arrays | None = None
     ) -> RidgeScorer:
-        """Nothing is fitted for the texts, so that `entropy` and `arrays` are not needed."""
+        """Make the scorer. Nothing is fitted to the texts, so `entropy` and `arrays` are not used."""
         return RidgeScorer(state, torch.from_numpy(texts))
 
 
@@ -113,19 +113,19 @@ def _require_whole(state: State, text_size: int) -> None:
 
 
 def _regularised(kernel: Tensor, strength: float) -> Tensor:
-    """(C, C) -> (C, C)."""
+    """Return the kernel plus r I, (C, C) -> (C, C)."""
     eye = torch.eye(len(kernel), dtype=kernel.dtype)
     return kernel + strength * kernel.diagonal().mean().clamp_min(1e-12) * eye
 
 
-def _left_out(kernel: Tensor, wanted: Tensor, strength: float) -> Tensor:
-    """Each action's class mean as the regression without that action predicts it, (C, D_s)."""
+def _left_out(kernel: Tensor, means: Tensor, strength: float) -> Tensor:
+    """Predict each action's class mean by the regression without that action, (C, D_s)."""
     hat: Tensor = torch.linalg.solve(_regularised(kernel, strength), kernel)  # (C, C); symmetric, since both commute
-    return wanted - (wanted - hat @ wanted) / (1 - hat.diagonal())[:, None]
+    return means - (means - hat @ means) / (1 - hat.diagonal())[:, None]
 
 
 def _likelihood(scores: Tensor, action: Tensor) -> float:
-    """The mean log-probability of each clip's own action, all actions counting the same. (N, C), (N,)."""
+    """Return the sum over actions of the mean log-probability of their clips. `scores` are (N, C), `action` (N,)."""
     own = scores.log_softmax(dim=1).gather(1, action[:, None])[:, 0]  # (N,)
     clips = torch.bincount(action)[action]
     return (own / clips).sum().item()
