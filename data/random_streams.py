@@ -29,7 +29,7 @@ class Stream:
 
     def _sequence(self, values: tuple[int, ...]) -> np.random.SeedSequence:
         if len(values) != len(self.key):
-            raise ValueError(f"a stream that goes by {', '.join(self.key) or 'nothing'} was given {values}")
+            raise ValueError(f"the key of this stream is ({', '.join(self.key)}), but its values are {values}")
         if self.number is None:
             return np.random.SeedSequence(values)
         seed, *others = values or (0,)

@@ -1,4 +1,4 @@
-"""predictions.h5: the scores of every test clip, and what `predict` needs to decide as `evaluate` did.
+"""predictions.h5: the scores of every test clip, and the gate and classifier that `predict` uses.
 
 N scored clips of the test phase, S seen actions, U unseen actions:
 
@@ -6,19 +6,19 @@ N scored clips of the test phase, S seen actions, U unseen actions:
     action          (N,) int64       1-based
     seen_actions    (S,) int64
     unseen_actions  (U,) int64
-    seen_logits     (N, S) float32   the backbone's, columns as seen_actions
+    seen_logits     (N, S) float32   logits of the backbone, columns in the order of seen_actions
 
-and for each seed and selection rule a group SEED/RULE, whose attribute `cycle` is the cycle that the rule took:
+and for each seed and selection rule a group SEED/RULE, whose attribute `cycle` is the cycle that the rule chose:
 
-    unseen_probabilities  (N, U) float32   the scorer's, columns as unseen_actions
+    unseen_probabilities  (N, U) float32   probabilities of the scorer, columns in the order of unseen_actions
     gate                  (N,) float32     the fitted gate's probability that the action is unseen
-    zsl_action            (N,) int64       the action given among the unseen ones
-    gzsl_action           (N,) int64       the action given among all, with the fitted gate
+    zsl_action            (N,) int64       the predicted action among the unseen ones
+    gzsl_action           (N,) int64       the predicted action among all, with the fitted gate
     zsl_confusion         (U, U) int64     clips of unseen actions; rows actual, columns predicted, actions sorted
-    gzsl_confusion        (S + U, S + U) int64   all clips; the same
+    gzsl_confusion        (S + U, S + U) int64   all clips, in the same way
     gate_weights          (2 top,) float64 of the `top` largest unseen, then the `top` largest seen probabilities;
                           attributes gate_bias and gate_top
-    scorer/NAME           float32          what the aligner fitted for the unseen texts, where it fits anything
+    scorer/NAME           float32          what the aligner fitted to the unseen texts; absent if it fits nothing
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,13 +49,13 @@ class SeedPredictions:
     gzsl_action: NDArray[np.int64]  # (N,), with the fitted gate
 
     def predicted(self, task: Task) -> NDArray[np.int64]:
-        """The action that each clip is given in `task`, (N,)."""
+        """The predicted action of each clip in `task`, (N,)."""
         return self.zsl_action if task == "ZSL" else self.gzsl_action
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What decides for one seed and rule: the gate, and what the aligner fitted for the unseen texts."""
+    """The gate of one seed and rule, and what the aligner fitted to the unseen texts."""
 
     gate_weights: NDArray[np.float64]  # (2 top,)
     gate_bias: float
@@ -93,12 +93,12 @@ class Predictions:
 
     @property
     def seen_action(self) -> NDArray[np.int64]:
-        """What the backbone says among the seen actions, (N,)."""
+        """The seen action with the largest logit of the backbone, (N,)."""
         return np.asarray(self.seen_actions[self.seen_logits.argmax(axis=1)])
 
 
 def write_clips(file: h5py.File, clips: Predictions) -> None:
-    """Write what all seeds and rules share into a file that `h5.writing` has opened."""
+    """Write the datasets that all seeds and rules share into a file that `h5.writing` has opened."""
     h5.write_strings(file, "name", clips.name)
     for name in ("action", "seen_actions", "unseen_actions", "seen_logits"):
         file.create_dataset(name, data=getattr(clips, name))
@@ -118,7 +118,7 @@ def write_seed(file: h5py.File, rule: str, scores: SeedPredictions, decision: De
 
 
 def read_predictions(path: Path, seeds: Sequence[int], rule: str) -> Predictions:
-    """The scores of `seeds` under `rule`. Raises DataError when the file is missing, damaged, or lacks one."""
+    """Read the scores of `seeds` under `rule`. Raises DataError when the file is missing, damaged, or lacks a seed."""
     with h5.reading(path) as file:
         scores = []
         for seed in seeds:
@@ -153,7 +153,7 @@ def _require_fitting(path: Path, predictions: Predictions) -> None:
 
 
 def read_decision(path: Path, seed: int, rule: str) -> Decision:
-    """What decides for `seed` under `rule`. Raises DataError when the file is missing, damaged, or lacks it."""
+    """Read the gate and the scorer's arrays of `seed` under `rule`. Raises DataError as `read_predictions` does."""
     group = f"{seed}/{rule}"
     with h5.reading(path) as file:
         names = h5.group_names(file, f"{group}/scorer") if "scorer" in h5.group_names(file, group) else []

@@ -90,6 +90,6 @@ def require_held_out(phase: Phase, actions: NDArray[np.int64]) -> None:
         )
 
 
-def missing_actions(wanted: Collection[int], found: Collection[int]) -> str:
-    """Return the `wanted` actions that are not in `found`, as text: "A003, A020", or "" when there are none."""
-    return ", ".join(action_label(action) for action in sorted(set(wanted) - set(found)))
+def missing_actions(wanted: Collection[int], present: Collection[int]) -> str:
+    """Return the `wanted` actions that are not `present`, as text: "A003, A020", or "" when there are none."""
+    return ", ".join(action_label(action) for action in sorted(set(wanted) - set(present)))

@@ -82,7 +82,7 @@ def notices(run: RunData) -> list[str]:
     notices = list(run.changed())
     if run.config.dataset.name == MADE_DATASET:
         notices.append(
-            "The clips are made: procedural motion, not recorded data. The numbers say that the program works."
+            "The clips are synthetic, not recorded. The numbers show that the program works, and nothing more."
         )
     return notices + [f"{caveat[0].upper()}{caveat[1:]}." for caveat in run.results.get("caveats", ())]
 
@@ -135,7 +135,7 @@ def commands(run: RunData) -> str:
             f"# scored {provenance['created']} by: {provenance['command']}",
             f"# Python {versions['python']}, fsvae-pipe {versions['fsvae-pipe']}",
             f"pip install {pins}",
-            "# with the config.toml below, and what its dataset.raw and dataset.descriptions name beside it, in WORK:",
+            "# in WORK: the config.toml below, and the files that its dataset.raw and dataset.descriptions name:",
             f"fsvae-pipe -w WORK run --run {run.name}",
             f"fsvae-pipe -w WORK report {run.name}",
         )
@@ -148,7 +148,7 @@ def missing_texts(run: RunData) -> str:
     if isinstance(texts, Missing):
         return texts.reason
     if not texts.texts:
-        return f"{path} holds features alone, no texts: it was imported"
+        return f"{path} was imported and holds only features, no texts"
     lacking = [level for level in levels if level not in texts.texts]
     return f"{path} holds no texts of {', '.join(lacking)}, which the run used" if lacking else ""
 

@@ -20,7 +20,7 @@ class Context:
     console: Console  # progress and messages, on standard error; results go to standard output
     run_name: str = "default"
     overrides: tuple[str, ...] = ()  # the values of --set; `config` has them already
-    stale: tuple[str, ...] = ()  # the stale stages whose outputs a stage uses all the same, with the reasons
+    stale: tuple[str, ...] = ()  # stale stages, with the reasons, whose outputs a stage uses although they are stale
 
     @property
     def run(self) -> RunFolder:
@@ -40,7 +40,7 @@ class Context:
 
 
 def require_device_alone(context: Context) -> None:
-    """Raise OverrideError when --set names another setting than the device: a finished run has its own settings."""
+    """Raise OverrideError when --set changes another setting than `device`: a finished run keeps its settings."""
     for override in context.overrides:
         key = override.partition("=")[0].strip()
         if key != "device":

@@ -67,9 +67,9 @@ def set_raw(context: Context, raw: Sequence[Path]) -> Config:
 
 
 def stored_paths(raw: Sequence[Path], folder: Path) -> list[Path]:
-    """Return the paths `raw` as config.toml holds them; they are given relative to the current folder.
+    """Return the paths `raw`, which are relative to the current folder, as config.toml holds them.
 
-    A path below `folder`, to which paths in config.toml are relative, is stored relative to it, any other in full.
+    Paths in config.toml are relative to `folder`. A path below it is stored relative to it, any other in full.
     """
     return [_stored_path(path.expanduser(), folder) for path in raw]
 
