@@ -90,7 +90,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     except ModelError:
         raise
     except Exception as error:  # a broken pickle can lead PyTorch's reader to any error
-        reason = "it holds more than tensors, which is not run" if isinstance(error, pickle.UnpicklingError) else error
+        reason = "it holds more than tensors, and is not run" if isinstance(error, pickle.UnpicklingError) else error
         reason = str(reason).splitlines()[0] if str(reason) else type(error).__name__
         raise ModelError(f"{path}: can't be read as a checkpoint of weights ({reason}); {WANTED}") from error
     tensors = _without_wrappers(_state_in(path, stored))

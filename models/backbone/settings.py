@@ -39,5 +39,5 @@ class BackboneSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=Fal
     @classmethod
     def _is_known(cls, name: str) -> str:
         if name not in NETWORKS:
-            raise ValueError(f"no network is called that; there is {', '.join(NETWORKS)}")
+            raise ValueError(f"there is no such network; use one of {', '.join(NETWORKS)}")
         return name

@@ -90,8 +90,8 @@ class ActionBank:
             return by_text, None
         if logits.shape[1] != self.seen:
             raise PipelineError(
-                f"the backbone tells {logits.shape[1]} seen actions apart, but the run has {self.seen}: they do not "
-                "belong together; run `fsvae-pipe run`"
+                f"the backbone has logits of {logits.shape[1]} seen actions, but the run has {self.seen} seen actions: "
+                "they do not belong together; run `fsvae-pipe run`"
             )
         seen = softmax(logits, self.gate.temperature)  # (N, S)
         return by_text, self.gate.gate.probability(gate_features(by_text, seen, self.gate.top))

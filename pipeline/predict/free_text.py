@@ -112,8 +112,8 @@ def encode_given(context: Context, actions: Sequence[GivenAction]) -> NDArray[np
     record = read_record(context.workspace.text)
     if ENCODER_FINGERPRINT not in record:
         raise PipelineError(
-            f"{context.workspace.text} was not made by an encoder of ours but imported, so that new texts can't be "
-            "encoded in the same way; run `fsvae-pipe embed-text --force`, then `fsvae-pipe run`"
+            f"{context.workspace.text} was imported, so that its encoder can't encode new texts here; run "
+            "`fsvae-pipe embed-text --force`, then `fsvae-pipe run`"
         )
     encoder = load_encoder_of(context)
     if encoder.fingerprint() != record[ENCODER_FINGERPRINT]:

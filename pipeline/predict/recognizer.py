@@ -128,7 +128,7 @@ def stored_recipe(context: Context) -> Recipe:
     path = context.workspace.skeletons
     if not path.is_file():
         raise PipelineError(
-            f"{path} is gone, whose record says how clips are cleaned; put it back, or run `fsvae-pipe preprocess`"
+            f"{path} is missing; its record says how clips are cleaned. Put it back, or run `fsvae-pipe preprocess`"
         )
     record = read_record(path)
     name = Provenance.from_record(record).settings.get(RECIPE, record.get(RECIPE))

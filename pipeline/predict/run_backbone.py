@@ -50,7 +50,7 @@ def run_backbone(context: Context) -> RunBackbone:
         )
     weights = context.user_path(settings.weights) if settings.weights else context.workspace.backbone("test")
     if not weights.is_file():
-        raise PipelineError(f"{weights} is gone: the backbone that made {features}. Put it back, or {MAKE_AGAIN}")
+        raise PipelineError(f"{weights} is missing: the backbone that made {features}; put it back, or {MAKE_AGAIN}")
     try:
         network = load_network(weights, settings)
     except ModelError as error:

@@ -151,7 +151,7 @@ def _checked_records(context: Context) -> list[Record]:
                 if source == workspace.skeletons:
                     continue  # only reading clips needs it, and then says so
                 raise PipelineError(
-                    f"{source} is gone, which {path} was made from; run `fsvae-pipe run` to make it again"
+                    f"{source} is missing, from which {path} was made; run `fsvae-pipe run` to make it again"
                 )
             if records[source].get("fingerprint") != fingerprint:
                 raise PipelineError(

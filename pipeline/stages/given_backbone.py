@@ -39,9 +39,9 @@ class GivenBackbone:
         """Return a warning when results with this network are not, or may not be, zero-shot; else ""."""
         if self.actions is None:
             return (
-                f"{phase.name} phase: it is not known which of these actions the classes of {self.name} overlap with; "
-                "where they do, zero-shot results are transfer results. Logits come from a classifier fitted on the "
-                "seen actions' training clips"
+                f"{phase.name} phase: it is not known whether {self.name} was trained on unseen actions; if it was, "
+                "results are transfer results, not zero-shot ones. Logits come from a classifier fitted to the "
+                "training clips of the seen actions"
             )
         saw = json.loads(self.record(phase)["backbone_saw"])
         if not saw:
@@ -124,7 +124,7 @@ def given_backbone(context: Context) -> GivenBackbone:
         return GivenBackbone(weights, network, None)
     if classes not in NUM_ACTIONS.values() or classes < NUM_ACTIONS[dataset]:
         raise PipelineError(
-            f'backbone.weights = "{weights}": {path} tells {classes} classes apart, but {dataset} has '
-            f"{NUM_ACTIONS[dataset]} actions; the published checkpoints have 60 or 120"
+            f'backbone.weights = "{weights}": {path} has {classes} classes, but {dataset} has '
+            f"{NUM_ACTIONS[dataset]} actions; the published checkpoints have 60 or 120 classes"
         )
     return GivenBackbone(weights, network, tuple(range(1, classes + 1)))

@@ -45,7 +45,6 @@ def require_device_alone(context: Context) -> None:
         key = override.partition("=")[0].strip()
         if key != "device":
             raise OverrideError(
-                f"--set {override}: a run is used with the settings that it was made with, so that {key} would do "
-                "nothing; device alone can be set here. For a run with other settings, `fsvae-pipe run --run NAME` "
-                "makes one"
+                f"--set {override}: a finished run keeps the settings that it was made with, so {key} would change "
+                "nothing; only device can be set here. `fsvae-pipe run --run NAME` makes a run with other settings"
             )

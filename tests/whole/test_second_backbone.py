@@ -106,4 +106,4 @@ def test_its_weights_can_be_given_and_are_no_other_networks(root: Path, tmp_path
 
 def test_an_unknown_network_names_those_that_there_are(root: Path) -> None:
     printed = command(root, "status", "--set", "backbone.network=st-gcn", code=2)
-    assert "no network is called that; there is shift-gcn, joint-mlp" in printed
+    assert "there is no such network; use one of shift-gcn, joint-mlp" in printed
