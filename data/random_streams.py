@@ -85,6 +85,6 @@ LATENT_MAP_CLIPS = NumpyStream((), number=4)
 # The clips of the call that is recorded as an ONNX graph
 RECORDED_CLIPS = TorchStream((), number=5)
 
-# Made clips of the demo
+# Synthetic clips of the demo
 DEMO_PERSON = NumpyStream(("seed", "subject"))
 DEMO_CLIP = NumpyStream(("seed", "action", "subject", "replication"))

@@ -213,10 +213,10 @@ def sweep(context: Context, grid: str, workers: int) -> None:
     type=click.IntRange(0, 2**31),
     default=5,
     show_default=True,
-    help="Seed of the made clips and of all training.",
+    help="Seed of the synthetic clips and of all training.",
 )
 def demo(folder: Path | None, seed: int) -> None:
-    """Run the whole program on made clips: from raw files to results, offline, in minutes."""
+    """Run the whole program on synthetic clips: from raw files to results, offline, in minutes."""
     from pipeline.demo.demo import demo as run_demo
 
     folder = folder or given_workspace() or Path("fsvae-demo")

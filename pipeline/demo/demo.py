@@ -71,7 +71,7 @@ def make_workspace(workspace: Workspace, seed: int, console: Console) -> None:
     dataset = demo_dataset(seed)
     number = sum(1 for _ in dataset.clips())
     console.print(
-        f"demo: making {number} clips of {len(dataset.actions)} actions by {dataset.subjects} made people "
+        f"demo: making {number} clips of {len(dataset.actions)} actions by {dataset.subjects} synthetic people "
         f"in {workspace.root / 'raw'}, and a few broken files, which preprocess has to refuse",
         highlight=False,
     )

@@ -1,4 +1,4 @@
-"""A made body of 25 Kinect joints: computes the joints, in metres, from where trunk, hands and feet are.
+"""A synthetic body of 25 Kinect joints: computes the joints, in metres, from the pose of trunk, hands and feet.
 
 Hands and feet are given as points. Elbows and knees follow by inverse kinematics of two bones, and the spine bends as
 one arc. Axes are Kinect's: x to the camera's own left, y up, z away from the camera. A person who faces the camera
