@@ -27,24 +27,24 @@ def require_agreement(context: Context, config: Config, split: Split, features: 
 
     Raises DataError when the backbone lacks an action that a phase has seen.
 
-    `config` holds the settings of the run: those of now for `train`, those in its record for `evaluate`.
+    `config` holds the settings of the run: the present ones for `train`, those in the run's record for `evaluate`.
     """
     for name in PHASES:
         path = context.workspace.features(name)
         record = read_record(path)
-        made = Provenance.from_record(record)
-        _require_settings(str(path), made, config)
-        if made.stage != IMPORT:  # an import may hold logits of all actions; its recorded settings name its split
+        recorded = Provenance.from_record(record)
+        _require_settings(str(path), recorded, config)
+        if recorded.stage != IMPORT:  # an import may hold logits of all actions; its recorded settings name its split
             _require_actions(str(path), record, phase_of(name, split), features[name])
 
 
-def _require_settings(path: str, made: Provenance, config: Config) -> None:
+def _require_settings(path: str, recorded: Provenance, config: Config) -> None:
     """Raise PipelineError when a recorded setting differs from that in `config`. An import records only some."""
-    now = config.flat()
-    keys = (*CLIPS, *SPLIT) if made.stage == IMPORT else CLIPS
-    other = [key for key in keys if key in made.settings and made.settings[key] != now[key]]
-    if other:
-        changes = "; ".join(f"{key} was {made.settings[key]!r} then and is {now[key]!r} now" for key in other)
+    earlier, current = recorded.settings, config.flat()
+    keys = (*CLIPS, *SPLIT) if recorded.stage == IMPORT else CLIPS
+    changed = [key for key in keys if key in earlier and earlier[key] != current[key]]
+    if changed:
+        changes = "; ".join(f"{key} was {earlier[key]!r} then and is {current[key]!r} now" for key in changed)
         raise PipelineError(f"{path} was made for other clips or actions than the run uses: {changes}; {AGAIN}")
 
 

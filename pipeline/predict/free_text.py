@@ -64,13 +64,13 @@ def given_action(texts: Mapping[str, str], number: int, levels: Sequence[str]) -
     return GivenAction(f"new-{number}", {level: text.strip() for level, text in texts.items() if text.strip()})
 
 
-def read_given(path: Path, taken: Sequence[int]) -> list[GivenAction]:
+def read_given(path: Path, run_actions: Sequence[int]) -> list[GivenAction]:
     """Return the actions in a description file, under their names in the file (A001).
 
-    Raises DescriptionError when the file is faulty, or when an action has a number that the run uses (`taken`).
+    Raises DescriptionError when the file is faulty, or when an action has the number of one of `run_actions`.
     """
     texts = read_descriptions(path)
-    twice = [action_label(action) for action in texts if action in taken]
+    twice = [action_label(action) for action in texts if action in run_actions]
     if twice:
         raise DescriptionError(
             f"{path}: {', '.join(twice)} {'is an action' if len(twice) == 1 else 'are actions'} of the run already; "

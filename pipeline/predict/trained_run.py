@@ -118,12 +118,10 @@ def _require_run(context: Context) -> None:
     run, root = context.run, shlex.quote(str(context.workspace.root))
     if not run.model.is_file():
         others = sorted(path.parent.name for path in run.root.parent.glob(f"*/{run.model.name}"))
-        there = (
-            f"there {'is' if len(others) == 1 else 'are'} {', '.join(others)}; name one with --run" if others else ""
-        )
-        raise PipelineError(
-            f"{run.root}: no trained run; {there or f'`fsvae-pipe -w {root} run --run {run.root.name}` makes it'}"
-        )
+        advice = f"`fsvae-pipe -w {root} run --run {run.root.name}` makes it"
+        if others:
+            advice = f"there {'is' if len(others) == 1 else 'are'} {', '.join(others)}; name one with --run"
+        raise PipelineError(f"{run.root}: no trained run; {advice}")
     if not (run.results.is_file() and run.predictions.is_file()):
         raise PipelineError(
             f"{run.root}: trained but not evaluated, so that no cycle is chosen yet; "

@@ -100,9 +100,9 @@ def _import_changes(stage: Stage, context: Context) -> list[str]:
     settings = context.config.flat()
     changes: dict[str, None] = {}  # a dict keeps the order and drops repetitions
     for path in stage.outputs(context):
-        then = _provenance_of(path)
-        now = replace(then, settings={key: settings.get(key) for key in then.settings})
-        changes.update(dict.fromkeys(f"{change} since the import" for change in now.changes_from(then)))
+        recorded = _provenance_of(path)
+        current = replace(recorded, settings={key: settings.get(key) for key in recorded.settings})
+        changes.update(dict.fromkeys(f"{change} since the import" for change in current.changes_from(recorded)))
     return list(changes)
 
 
@@ -113,16 +113,16 @@ def _provenance_of(path: Path) -> Provenance:
 def _changes(stage: Stage, context: Context) -> tuple[list[str], bool]:
     """Return why the outputs are not what `stage` would write now, and whether an input can't be read."""
     try:
-        then = [_provenance_of(path) for path in stage.outputs(context)]
+        recorded = [_provenance_of(path) for path in stage.outputs(context)]
     except KEPT:
         raise
     except (DataError, PipelineError) as error:
         return [str(error)], False
     try:
-        now = stage.provenance(context)
+        current = stage.provenance(context)
     except KEPT:
         raise
     except (DataError, DescriptionError, PipelineError) as error:
         return [str(error)], True
-    changes = dict.fromkeys(change for output in then for change in now.changes_from(output))
-    return list(changes), False  # each change once: mostly all outputs of a stage were made together
+    changes = dict.fromkeys(change for output in recorded for change in current.changes_from(output))
+    return list(changes), False  # each change once, because outputs that were made together have the same changes

@@ -46,7 +46,7 @@ from pipeline.workspace.evaluate_settings import RULES, EvaluateSettings, Rule
 from pipeline.workspace.provenance import Provenance, package_versions, read_record
 from pipeline.workspace.tensor_store import read_state, require_as_written
 
-KNOWN = {"true": True, "false": False}  # what a record says; anything else is not known, null in results.json
+KNOWN = {"true": True, "false": False}  # `transfer` in a record; any other value is null in results.json
 
 
 def evaluate(context: Context, provenance: Provenance) -> None:
@@ -135,9 +135,9 @@ def trained_config(context: Context) -> Config:
 
 
 def made_with(context: Context) -> dict[str, Any]:
-    """The settings that the clips, features, texts and models of the run were made with, as their records tell.
+    """Return the settings that the clips, features, texts and models of the run were made with, from their records.
 
-    What was imported tells none, and what no record tells is left out.
+    An imported file has no such settings. A setting that no record has is left out.
     """
     workspace = context.workspace
     settings: dict[str, Any] = {}
@@ -180,7 +180,7 @@ def _seed_scores(
 
 
 def _cycle_scores(path: Path, phase: PhaseScoring, aligner: Aligner, seed: int) -> list[CycleScores]:
-    """What the aligner of one member says after every cycle."""
+    """Score the clips of a phase with the aligner of one member, after every cycle."""
     return [
         cycle_scores(phase, aligner, read_state(path, seed, phase.name, cycle), (seed, PHASES.index(phase.name), cycle))
         for cycle in range(1, aligner.cycles + 1)
@@ -195,7 +195,7 @@ def _score_seed(
 ) -> tuple[dict[str, Any], dict[Rule, Prediction]]:
     """Accuracies and scores of one seed under every rule; `scores` are those after every cycle."""
     unseen = {name: [cycle.probabilities for cycle in scores[name]] for name in PHASES}
-    zsl = {name: [phases[name].zsl_top1(found) for found in unseen[name]] for name in PHASES}
+    zsl = {name: [phases[name].zsl_top1(probabilities) for probabilities in unseen[name]] for name in PHASES}
     top = min(min(len(phase.seen), len(phase.unseen)) for phase in phases.values())
 
     @cache

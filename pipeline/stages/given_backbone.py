@@ -32,8 +32,8 @@ class GivenBackbone:
         """Return fields for the record of features/PHASE.h5: `transfer`, and the unseen actions that it has seen."""
         if self.actions is None:
             return {"transfer": "unknown", "backbone_saw": "[]"}
-        saw = sorted(set(self.actions) & set(phase.unseen))
-        return {"transfer": json.dumps(bool(saw)), "backbone_saw": json.dumps([action_label(action) for action in saw])}
+        known_unseen = [action_label(action) for action in sorted(set(self.actions) & set(phase.unseen))]
+        return {"transfer": json.dumps(bool(known_unseen)), "backbone_saw": json.dumps(known_unseen)}
 
     def warning(self, phase: Phase) -> str:
         """Return a warning when results with this network are not, or may not be, zero-shot; else ""."""
@@ -43,12 +43,13 @@ class GivenBackbone:
                 "results are transfer results, not zero-shot ones. Logits come from a classifier fitted to the "
                 "training clips of the seen actions"
             )
-        saw = json.loads(self.record(phase)["backbone_saw"])
-        if not saw:
+        known_unseen = json.loads(self.record(phase)["backbone_saw"])
+        if not known_unseen:
             return ""
+        listed = ", ".join([*known_unseen[:5], *(["..."] if len(known_unseen) > 5 else [])])
         return (
-            f"{phase.name} phase: {self.name} was trained on {len(saw)} of the {len(phase.unseen)} unseen actions "
-            f"({', '.join(saw[:5])}{', ...' if len(saw) > 5 else ''}): results are transfer results, not zero-shot ones"
+            f"{phase.name} phase: {self.name} was trained on {len(known_unseen)} of the {len(phase.unseen)} unseen "
+            f"actions ({listed}): results are transfer results, not zero-shot ones"
         )
 
     def of_phase(
