@@ -58,7 +58,7 @@ def load_network(path: Path, settings: BackboneSettings | None = None) -> Backbo
     width = kind.build(1, settings, torch_generator(REPLACED_WEIGHTS.torch_seed())).num_features
     if classifier is None or classifier.ndim != 2 or classifier.shape[1] != width or not len(classifier):
         raise ModelError(
-            f"{path}: has no classifier fc.weight (classes, {width}), so it is no {kind.title} checkpoint; "
+            f"{path}: has no classifier fc.weight (classes, {width}), so it is not a {kind.title} checkpoint; "
             f'backbone.network = "{settings.network}" wants one; its tensors are {some(tensors) or "none"}'
         )
     network = kind.build(len(classifier), settings, torch_generator(REPLACED_WEIGHTS.torch_seed()))
@@ -66,7 +66,7 @@ def load_network(path: Path, settings: BackboneSettings | None = None) -> Backbo
     tensors = dict(kind.state_from_file(path, tensors))
     wrong = faults(tensors, expected, lambda name: name.endswith("num_batches_tracked"))
     if wrong:
-        raise ModelError(f"{path}: is no {kind.title} for clips of {JOINTS} joints and {BODIES} bodies; {wrong}")
+        raise ModelError(f"{path}: is not a {kind.title} for clips of {JOINTS} joints and {BODIES} bodies; {wrong}")
     network.load_state_dict({name: tensors.get(name, tensor) for name, tensor in expected.items()})
     return network.eval()
 
@@ -103,7 +103,7 @@ def _state_in(path: Path, stored: object) -> Mapping[str, Tensor]:
     if _is_state(stored):
         return {str(name): tensor for name, tensor in stored.items()}
     if not isinstance(stored, Mapping):
-        raise ModelError(f"{path}: holds a {type(stored).__name__}, not tensors by name, so it is no checkpoint")
+        raise ModelError(f"{path}: holds a {type(stored).__name__}, not tensors by name, so it is not a checkpoint")
     states = [key for key, value in stored.items() if _is_state(value) and value]
     if "state_dict" in states:
         states = ["state_dict"]

@@ -55,24 +55,24 @@ MAX_ROWS = 10_000
 
 
 @cache
-def ready_grids() -> dict[str, dict[str, Row]]:
-    """The grids of grids.toml: grid -> row -> settings, by dotted keys."""
+def built_in_grids() -> dict[str, dict[str, Row]]:
+    """Return the grids in grids.toml: grid -> row -> settings, by dotted keys."""
     return tomllib.loads(resources.files("pipeline.running").joinpath("grids.toml").read_text("utf-8"))
 
 
 def grid_rows(grid: str) -> tuple[str, dict[str, Row]]:
-    """The name and the rows of `grid`, which is a ready grid or the path of a TOML file.
+    """Return the name and the rows of `grid`, which is a built-in grid or the path of a TOML file.
 
-    Raises WrongUsage when there is no such grid or file, PipelineError when the file is no grid, or when one of its
-    settings would need other features or texts.
+    Raises WrongUsage when there is no such grid or file, PipelineError when the file does not hold a grid, or when one
+    of its settings would need other features or texts.
     """
-    if grid in ready_grids():
-        return grid, ready_grids()[grid]
+    if grid in built_in_grids():
+        return grid, built_in_grids()[grid]
     path = Path(grid)
     try:
         tree = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
-        raise WrongUsage(f'"{grid}" is no grid: name one of {", ".join(ready_grids())}, or a TOML file') from None
+        raise WrongUsage(f'"{grid}" is not a grid: name one of {", ".join(built_in_grids())}, or a TOML file') from None
     except UnicodeDecodeError as error:
         raise PipelineError(
             f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"

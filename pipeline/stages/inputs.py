@@ -34,7 +34,7 @@ def skeletons_and_weights(context: Context) -> Mapping[str, str]:
     if weights:
         path = context.user_path(weights)
         if not path.is_file():
-            raise PipelineError(f'backbone.weights = "{weights}": {path} is no file')
+            raise PipelineError(f'backbone.weights = "{weights}": {path} is not a file')
         with path.open("rb") as file:
             fingerprints[weights] = hashlib.file_digest(file, "sha256").hexdigest()
     return fingerprints

@@ -120,4 +120,4 @@ def stage_named(name: str) -> Stage:
     for stage in STAGES:
         if stage.name == name:
             return stage
-    raise PipelineError(f'"{name}" is no stage; the stages are {", ".join(stage.name for stage in STAGES)}')
+    raise PipelineError(f'"{name}" is not a stage; the stages are {", ".join(stage.name for stage in STAGES)}')

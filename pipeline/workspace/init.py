@@ -28,7 +28,7 @@ def init(workspace: Workspace, split: str, raw: Sequence[Path] = (), name: str =
     Raises WrongUsage when there is no such split, PipelineError when the file exists and `force` is not given.
     """
     if split != CUSTOM and split not in split_names():
-        raise WrongUsage(f'"{split}" is no split; use one of {", ".join(split_names())}, or "{CUSTOM}"')
+        raise WrongUsage(f'"{split}" is not a split; use one of {", ".join(split_names())}, or "{CUSTOM}"')
     if workspace.config.exists() and not force:
         raise PipelineError(f"{workspace.config} is there already; edit it, or write it anew with --force")
     chosen: dict[str, Any] = {"dataset.raw": [str(path) for path in stored_paths(raw, workspace.root)]}

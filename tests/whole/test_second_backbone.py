@@ -99,7 +99,7 @@ def test_its_weights_can_be_given_and_are_no_other_networks(root: Path, tmp_path
     settings = ("--set", "backbone.weights=own.safetensors", "--set", "backbone.network=shift-gcn")
     printed = command(root, "extract", *settings, code=1)
     assert (
-        "own.safetensors: has no classifier fc.weight (classes, 256), so it is no Shift-GCN checkpoint; "
+        "own.safetensors: has no classifier fc.weight (classes, 256), so it is not a Shift-GCN checkpoint; "
         'backbone.network = "shift-gcn" wants one'
     ) in printed
 
