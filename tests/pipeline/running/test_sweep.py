@@ -30,7 +30,7 @@ def grid_file(folder: Path, text: str) -> str:
 
 
 @pytest.mark.parametrize("grid", sorted(built_in_grids()))
-def test_every_ready_row_is_valid(grid: str) -> None:
+def test_every_built_in_row_is_valid(grid: str) -> None:
     name, rows = grid_rows(grid)
     assert name == grid
     for row in rows.values():
