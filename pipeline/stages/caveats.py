@@ -55,17 +55,18 @@ def caveats(split: Split, features: Mapping[PhaseName, FeatureSet], records: Map
 
 
 def one_sided_gate(mean: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Whether the fitted gate sends nearly every clip to one side although ZSL is good: S or U near 0, and H with it.
+    """Return a warning when the fitted gate calls nearly all clips seen, or unseen, although ZSL is good.
 
-    `mean` is what one selection rule gives, averaged over the seeds (an S of results.json).
+    Then S or U is near 0, and so is H. `mean` holds the results under one selection rule, averaged over the seeds, as
+    in results.json.
     """
     zsl, fitted, perfect = mean["zsl"], mean["gzsl"], mean["gzsl_oracle_gate"]
     if zsl["top1"] < GOOD_ZSL * zsl["chance"]:
         return []
     return [
         f"the fitted gate takes nearly every clip for {other}: {kind} accuracy is {fitted[kind]:.1f} %, where a "
-        f"perfect gate gives {perfect[kind]:.1f} %, so that H tells of the gate alone. Compare the tuned gate, whose "
-        f"H is {mean['gzsl_tuned_gate']['h']:.1f} %, and see evaluate.gate"
+        f"perfect gate gives {perfect[kind]:.1f} %, so that H is low only because of the gate. Compare the tuned gate, "
+        f"whose H is {mean['gzsl_tuned_gate']['h']:.1f} %, and see evaluate.gate"
         for kind, other in (("seen", "unseen"), ("unseen", "seen"))
         if fitted[kind] < NEAR_ZERO * perfect[kind]
     ]

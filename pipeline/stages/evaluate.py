@@ -54,7 +54,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     require_as_written(context.run.model)
     trained = trained_config(context)
     features = read_phases(context)
-    provenance.require_inputs(model_features_and_text(context))  # before they are held against each other
+    provenance.require_inputs(model_features_and_text(context))  # before the files are compared with each other
     split = split_in_use(trained, features)
     require_agreement(context, trained, split, features)
     stale = [*(f"made from what is stale: {stage}" for stage in context.stale), *require_trained_on(context)]

@@ -77,7 +77,7 @@ def write_starter(context: Context) -> Path:
     named = context.config.dataset.descriptions
     path = context.user_path(named) if named else context.workspace.descriptions
     if path.exists():
-        raise PipelineError(f"{path} is there already; move it away, or run `fsvae-pipe texts` to check it")
+        raise PipelineError(f"{path} already exists; move it away, or run `fsvae-pipe texts` to check it")
     actions = sorted(actions_of_workspace(context))
     if not actions:
         raise PipelineError(

@@ -30,7 +30,7 @@ def init(workspace: Workspace, split: str, raw: Sequence[Path] = (), name: str =
     if split != CUSTOM and split not in split_names():
         raise WrongUsage(f'"{split}" is not a split; use one of {", ".join(split_names())}, or "{CUSTOM}"')
     if workspace.config.exists() and not force:
-        raise PipelineError(f"{workspace.config} is there already; edit it, or write it anew with --force")
+        raise PipelineError(f"{workspace.config} already exists; edit it, or replace it with --force")
     chosen: dict[str, Any] = {"dataset.raw": [str(path) for path in stored_paths(raw, workspace.root)]}
     if split == CUSTOM:
         chosen |= {"dataset.name": name, "dataset.protocol": "custom", "dataset.train_subjects": []}
