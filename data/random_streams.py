@@ -29,7 +29,7 @@ class Stream:
 
     def _sequence(self, values: tuple[int, ...]) -> np.random.SeedSequence:
         if len(values) != len(self.key):
-            raise ValueError(f"a stream that goes by {', '.join(self.key) or 'nothing'} was given {values}")
+            raise ValueError(f"the key of this stream is ({', '.join(self.key)}), but its values are {values}")
         if self.number is None:
             return np.random.SeedSequence(values)
         seed, *others = values or (0,)
@@ -85,6 +85,6 @@ LATENT_MAP_CLIPS = NumpyStream((), number=4)
 # The clips of the call that is recorded as an ONNX graph
 RECORDED_CLIPS = TorchStream((), number=5)
 
-# Made clips of the demo
+# Synthetic clips of the demo
 DEMO_PERSON = NumpyStream(("seed", "subject"))
 DEMO_CLIP = NumpyStream(("seed", "action", "subject", "replication"))

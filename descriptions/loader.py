@@ -5,8 +5,8 @@ A file is a CSV in UTF-8 with the columns action (A001), label, local and global
     action,label,local,global
     A001,drink water,"One hand rises from the waist to the mouth, ...","A person stands still and ..."
 
-README.md in this folder says how to write the texts. This module reads them by the csv module: pandas does not say on
-which line a row begins, and mends or skips what is reported here.
+README.md in this folder says how to write the texts. Files are read with the csv module. pandas does not say on which
+line a row begins, and silently mends or skips faults that are reported here.
 """
 
 import csv
@@ -163,7 +163,7 @@ def _shown(text: str) -> str:
 
 
 def _row(header: Sequence[str], cells: Sequence[str]) -> tuple[list[str], int, dict[str, str]]:
-    """Returns a row's faults, its action (0 when it has none) and its texts."""
+    """Returns a row's faults, its action (0 when it is not an action) and its texts."""
     faults = []
     if len(cells) != len(header):
         faults.append(f"{len(cells)} fields, but the header has {len(header)} (a text with a comma needs quotes)")

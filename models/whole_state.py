@@ -1,6 +1,6 @@
-"""Is a state whole: every tensor that a module wants, of its shape and type, with numbers that can be right?
+"""Checks that a state is whole: a module finds every tensor that it needs, of its shape and type, with finite numbers.
 
-A library would leave what is missing as it was drawn at random, and compute NaN features from NaN weights.
+Without this check, a library leaves a missing tensor at its random first values, and computes NaN from NaN weights.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,23 +10,23 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SHOWN = 4  # names in a message
-VARIANCE = "running_var"  # how torch's batch norms call what must not be negative
+VARIANCE = "running_var"  # the end of the name of a variance in torch's batch norms; it can't be negative
 
 
 def faults(
-    found: Mapping[str, "Tensor"],
+    state: Mapping[str, "Tensor"],
     expected: Mapping[str, "Tensor"],
     may_lack: Callable[[str], bool] = lambda name: False,
 ) -> str:
-    """Return how the tensors `found` differ from the state `expected`, or hold what can't be; "" when they are whole.
+    """Return what is wrong with `state`: how it differs from `expected`, and impossible numbers; "" when it is whole.
 
-    `may_lack` says which tensors are not needed.
+    `may_lack` says which tensors may be missing.
     """
-    shared = [(name, found[name], tensor) for name, tensor in expected.items() if name in found]
+    shared = [(name, state[name], tensor) for name, tensor in expected.items() if name in state]
     numbers = [(name, tensor) for name, tensor, _ in shared if tensor.is_floating_point()]
     kinds = {
-        "missing": [name for name in expected if name not in found and not may_lack(name)],
-        "unknown": [name for name in found if name not in expected],
+        "missing": [name for name in expected if name not in state and not may_lack(name)],
+        "unknown": [name for name in state if name not in expected],
         "shapes": [
             f"{name} is {tuple(tensor.shape)} instead of {tuple(wanted.shape)}"
             for name, tensor, wanted in shared

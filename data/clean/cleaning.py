@@ -38,7 +38,7 @@ class Reject:
 class CleanBatch:
     """The result of a batch: its clips, its rejects, and how many bodies were dropped for each reason.
 
-    unreadable: the files that the system could not read this time. They are no rejects: they may be good.
+    unreadable: the files that the system could not read this time. They are not rejects, because they may be good.
     """
 
     clips: CleanClips

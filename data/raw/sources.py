@@ -159,7 +159,7 @@ def _zip_sources(path: Path) -> Iterator[ClipSource]:
 def find_clips(paths: Sequence[Path]) -> tuple[list[tuple[ClipName, ClipSource]], list[RawFileError]]:
     """Returns all clips in `paths`, sorted by name, and one error for each file whose name is not a clip name.
 
-    Raises DataError as `list_source` does, and when two files have the same clip name, be it twice in one archive.
+    Raises DataError as `list_source` does, and when two files have the same clip name, also in one archive.
     """
     clips: dict[ClipName, ClipSource] = {}
     misnamed: list[RawFileError] = []

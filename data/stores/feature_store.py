@@ -107,13 +107,13 @@ def read_features(path: Path) -> FeatureSet:
 
 
 def feature_width(path: Path) -> int:
-    """D, without reading the features. Raises DataError when the file is missing or not whole."""
+    """Return D without reading the features. Raises DataError when the file is missing or damaged."""
     with h5.reading(path) as file:
         return int(h5.dataset(file, "features", "f", 2).shape[1])
 
 
 def read_head(path: Path) -> Head | None:
-    """The classifier alone; None in a file without one. Raises DataError as `read_features` does."""
+    """Read only the classifier; None when the file has none. Raises DataError as `read_features` does."""
     with h5.reading(path) as file:
         head = _head(file)
         h5.require_as_written(file)
@@ -121,7 +121,7 @@ def read_head(path: Path) -> Head | None:
 
 
 def _head(file: h5py.File) -> Head | None:
-    """The classifier in an open file. Raises DataError when it is not whole."""
+    """Read the classifier in an open file. Raises DataError when it is damaged."""
     if not {"head_weight", "head_bias"} & set(h5.group_names(file)):
         return None
     weight, bias = (

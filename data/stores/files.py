@@ -35,7 +35,7 @@ def check_format_version(path: Path, version: object) -> None:
 
 
 def sealed(record: Mapping[str, str]) -> dict[str, str]:
-    """Returns `record` with a digest of itself, by which `check_seal` sees any change."""
+    """Returns `record` with a digest of itself. `check_seal` compares the digest to see any change."""
     return {**record, RECORD_DIGEST: _digest(record)}
 
 

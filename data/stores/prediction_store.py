@@ -1,4 +1,4 @@
-"""predictions.h5: the scores of every test clip, and what `predict` needs to decide as `evaluate` did.
+"""predictions.h5: the scores of every test clip, and the gate and classifier that `predict` uses.
 
 N scored clips of the test phase, S seen actions, U unseen actions:
 
@@ -13,10 +13,10 @@ N scored clips of the test phase, S seen actions, U unseen actions:
 and for each seed and selection rule a group SEED/RULE, whose attributes `first_cycle` and `cycle` are the first and the
 last of the cycles that the rule took:
 
-    unseen_probabilities  (N, U) float32   the scorer's, columns as unseen_actions
+    unseen_probabilities  (N, U) float32   probabilities of the scorer, columns in the order of unseen_actions
     gate                  (N,) float32     the fitted gate's probability that the action is unseen
-    zsl_action            (N,) int64       the action given among the unseen ones
-    gzsl_action           (N,) int64       the action given among all, with the fitted gate
+    zsl_action            (N,) int64       the predicted action among the unseen ones
+    gzsl_action           (N,) int64       the predicted action among all, with the fitted gate
     zsl_confusion         (U, U) int64     clips of unseen actions; rows actual, columns predicted, actions sorted
     gzsl_confusion        (S + U, S + U) int64   all clips; the same
     gate_fit/NAME         float64          the fitted gate; kind "scores": quantiles (3, Q) and threshold; published:
@@ -55,7 +55,7 @@ class SeedPredictions:
     gzsl_action: NDArray[np.int64]  # (N,), with the fitted gate
 
     def predicted(self, task: Task) -> NDArray[np.int64]:
-        """The action that each clip is given in `task`, (N,)."""
+        """The predicted action of each clip in `task`, (N,)."""
         return self.zsl_action if task == "ZSL" else self.gzsl_action
 
 
@@ -100,7 +100,7 @@ class Predictions:
 
     @property
     def seen_action(self) -> NDArray[np.int64]:
-        """What the backbone says among the seen actions, (N,)."""
+        """The seen action with the largest logit of the backbone, (N,)."""
         return np.asarray(self.seen_actions[self.seen_logits.argmax(axis=1)])
 
 
@@ -126,7 +126,7 @@ def write_seed(file: h5py.File, rule: str, scores: SeedPredictions, decision: De
 
 
 def read_predictions(path: Path, seeds: Sequence[int], rule: str) -> Predictions:
-    """The scores of `seeds` under `rule`. Raises DataError when the file is missing, damaged, or lacks one."""
+    """Read the scores of `seeds` under `rule`. Raises DataError when the file is missing, damaged, or lacks a seed."""
     with h5.reading(path) as file:
         scores = []
         for seed in seeds:
@@ -161,7 +161,7 @@ def _require_fitting(path: Path, predictions: Predictions) -> None:
 
 
 def read_decision(path: Path, seed: int, rule: str) -> Decision:
-    """What decides for `seed` under `rule`. Raises DataError when the file is missing, damaged, or lacks it."""
+    """Read the gate and the scorer's arrays of `seed` under `rule`. Raises DataError as `read_predictions` does."""
     group = f"{seed}/{rule}"
     with h5.reading(path) as file:
         first, last = (int(h5.read_attribute(file, group, name)) for name in ("first_cycle", "cycle"))

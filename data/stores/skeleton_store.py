@@ -50,10 +50,11 @@ NAME_TYPE = "S20"  # of names in memory, while clips are appended
 
 
 class SkeletonWriter:
-    """Appends clips to an HDF5 file opened by `data.stores.h5.writing`. Memory grows by 108 bytes a clip, the columns.
+    """Appends clips to an HDF5 file opened by `data.stores.h5.writing`.
 
-    Each column is copied to one growing block. Keeping the small arrays of every batch would take 3 KB a clip and more,
-    because the memory between them, where the clips' joints were, could not be reused.
+    Only the columns stay in memory, 108 bytes for each clip. Each column is copied to one growing block. Keeping the
+    small arrays of every batch would take 3 KB for each clip, because the memory between them, where the clips' joints
+    were, could not be reused.
     """
 
     def __init__(self, file: h5py.File) -> None:

@@ -48,7 +48,7 @@ class FSVAEScorer(Scorer):
         return {f"{CLASSIFIER}{name}": value.detach().numpy() for name, value in layer.state_dict().items()}
 
     def plain(self) -> nn.Module:
-        """The same with the frequency module as a matrix."""
+        """Return the same computation, with the frequency module as a matrix."""
         return PlainFSVAE(self.model, self.classifier)
 
 
@@ -62,7 +62,7 @@ class FSVAEAligner:
 
     @property
     def cycles(self) -> int:
-        """A state after each cycle of training."""
+        """The number of states: one after each cycle of training."""
         return self.train.cycles
 
     def fit(
@@ -72,7 +72,7 @@ class FSVAEAligner:
         device: torch.device,
         on_cycle: Callable[[int, LossRow], None],
     ) -> tuple[list[State], list[LossRow]]:
-        """As models/fsvae/training.py trains it."""
+        """Train by `train_member` of models/fsvae/training.py."""
         return train_member(data, self.model, self.train, entropy, device, on_cycle)
 
     def scorer(
@@ -111,7 +111,7 @@ def load_fsvae(state: State, text_size: int, settings: ModelSettings) -> FSVAE:
 
 
 def skeleton_size(state: State, settings: ModelSettings) -> int:
-    """D_s, as the first layer of the skeleton encoder tells. Raises ModelError when the state has none."""
+    """Return D_s, the input width of the skeleton encoder's first layer. Raises ModelError when there is no layer."""
     first = f"skeleton.{'encoder_hidden.0' if settings.hidden else 'encoder'}.weight"
     if first not in state or state[first].ndim != 2:
         raise ModelError(f"the state of FS-VAE has no matrix {first}; run `fsvae-pipe train` again")

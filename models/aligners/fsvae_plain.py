@@ -1,4 +1,4 @@
-"""What turns features into probabilities of the unseen actions in FS-VAE, as one module that ONNX can record."""
+"""The part of FS-VAE that turns features into probabilities of the unseen actions, as a module for the ONNX export."""
 
 import torch
 from torch import Tensor, nn

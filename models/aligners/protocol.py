@@ -26,11 +26,11 @@ class Scorer(nn.Module):
     """Scores clips against fixed texts: features (N, D_s) -> probabilities (N, U), each row adding up to 1."""
 
     def arrays(self) -> Arrays:
-        """What was fitted for these very texts. predictions.h5 keeps it, so that `predict` need not fit it again."""
+        """Return what was fitted to the texts. predictions.h5 keeps it, so that `predict` need not fit it again."""
         return {}
 
     def plain(self) -> nn.Module:
-        """The same for ONNX: a module from (B, D_s) to (B, U) in operations that ONNX has."""
+        """Return a module that computes the same, (B, D_s) -> (B, U), with operations that ONNX has."""
         return self
 
     @torch.no_grad()
@@ -45,7 +45,7 @@ class Aligner(Protocol):
 
     @property
     def cycles(self) -> int:
-        """How many states `fit` gives. The selection rule picks one of them; an aligner without cycles gives one."""
+        """How many states `fit` returns. A selection rule picks one of them. An aligner without cycles returns one."""
         ...
 
     def fit(
@@ -55,17 +55,18 @@ class Aligner(Protocol):
         device: torch.device,
         on_cycle: Callable[[int, LossRow], None],
     ) -> tuple[list[State], list[LossRow]]:
-        """Fit on the clips (N, D_s) and texts (C, D_t) of `data`: a state for each cycle, and the logged losses.
+        """Fit on the clips (N, D_s) and texts (C, D_t) of `data`. Return a state for each cycle, and the logged losses.
 
-        Calls `on_cycle` with each cycle and its last losses, where there are losses. Raises ModelError when it fails.
+        If there are losses, `on_cycle` is called after each cycle, with its number and its last losses. Raises
+        ModelError when training fails.
         """
         ...
 
     def scorer(
         self, state: State, texts: NDArray[np.float32], entropy: Entropy, arrays: Arrays | None = None
     ) -> Scorer:
-        """What scores clips against `texts` (U, D_t).
+        """Make a scorer of clips against `texts` (U, D_t).
 
-        `arrays`, those of an earlier scorer of the same state and texts, stand in for what would be fitted now.
+        With `arrays`, which an earlier scorer of the same state and texts returned, nothing is fitted again.
         """
         ...

@@ -6,9 +6,9 @@
     p(u | s) = softmax over u of cos(x, (t_u - t) W) / temperature
 
 The regression is solved in its kernel form, a system of C equations. Two numbers are chosen by leaving out one seen
-action after the other, which the kernel form gives without fitting again: the strength r with the smallest squared
-error of the class mean that was left out, and the temperature with the largest likelihood of the training clips when
-every action's mean is predicted without its own clips.
+action after the other. The kernel form predicts the mean of a left-out action without fitting again.
+- The strength r is the one with the smallest squared error of these predictions.
+- The temperature is the one with the largest likelihood of the training clips under these predictions.
 Letters: N clips, C seen actions, U actions known by text, D_s and D_t sizes of features of clips and texts.
 """
 
@@ -62,7 +62,7 @@ class RidgeAligner:
         state = {
             **space.state_dict(),
             "text_mean": text_mean,
-            "weight": given.T @ torch.linalg.solve(_regularised(kernel, strength), wanted),  # (D_t, D_s)
+            "weight": centred_texts.T @ torch.linalg.solve(_regularised(kernel, strength), means),  # (D_t, D_s)
             "strength": torch.tensor(strength),
             "temperature": torch.tensor(temperature),
         }
@@ -101,19 +101,19 @@ def _loaded_space(state: State, text_size: int) -> FeatureSpace:
 
 
 def _regularised(kernel: Tensor, strength: float) -> Tensor:
-    """(C, C) -> (C, C)."""
+    """Return the kernel plus r I, (C, C) -> (C, C)."""
     eye = torch.eye(len(kernel), dtype=kernel.dtype)
     return kernel + strength * kernel.diagonal().mean().clamp_min(1e-12) * eye
 
 
-def _left_out(kernel: Tensor, wanted: Tensor, strength: float) -> Tensor:
-    """Each action's class mean as the regression without that action predicts it, (C, D_s)."""
+def _left_out(kernel: Tensor, means: Tensor, strength: float) -> Tensor:
+    """Predict each action's class mean by the regression without that action, (C, D_s)."""
     hat: Tensor = torch.linalg.solve(_regularised(kernel, strength), kernel)  # (C, C); symmetric, since both commute
-    return wanted - (wanted - hat @ wanted) / (1 - hat.diagonal())[:, None]
+    return means - (means - hat @ means) / (1 - hat.diagonal())[:, None]
 
 
 def _likelihood(scores: Tensor, action: Tensor) -> float:
-    """The mean log-probability of each clip's own action, all actions counting the same. (N, C), (N,)."""
+    """Return the sum over actions of the mean log-probability of their clips. `scores` are (N, C), `action` (N,)."""
     own = scores.log_softmax(dim=1).gather(1, action[:, None])[:, 0]  # (N,)
     clips = torch.bincount(action)[action]
     return (own / clips).sum().item()

@@ -32,7 +32,7 @@ def save_network(path: Path, network: Backbone, metadata: Mapping[str, str]) -> 
 
 
 def network_fingerprint(network: Backbone) -> str:
-    """The fingerprint of the weights, as `save_network` writes it."""
+    """Return the fingerprint of the weights, as `save_network` writes it."""
     return fingerprint(_tensors_of(network))
 
 
@@ -41,15 +41,15 @@ def _tensors_of(network: Backbone) -> dict[str, Tensor]:
 
 
 def is_own(path: Path) -> bool:
-    """Whether this program wrote `path`: a .safetensors with at least a part of a record. Others hold only weights."""
+    """Whether this program wrote `path`: a .safetensors file with at least a part of a record."""
     return path.suffix == ".safetensors" and not OWN_KEYS.isdisjoint(read_record(path))
 
 
 def load_network(path: Path, settings: BackboneSettings | None = None) -> Backbone:
-    """The network in `path`, a .safetensors or .pt file. `settings` say which network it is; default: Shift-GCN.
+    """Load the network in `path`, a .safetensors or .pt file. `settings` say which network it is; default: Shift-GCN.
 
-    It has as many classes as the file says. Raises ModelError when the file is no checkpoint, or when tensors are
-    missing, unknown, of another shape, or hold what can't be: NaN, infinite numbers, a negative variance.
+    Its classifier has as many classes as the file's. Raises ModelError when the file is not a checkpoint, when tensors
+    are missing, unknown or of another shape, or when one holds NaN, infinite numbers or a negative variance.
     """
     settings = settings or BackboneSettings()
     kind = network_class(settings.network)
@@ -58,7 +58,7 @@ def load_network(path: Path, settings: BackboneSettings | None = None) -> Backbo
     width = kind.build(1, settings, torch_generator(REPLACED_WEIGHTS.torch_seed())).num_features
     if classifier is None or classifier.ndim != 2 or classifier.shape[1] != width or not len(classifier):
         raise ModelError(
-            f"{path}: has no classifier fc.weight (classes, {width}), so it is no {kind.title} checkpoint; "
+            f"{path}: has no classifier fc.weight (classes, {width}), so it is not a {kind.title} checkpoint; "
             f'backbone.network = "{settings.network}" wants one; its tensors are {some(tensors) or "none"}'
         )
     network = kind.build(len(classifier), settings, torch_generator(REPLACED_WEIGHTS.torch_seed()))
@@ -66,16 +66,16 @@ def load_network(path: Path, settings: BackboneSettings | None = None) -> Backbo
     tensors = dict(kind.state_from_file(path, tensors))
     wrong = faults(tensors, expected, lambda name: name.endswith("num_batches_tracked"))
     if wrong:
-        raise ModelError(f"{path}: is no {kind.title} for clips of {JOINTS} joints and {BODIES} bodies; {wrong}")
+        raise ModelError(f"{path}: is not a {kind.title} for clips of {JOINTS} joints and {BODIES} bodies; {wrong}")
     network.load_state_dict({name: tensors.get(name, tensor) for name, tensor in expected.items()})
     return network.eval()
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors or PyTorch file by name, without "module." or "model." before all names.
+    """Read the tensors of a .safetensors or PyTorch file, by name, without "module." or "model." before all names.
 
-    A PyTorch file may hold the state beside other things, as under "state_dict" or "model". No code in the file is
-    run, and no tensor takes more memory than the file has bytes. Raises ModelError.
+    A PyTorch file may hold the state among other objects, under a key such as "state_dict" or "model". No code in the
+    file is run, and no tensor takes more memory than the file has bytes. Raises ModelError when it can't be read.
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such file; backbone.weights names a checkpoint (.pt or .safetensors)")
@@ -90,7 +90,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     except ModelError:
         raise
     except Exception as error:  # a broken pickle can lead PyTorch's reader to any error
-        reason = "it holds more than tensors, which is not run" if isinstance(error, pickle.UnpicklingError) else error
+        reason = "it holds more than tensors, and is not run" if isinstance(error, pickle.UnpicklingError) else error
         reason = str(reason).splitlines()[0] if str(reason) else type(error).__name__
         raise ModelError(f"{path}: can't be read as a checkpoint of weights ({reason}); {WANTED}") from error
     tensors = _without_wrappers(_state_in(path, stored))
@@ -99,19 +99,20 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
 
 def _state_in(path: Path, stored: object) -> Mapping[str, Tensor]:
-    """The tensors by name in what torch.load gave: `stored` itself, or the one state in it, as under "state_dict"."""
+    """Return the tensors in `stored`, which torch.load gave: `stored` itself, or the only state among its values."""
     if _is_state(stored):
         return {str(name): tensor for name, tensor in stored.items()}
     if not isinstance(stored, Mapping):
-        raise ModelError(f"{path}: holds a {type(stored).__name__}, not tensors by name, so it is no checkpoint")
+        raise ModelError(f"{path}: holds a {type(stored).__name__}, not tensors by name, so it is not a checkpoint")
     states = [key for key, value in stored.items() if _is_state(value) and value]
     if "state_dict" in states:
         states = ["state_dict"]
     if len(states) != 1:
-        told = f"several states of tensors ({some(map(str, states))})" if states else "no state of tensors by name"
+        several = f"several states of tensors ({some(map(str, states))})"
         raise ModelError(
-            f"{path}: holds {told} under its keys {some(map(str, stored)) or '(none)'}, so that it is not clear what "
-            f"the weights are; save one state alone, with torch.save(state, ...). {WANTED}"
+            f"{path}: holds {several if states else 'no state of tensors by name'} under its keys "
+            f"{some(map(str, stored)) or '(none)'}, so that it is not clear what the weights are; save one state "
+            f"alone, with torch.save(state, ...). {WANTED}"
         )
     return {str(name): tensor for name, tensor in stored[states[0]].items()}
 
@@ -121,15 +122,18 @@ def _is_state(value: object) -> TypeGuard[Mapping[Any, Tensor]]:
 
 
 def _without_wrappers(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`tensors` without what wrappers of networks put before every name: "module." or "model.", also repeatedly."""
+    """Return `tensors` without the prefixes that all names have from wrappers: "module." or "model.", once or more."""
     names = list(tensors)
-    while prefix := next((one for one in WRAPPERS if names and all(name.startswith(one) for name in names)), ""):
+    while prefix := next((start for start in WRAPPERS if names and all(name.startswith(start) for name in names)), ""):
         names = [name.removeprefix(prefix) for name in names]
     return dict(zip(names, tensors.values(), strict=True))
 
 
 def _require_unpacked(path: Path) -> None:
-    """Raise ModelError when `path` is a compressed archive. PyTorch never compresses; zeros could fill memory."""
+    """Raise ModelError when `path` is a compressed archive.
+
+    PyTorch never compresses. A small archive of zeros could fill the memory.
+    """
     if not zipfile.is_zipfile(path):
         return  # a file of an older PyTorch, or no PyTorch file
     with zipfile.ZipFile(path) as archive:
@@ -143,7 +147,7 @@ def _require_unpacked(path: Path) -> None:
 
 
 def _require_plain(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Raise ModelError unless every tensor is an ordinary array whose numbers all stand in the file."""
+    """Raise ModelError unless every tensor is an ordinary array, and no larger than the file."""
     whole = path.stat().st_size
     for name, tensor in tensors.items():
         plain = tensor.layout is torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized

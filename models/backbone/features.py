@@ -25,7 +25,7 @@ def clip_features(
     batch_size: int,
     advance: Callable[[int], None] = lambda clips: None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Features (n, D) and logits (n, classes) of the n `clips`, computed on the device of the weights.
+    """Compute the features (n, D) and logits (n, classes) of the n `clips`, on the device of the weights.
 
     `batch_size` clips are read at a time, so memory does not grow with n. After each batch, `advance` is called with
     its number of clips.
@@ -49,7 +49,7 @@ def clip_features(
 
 @contextmanager
 def _threads() -> Iterator[ThreadPoolExecutor]:
-    """As many workers as torch has threads, each of which uses one. Afterwards torch has its threads back."""
+    """Yield a pool with a worker for each of torch's threads. Meanwhile torch itself uses one thread in each worker."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -70,7 +70,7 @@ class Backbone(nn.Module, ABC):
         is a batch of its own.
         """
 
-        @torch.inference_mode()  # a state of each thread, so it is set where the work is done
+        @torch.inference_mode()  # each thread has its own mode, so it is set in the function that the thread runs
         def of_clip(clip: Tensor) -> Tensor:
             return self.features(clip[None])[0]
 

@@ -1,9 +1,9 @@
 """Train a backbone on labelled clips, and measure it after every epoch on clips that it does not train on.
 
-The order of clips and the augmentation are drawn from the seed, the epoch and the clip alone. So a training that was
-broken off goes on as if it had not been, and processes agree without messages. accelerate runs the processes and
-devices: started by `accelerate launch`, every process takes its share of each batch, and batch statistics are those of
-its share.
+The order of clips and the augmentation depend only on the seed, the epoch and the clip. So training that was stopped
+goes on with the same results, and processes draw the same numbers without communication. accelerate runs the processes
+and devices. When started by `accelerate launch`, every process takes its share of each batch, and its batch statistics
+are those of its share.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The frequency module in training: gains on the DCT coefficients of features that are picked again and again.
+"""The frequency module in training: gains on the DCT coefficients of features that are used in many steps.
 
     enhanced = IDCT(gains * DCT(x))
 

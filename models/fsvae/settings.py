@@ -30,7 +30,7 @@ class ModelSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False)
     """The two cross-aligned VAEs."""
 
     preset: Literal["default", "paper", "released"] = Field(
-        "default", description="values for the keys of model, train and evaluate that are not set by themselves"
+        "default", description="gives values to those keys of model, train and evaluate that the file does not set"
     )
     aligner: Literal["fsvae", "ridge"] = Field(
         "fsvae", description="fsvae, or ridge: a closed form without training, for comparison"
@@ -45,7 +45,7 @@ class ModelSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False)
     )
     decoder_relu: bool = Field(False, description="a ReLU behind the decoders, as in the released code")
     noise: Literal["sample", "dimension"] = Field(
-        "sample", description="one number of latent noise a sample (released code), or one a dimension"
+        "sample", description="latent noise: one number for a sample (released code), or one for each dimension"
     )
     frequency: FrequencySettings = FrequencySettings()
 
@@ -66,13 +66,13 @@ class TrainSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False,
     """How FS-VAE is trained; the same in both phases."""
 
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        (5,), min_length=1, description="one model a seed; results are their mean and spread"
+        (5,), min_length=1, description="each seed trains one model; results are their mean and spread"
     )
     cycles: int = Field(10, ge=1, description="restarts of the loss schedule")
     steps_per_cycle: int = Field(340, ge=1, description="optimiser steps a cycle")
     batch_size: int = Field(64, ge=1, description="clips a step")
     shuffle: Literal["epoch", "step"] = Field(
-        "epoch", description="clips are shuffled anew when all were used, or for every step (released code)"
+        "epoch", description="shuffle the clips again when all were used, or in every step (released code)"
     )
     learning_rate: float = Field(3e-4, gt=0, description="of Adam")
     alpha: float = Field(0.5, ge=0, description="weight of the calibrated loss")

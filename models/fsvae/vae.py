@@ -48,12 +48,12 @@ class VAE(nn.Module):
 
 
 def draw_latents(mu: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
-    """mu + exp(logvar / 2) * noise, (B, Z). `noise` is (B, Z), or (B, 1) for one number a sample."""
+    """mu + exp(logvar / 2) * noise, (B, Z). `noise` is (B, Z), or (B, 1) for one number for each sample."""
     return torch.addcmul(mu, (0.5 * logvar).exp(), noise.expand_as(mu))
 
 
 def noise_width(noise: Literal["sample", "dimension"], latent: int) -> int:
-    """How many numbers of noise a sample has: one (released code), or one a dimension."""
+    """How many numbers of noise a sample has: one (released code), or one for each dimension."""
     return 1 if noise == "sample" else latent
 
 

@@ -47,7 +47,7 @@ class CPUFeatures:
             self._folded[frames] = folded, self._executor.submit(self._body, folded, empty, 1)
         return self._folded[frames]
 
-    @torch.inference_mode()  # a state of each thread, so it is set where the work is done
+    @torch.inference_mode()  # each thread has its own mode, so it is set in the function that the thread runs
     def _body(self, folded: FoldedShiftGCN, body: Tensor, slot: int) -> Tensor:
         if not hasattr(self._thread, "buffers"):
             self._thread.buffers = Buffers()

@@ -4,9 +4,9 @@ Bodies are computed one at a time, so that no result depends on the rest of a ba
 (V, C, L): its joints in the order that the next spatial linear wants, its T frames in rows of length L. Steps that the
 plain network does one by one are folded together:
 
-- The mask, the first batch norm and the identity of the spatial part are folded into one matrix a joint.
-- The batch norm before the temporal linear is folded into its matrix and its bias. This bias is another one near the
-  ends of the clip, where the shift reads zeros.
+- The mask, the first batch norm and the identity of the spatial part are folded into one matrix for each joint.
+- The batch norm before the temporal linear is folded into its matrix and its bias. Near the ends of the clip, where the
+  shift reads zeros, the bias differs.
 - The whole frames of a temporal shift are folded into the copy that puts the joints in order. The rows lie in one
   buffer with zeros around each, and a shifted row is a window of this buffer. The fraction of a frame is an
   interpolation between neighbours in the window.

@@ -1,7 +1,7 @@
 """The layers of a Shift-GCN (CVPR 2020). Parameters have the names of the published checkpoints.
 
 Activations are laid out with the joints first and time last, (V, C, N, T). In this layout a spatial shift moves whole
-rows, the spatial linear is one matrix product a joint, and a temporal shift is a convolution along rows.
+rows, the spatial linear is one matrix product for each joint, and a temporal shift is a convolution along rows.
 Letters: N bodies, T frames, V = 25 joints, C and D channels in and out.
 """
 

@@ -49,7 +49,7 @@ class ShiftGCN(Backbone):
     title = "Shift-GCN"
 
     def __init__(self, num_classes: int, generator: torch.Generator | None = None) -> None:
-        """Draw the first weights from `generator`; without one, for a network that is given other weights."""
+        """Draw the first weights from `generator`. Leave it out when other weights replace them afterwards."""
         super().__init__()
         generator = generator or torch_generator(REPLACED_WEIGHTS.torch_seed())
         self.data_bn = BodyBatchNorm(COORDINATES, BODIES * JOINTS)
@@ -61,7 +61,7 @@ class ShiftGCN(Backbone):
 
     @classmethod
     def build(cls, num_classes: int, settings: BackboneSettings, generator: torch.Generator) -> Self:
-        """A new network. In a one-cycle training, which may be short, running statistics are means at first."""
+        """Make a new network. With the one-cycle schedule, for few epochs, running statistics start as means."""
         network = cls(num_classes, generator)
         for module in network.modules():
             if isinstance(module, BodyBatchNorm):

@@ -1,8 +1,8 @@
 """A trained Shift-GCN as plain layers with fixed weights, which the ONNX export can record.
 
-The network itself leaves out second bodies that are not there, which depends on the numbers in a clip. This module
-computes both bodies of every clip. Everything that does not depend on a clip is computed when it is made: masks,
-shifts as convolutions, batch norms as a scale and a shift, folded into a convolution where one is next to them.
+The network itself skips absent second bodies, so that its steps depend on the numbers in a clip. This module computes
+both bodies of every clip. Everything that does not depend on a clip is computed once, in advance: masks, shifts as
+convolutions, and batch norms as a scale and a shift, folded into a neighbouring convolution where there is one.
 Letters: B clips, M = 2 bodies, N = M B bodies, V = 25 joints, T frames, C and D channels in and out, K taps.
 """
 
@@ -56,7 +56,7 @@ class _Affine(nn.Module):
 class _Conv(nn.Module):
     """A convolution over frames: (V, C, N, T) -> (V, D, N, T // stride). `reach` frames on either side count as zero.
 
-    Frames at the end that do not fill a stride are left out: `stride` - 1 taps of zero behind the others see to that.
+    Frames at the end that do not fill a stride are left out. For this, the kernel ends with `stride` - 1 taps of zero.
     """
 
     weight: Tensor
@@ -65,7 +65,7 @@ class _Conv(nn.Module):
     def __init__(
         self, weight: Tensor, bias: Tensor | None, stride: int = 1, reach: int = 0, norm: BodyBatchNorm | None = None
     ) -> None:
-        """`weight` is (D, C, 1, K), or (D, 1, 1, K) with K > 1 for one channel in, one out. `norm` comes after it."""
+        """`weight` is (D, C, 1, K), or (D, 1, 1, K) with K > 1 for a depthwise convolution. `norm` comes after it."""
         super().__init__()
         if norm is not None:
             scale, shift = norm.scale_and_shift()
@@ -87,7 +87,7 @@ def _pointwise(convolution: PointwiseConv, norm: BodyBatchNorm | None = None, st
 
 
 def _shift(shift: TemporalShift, norm: BodyBatchNorm | None = None) -> _Conv:
-    """A temporal shift as a convolution with two taps a channel that are not zero."""
+    """A temporal shift as a convolution with two non-zero taps for each channel."""
     offset = shift.offset_frames
     reach = max(-int(offset.floor().min()), int(offset.floor().max()) + 1, 1)
     return _Conv(hat_taps(offset, reach)[:, None, None, :], None, shift.stride, reach, norm)

@@ -54,7 +54,7 @@ class Gate:
 
     @classmethod
     def fit(cls, features: Floats, unseen: Bools, c: float, balanced: bool = False) -> Self:
-        """Fit to (N, F) gate features; `unseen` (N,) says which clips are. Raises ModelError with one kind only.
+        """Fit to (N, F) gate features; `unseen` (N,) marks unseen clips. Raises ModelError if all are of one kind.
 
         `balanced` gives the two kinds the same weight in the fit (ours).
         """
@@ -72,9 +72,10 @@ class Gate:
 
 
 def fitted_clips(unseen: Bools, held_out: float, generator: np.random.Generator) -> Bools:
-    """Which clips a gate is fitted to, (N,): all but a share of `held_out`, drawn of the seen and of the unseen ones.
+    """Return which clips a gate is fitted to, (N,): all but a share `held_out` of the seen and of the unseen clips.
 
-    The released code holds out a fifth, to print how often the gate is right there. One of either kind is always left.
+    The released code holds out a fifth, to print how often the gate is right on them. At least one clip of each kind is
+    always fitted.
     """
     fitted = np.ones_like(unseen)
     for kind in (np.flatnonzero(unseen), np.flatnonzero(~unseen)):
@@ -83,10 +84,10 @@ def fitted_clips(unseen: Bools, held_out: float, generator: np.random.Generator)
 
 
 def best_threshold(scores: Floats, unseen: Bools, right_if_seen: Bools, right_if_unseen: Bools) -> float:
-    """The threshold on (N,) `scores` with the best H when clips at or above it are taken for unseen.
+    """Return the threshold on `scores` (N,) with the best H. Clips at or above it count as unseen.
 
-    `right_if_seen` and `right_if_unseen` (N,) say whether the clip would be right if taken for either. Halfway between
-    two neighbouring scores; of equals, the lowest.
+    `right_if_seen` and `right_if_unseen` (N,) say whether the predicted action is right if the clip counts as seen, or
+    as unseen. The threshold lies halfway between two neighbouring scores. Of several best ones it is the lowest.
     """
     order = np.argsort(scores, kind="stable")
     hits_seen = np.concatenate(([0], np.cumsum((~unseen & right_if_seen)[order])))  # below the cut
@@ -106,7 +107,7 @@ def route(
     gate: Floats,
     level: float,
 ) -> tuple[NDArray[np.int64], Bools]:
-    """The column that each clip is given, and whether it is one of the unseen (N, U) or of the seen (N, S) columns.
+    """Return the predicted column of each clip, and whether it is a column of the unseen (N, U) or seen (N, S) ones.
 
     hard      unseen where the gate's probability (N,) reaches `level`
     soft      the largest of gate * unseen probability and (1 - gate) * seen probability; `level` is not used

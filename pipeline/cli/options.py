@@ -22,7 +22,7 @@ Command = Callable[..., None]
 
 
 def workspace_option(command: click.Command) -> None:
-    """Let `command` take -w too: many write it behind the command. It wins over one before the command."""
+    """Let `command` take -w too, because many users write it after the command. It wins over one before the command."""
     click.option(
         "-w",
         "--workspace",
@@ -34,7 +34,7 @@ def workspace_option(command: click.Command) -> None:
 
 
 def take_workspace(context: click.Context, option: click.Parameter, folder: Path | None) -> None:
-    """Make `folder` the workspace when it is given, and remember it when it was given by -w."""
+    """Make `folder` the workspace, if there is one. Remember it when it was given with -w."""
     if folder is not None:
         context.obj = folder
         if context.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE:

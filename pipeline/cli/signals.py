@@ -1,8 +1,8 @@
 """Ctrl-C and SIGTERM end a command by KeyboardInterrupt, so that half-written files are removed.
 
-In two places an exception must not be raised: in a callback of weakref, which h5py uses for everything that it closes,
-Python would lose it; in data/stores/steady_file.py, which HDF5 calls, HDF5 would not survive it. A signal that arrives
-there is sent again a moment later.
+In two places no exception may be raised. In a callback of weakref, which h5py uses whenever it closes something, Python
+would drop it. In data/stores/steady_file.py, which HDF5 calls, HDF5 would crash. A signal that arrives in such a place
+is sent again a moment later.
 """
 
 import signal
@@ -20,7 +20,7 @@ UNSAFE_FILES = (steady_file.__file__, weakref.__file__)
 def install_handlers() -> None:
     """Let SIGTERM and SIGINT raise KeyboardInterrupt with the signal's number.
 
-    SIGINT stays ignored where the shell has it ignored.
+    SIGINT stays ignored when the shell started the program so.
     """
     signal.signal(signal.SIGTERM, interrupt)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

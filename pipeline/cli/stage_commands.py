@@ -59,7 +59,7 @@ def warn_of_stale_needs(context: Context, stage: Stage) -> None:
 
 
 def stage_command(stage: Stage) -> click.Command:
-    """Make the command that runs `stage`, or says that it is up to date; --force runs it all the same."""
+    """Make the command of `stage`. It runs the stage, unless the stage is up to date and --force is not given."""
 
     def run_stage(context: Context, force: bool, raw: tuple[Path, ...] = ()) -> None:
         with locked(context.workspace):

@@ -33,8 +33,8 @@ def import_files(context: Context, kind: Kind, files: tuple[str, ...]) -> None:
     """Import published files instead of running the stage that would make them (see docs/importing.md).
 
     \b
-    features   Shift-GCN features, one folder a phase -> features/test.h5, features/val.h5
-    text       text features, one file a level -> text.h5
+    features   Shift-GCN features, one folder for each phase -> features/test.h5, features/val.h5
+    text       text features, one file for each level -> text.h5
     skeletons  arrays of a fixed length, *_data_joint.npy or one .npz -> skeletons.h5
 
     \b
@@ -66,7 +66,7 @@ def import_files(context: Context, kind: Kind, files: tuple[str, ...]) -> None:
 @click.option("--body-labels", is_flag=True, help="Show the numbers of bodies; a page has a switch for it.")
 @with_optional_workspace
 def show(context: Context, clip_or_action: str, fps: float, **options: Any) -> None:
-    """Draw clips as moving skeletons on a page or in a GIF, to check that data went in right.
+    """Draw clips as moving skeletons on a page or in a GIF, to check that they were read correctly.
 
     CLIP is a raw file (NAME.skeleton or ARCHIVE.zip/NAME.skeleton) or a clip's name in skeletons.h5. ACTION is an
     action such as A001.
@@ -117,7 +117,7 @@ def predict(context: Context, clips: tuple[Path, ...], as_json: bool, as_csv: bo
 @click.option("--features", is_flag=True, help="Write the features of both phases, as feature folders.")
 @with_context
 def export(context: Context, folder: Path, features: bool, **options: Any) -> None:
-    """Write a run to FOLDER as an ONNX graph with all that it takes to use it, or its features as .npy files.
+    """Write a run to FOLDER as an ONNX graph with all that is needed to use it, or its features as .npy files.
 
     \b
     Example: fsvae-pipe -w work export model
@@ -213,10 +213,10 @@ def sweep(context: Context, grid: str, workers: int) -> None:
     type=click.IntRange(0, 2**31),
     default=5,
     show_default=True,
-    help="Seed of the made clips and of all training.",
+    help="Seed of the synthetic clips and of all training.",
 )
 def demo(folder: Path | None, seed: int) -> None:
-    """Run the whole program on made clips: from raw files to results, offline, in minutes."""
+    """Run the whole program on synthetic clips: from raw files to results, offline, in minutes."""
     from pipeline.demo.demo import demo as run_demo
 
     folder = folder or given_workspace() or Path("fsvae-demo")

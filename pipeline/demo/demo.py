@@ -35,8 +35,8 @@ NUM_SEEDS = 3
 def demo(folder: Path, *, seed: int, console: Console) -> None:
     """Make the demo's workspace in `folder` unless it exists, run its stale stages, and print the results.
 
-    Progress goes to `console`, results go to standard output. Raises PipelineError when `folder` holds something else,
-    or the demo of another seed.
+    Progress goes to `console`, results go to standard output. Raises PipelineError when `folder` holds other files, or
+    the demo of another seed.
     """
     workspace = Workspace(folder)
     if not workspace.config.exists():
@@ -59,7 +59,7 @@ def demo(folder: Path, *, seed: int, console: Console) -> None:
 def make_workspace(workspace: Workspace, seed: int, console: Console) -> None:
     """Write raw/, descriptions.csv and, last, config.toml.
 
-    Raises PipelineError when the folder holds anything else: then it is not the demo's.
+    Raises PipelineError when the folder holds other files, because then it is not a folder of the demo.
     """
     own = ("raw", "descriptions.csv")
     others = [path.name for path in workspace.root.glob("[!.]*") if path.name not in own]
@@ -71,7 +71,7 @@ def make_workspace(workspace: Workspace, seed: int, console: Console) -> None:
     dataset = demo_dataset(seed)
     number = sum(1 for _ in dataset.clips())
     console.print(
-        f"demo: making {number} clips of {len(dataset.actions)} actions by {dataset.subjects} made people "
+        f"demo: making {number} clips of {len(dataset.actions)} actions by {dataset.subjects} synthetic people "
         f"in {workspace.root / 'raw'}, and a few broken files, which preprocess has to refuse",
         highlight=False,
     )

@@ -1,4 +1,4 @@
-"""A made body of 25 Kinect joints: computes the joints, in metres, from where trunk, hands and feet are.
+"""A synthetic body of 25 Kinect joints: computes the joints, in metres, from the pose of trunk, hands and feet.
 
 Hands and feet are given as points. Elbows and knees follow by inverse kinematics of two bones, and the spine bends as
 one arc. Axes are Kinect's: x to the camera's own left, y up, z away from the camera. A person who faces the camera
@@ -23,7 +23,7 @@ ARM = ("shoulder", "elbow", "wrist", "hand", "hand_tip", "thumb")
 LEG = ("hip", "knee", "ankle", "foot")
 NECK, HEAD, SPINE_SHOULDER = (JOINT_NAMES.index(name) for name in ("neck", "head", "spine_shoulder"))
 STRAIGHT = 0.998  # a limb stretches to at most this share of its length
-FOLDED = 0.1  # a limb folds until its end is this share of its upper bone from its root, or further
+FOLDED = 0.1  # the least distance from a limb's root to its end, as a share of its upper bone
 
 # A pose over T frames: end -> (T, 3). The ends are "right hand", "left hand", "right foot", "left foot" and "trunk".
 # Hands: the wrist from the shoulder, (right, up, forward) in the trunk's axes, in arm lengths.

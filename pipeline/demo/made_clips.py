@@ -1,4 +1,4 @@
-"""Writes raw clips of made people as NTU files, for the demo and for tests that need a data set.
+"""Writes raw clips of synthetic people as NTU files, for the demo and for tests that need a data set.
 
 A clip is one (action, subject, replication), seen by one camera. Its random numbers depend only on the seed and the
 numbers in its name, so that it is the same whichever other clips are made. Some clips go into a folder, the others into

@@ -1,4 +1,4 @@
-"""`fsvae-pipe export --features`: writes the features of extract as feature folders, which other programs read."""
+"""`fsvae-pipe export --features`: writes the features as feature folders, which other programs read."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,9 +21,9 @@ UNKNOWN_LOGIT = -1e4  # softmax makes it a probability of 0 at any temperature i
 def export_features(context: Context, folder: Path) -> list[Path]:
     """Write the features of both phases as feature folders in `folder`; return their paths.
 
-    data/published/features.py has the format. Logits have a column for every action up to the last one. The column of
-    an action that the backbone does not know is UNKNOWN_LOGIT. Scored clips of the val phase are training clips. Raises
-    DataError when a features file is missing or broken.
+    data/published/features.py describes the format. Logits have a column for every action up to the last one. The
+    column of an action that the backbone does not know holds UNKNOWN_LOGIT. Scored clips of the val phase are training
+    clips. Raises DataError when a features file is missing or broken.
     """
     features = read_phases(context)
     split = split_in_use(context.config, features)

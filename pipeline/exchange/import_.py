@@ -1,4 +1,4 @@
-"""`fsvae-pipe import`: takes files of others in place of the outputs of a stage.
+"""`fsvae-pipe import`: takes published files instead of the outputs of a stage.
 
 The record of an imported file names the stage "import". pipeline/running/staleness.py then needs none of the stages
 before it. Heavy libraries are imported inside of functions, because the command line reads `KINDS` from this module.

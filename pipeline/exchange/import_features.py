@@ -23,7 +23,7 @@ NOTE = "import_note"  # the root attribute for what a reader of the results shou
 
 
 def import_features(context: Context, folders: Sequence[Path]) -> list[str]:
-    """Check and write the phases that `folders` hold, one each; return lines for the screen.
+    """Check and write the phases in `folders`, each of which holds one phase; return lines for the screen.
 
     Nothing is written unless everything fits. Raises DataError or PipelineError that names the file.
     """
@@ -31,7 +31,9 @@ def import_features(context: Context, folders: Sequence[Path]) -> list[str]:
     for folder in folders:
         name = phase_of_folder(folder)
         if name in folder_of:
-            raise PipelineError(f"{folder_of[name]} and {folder} both hold the {name} phase; give one folder a phase")
+            raise PipelineError(
+                f"{folder_of[name]} and {folder} both hold the {name} phase; give one folder for each phase"
+            )
         folder_of[name] = folder
     parts = {name: read_folder(folder, name) for name, folder in folder_of.items()}
     split = _split(context, parts)

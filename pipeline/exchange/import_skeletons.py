@@ -55,7 +55,7 @@ def import_skeletons(context: Context, paths: Sequence[Path]) -> list[str]:
         arrays = [read_labelled_array(path) for path in _data_paths(paths)]
         names = [name for array in arrays for name in array.names]
         clips, files = array_clips(arrays), [path for array in arrays for path in (array.path, array.label_path)]
-        recipe[RECIPE] = ARRAY_RECIPE  # the setting of this name does not count for arrays, so it is not in `settings`
+        recipe[RECIPE] = ARRAY_RECIPE  # outside of `settings`, because the setting of this name does not affect arrays
     _check_names(context, names, files)
     provenance = Provenance(IMPORT, 1, settings, {path.name: sha256_of(path) for path in files})
     return _write(context, {**provenance.record(), **recipe}, clips, len(names))

@@ -25,7 +25,7 @@ def import_text(context: Context, arguments: Sequence[str]) -> list[str]:
     for argument in arguments:
         level, path = level_and_path(argument)
         if level in paths:
-            raise PipelineError(f"{paths[level]} and {path} are both level {level}; give one file a level")
+            raise PipelineError(f"{paths[level]} and {path} are both level {level}; give one file for each level")
         paths[level] = path
     lacking = [level for level in context.config.text.levels if level not in paths]
     if lacking:
@@ -39,7 +39,7 @@ def import_text(context: Context, arguments: Sequence[str]) -> list[str]:
     for level in LEVELS:
         if level in paths:
             features[level] = read_text_level(paths[level], rows)
-            rows = len(features[level])  # the other levels must have as many actions as the first
+            rows = len(features[level])  # every level must have as many actions as the first one
     encoder = "imported: " + ", ".join(f"{level} from {path.name}" for level, path in paths.items())
     text = TextFeatures(encoder, np.arange(1, (rows or 0) + 1), features, {})
     inputs = {path.name: sha256_of(path) for path in paths.values()}

@@ -1,7 +1,7 @@
 """Adds the current -w, --run and --config to the commands that a message names, so that they can be typed as they are.
 
-Code that raises an error writes a command in short, as `fsvae-pipe extract`, and need not know how the program was
-called. The options are added where the message is shown.
+Code that raises an error writes the short command, such as `fsvae-pipe extract`, and need not know how the program was
+called. The options are added when the message is shown.
 """
 
 import re

@@ -1,12 +1,12 @@
-"""The time that is left for work in equal steps. For the screen only: no result depends on it."""
+"""Estimates the time left for work in equal steps. It is for the screen only: no result depends on it."""
 
 import time
 
 
 class Remaining:
-    """Judges the time left by the steps that were done since it was made.
+    """Estimates the time left from the steps done since this object was made.
 
-    `done` steps of `total` were done before; how long those took is not known.
+    `done` of the `total` steps were done earlier, in a time that is not known.
     """
 
     def __init__(self, done: int, total: int) -> None:
@@ -21,7 +21,7 @@ class Remaining:
 
 
 def duration(seconds: float) -> str:
-    """Write a duration as people say it: "40 s", "12 min", "3.5 h"."""
+    """Return a duration as text: "40 s", "12 min", "3.5 h"."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -9,13 +9,13 @@ import sys
 
 
 def escape_unencodable() -> None:
-    """Write a character that the encoding lacks as its escape, as in "\\u5403", where Python would end the command."""
+    """Write a character that the encoding lacks as an escape, such as "\\u5403", where Python would raise an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def redirect_as_utf8() -> None:
-    """Write UTF-8 to standard output unless it is a terminal: other programs expect it of a CSV file."""
+    """Write UTF-8 to standard output unless it is a terminal, because other programs expect UTF-8 in a CSV file."""
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")

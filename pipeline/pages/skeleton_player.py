@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from data.joints import BONES, JOINT_NAMES
 
-FRAMES_PER_SECOND = 30.0  # a Kinect v2's
+FRAMES_PER_SECOND = 30.0  # of a Kinect v2
 INT16_MAX = 32767
 ABSENT = -32768  # stands for the coordinates of an absent joint; skeleton_player.js has the same number
 Side = Literal["left", "right", "middle"]

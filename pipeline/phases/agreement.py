@@ -1,8 +1,8 @@
-"""Do the features say that they were made for the clips and actions that `train` and `evaluate` use them for?
+"""Checks that the features were made for the clips and actions that `train` and `evaluate` use them for.
 
-A features file records the settings it was made with and the actions that its backbone was trained on. When these
-contradict the split or the protocol in use, a result would count actions as unseen that the backbone has seen, or clips
-as test clips that it was trained on. Such a result is refused, whatever the user asked for.
+A features file records the settings that it was made with, and the actions that its backbone was trained on. When these
+contradict the split or the protocol in use, the backbone may have been trained on an action that counts as unseen, or
+on a clip of the test part. Such a result is refused, whatever the user asked for.
 """
 
 from collections.abc import Mapping
@@ -27,29 +27,29 @@ def require_agreement(context: Context, config: Config, split: Split, features: 
 
     Raises DataError when the backbone lacks an action that a phase has seen.
 
-    `config` holds the settings of the run: those of now for `train`, those in its record for `evaluate`.
+    `config` holds the settings of the run: the present ones for `train`, those in the run's record for `evaluate`.
     """
     for name in PHASES:
         path = context.workspace.features(name)
         record = read_record(path)
-        made = Provenance.from_record(record)
-        _require_settings(str(path), made, config)
-        if made.stage != IMPORT:  # an import may hold logits of all actions; its settings tell the split
+        recorded = Provenance.from_record(record)
+        _require_settings(str(path), recorded, config)
+        if recorded.stage != IMPORT:  # an import may hold logits of all actions; its recorded settings name its split
             _require_actions(str(path), record, phase_of(name, split), features[name])
 
 
-def _require_settings(path: str, made: Provenance, config: Config) -> None:
-    """Compare those settings that the record has, as they stand: an import has only some."""
-    now = config.flat()
-    keys = (*CLIPS, *SPLIT) if made.stage == IMPORT else CLIPS
-    other = [key for key in keys if key in made.settings and made.settings[key] != now[key]]
-    if other:
-        changes = "; ".join(f"{key} was {made.settings[key]!r} then and is {now[key]!r} now" for key in other)
+def _require_settings(path: str, recorded: Provenance, config: Config) -> None:
+    """Raise PipelineError when a recorded setting differs from that in `config`. An import records only some."""
+    earlier, current = recorded.settings, config.flat()
+    keys = (*CLIPS, *SPLIT) if recorded.stage == IMPORT else CLIPS
+    changed = [key for key in keys if key in earlier and earlier[key] != current[key]]
+    if changed:
+        changes = "; ".join(f"{key} was {earlier[key]!r} then and is {current[key]!r} now" for key in changed)
         raise PipelineError(f"{path} was made for other clips or actions than the run uses: {changes}; {AGAIN}")
 
 
 def _require_actions(path: str, record: Mapping[str, str], phase: Phase, features: FeatureSet) -> None:
-    """The backbone must know the seen actions of the phase, and no unseen one unless its record says so."""
+    """Raise an error unless the backbone was trained on the phase's seen actions, and on no unrecorded unseen one."""
     known = {int(action) for action in features.logit_actions}
     without = missing_actions(phase.seen, known)
     if without:

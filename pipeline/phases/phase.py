@@ -85,11 +85,11 @@ def require_held_out(phase: Phase, actions: NDArray[np.int64]) -> None:
     """Raise DataError when `actions`, those of the held-out clips, hold no seen action of `phase`."""
     if not np.isin(actions, phase.seen).any():
         raise DataError(
-            f"no training clip of the {phase.name} phase's seen actions can be held out, which measures the backbone "
-            "and fits the gate: each of them has one training clip; record more clips, or let more subjects train"
+            f"each seen action of the {phase.name} phase has only one training clip, so that no clip can be held out "
+            "to measure the backbone and fit the gate; record more clips, or let more subjects train"
         )
 
 
-def missing_actions(wanted: Collection[int], found: Collection[int]) -> str:
-    """Return the `wanted` actions that are not in `found`, as text: "A003, A020", or "" when there are none."""
-    return ", ".join(action_label(action) for action in sorted(set(wanted) - set(found)))
+def missing_actions(wanted: Collection[int], present: Collection[int]) -> str:
+    """Return the `wanted` actions that are not `present`, as text: "A003, A020", or "" when there are none."""
+    return ", ".join(action_label(action) for action in sorted(set(wanted) - set(present)))

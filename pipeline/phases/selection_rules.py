@@ -8,7 +8,7 @@ val     the cycle with the best ZSL top-1 on the pseudo-unseen actions of the va
         the earliest.
 last    the last cycle, for both phases.
 oracle  the cycle with the best ZSL top-1 on the unseen test clips; for the val phase, the best on its pseudo-unseen
-        actions. The released code does this, and published numbers are made so. Do not report it as a result.
+        actions. The released code does this, and published numbers use it. Do not report it as a result.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,9 @@
-"""The actions that a clip may be given, with all that decides between them: both classifiers and the gate.
+"""An action bank: the actions that may be predicted for a clip, and the classifiers and the gate that choose one.
 
-gzsl   all actions: the gate decides between the seen actions, of which the backbone's classifier names one, and the
-       others, of which the aligner's scorer does
-zsl    the actions that no one trained on: the run's unseen ones, and those given in words
-given  those given in words alone
+gzsl   all actions. The gate decides whether a clip shows a seen action. If so, the backbone's classifier names it, else
+       the aligner's scorer does.
+zsl    the actions without training clips: the run's unseen actions, and those given in words
+given  only the actions given in words
 
 A bank without given actions decides as evaluate did: by the scorer and the gate in predictions.h5. With given actions,
 a scorer is made for their texts beside those of the unseen ones; the gate stays as it is.
@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class BankAction:
-    """An action that a clip may be given: "A011", or "new-1" for one given on the command line."""
+    """An action that may be predicted: "A011", or "new-1" for one given on the command line."""
 
     name: str
     label: str
@@ -74,7 +74,7 @@ class BankGate:
 
 @dataclass(frozen=True)
 class ActionBank:
-    """`actions`: the S seen ones (only with a gate), then the U known by text, which `scorer` tells apart."""
+    """`actions` are the S seen ones (only with a gate), then the U actions known by text, which `scorer` scores."""
 
     mode: Mode
     actions: tuple[BankAction, ...]
@@ -83,13 +83,13 @@ class ActionBank:
 
     @property
     def seen(self) -> int:
-        """S, 0 without a gate."""
+        """The number of seen actions, S; 0 without a gate."""
         return sum(action.kind == "seen" for action in self.actions)
 
     def probabilities(self, features: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[Floats, Floats | None]:
-        """Features (N, D) and seen logits (N, S) -> probabilities (N, A), and the gate's of "no seen action" (N,).
+        """Features (N, D) and seen logits (N, S) -> probabilities of all actions (N, A), and the gate's (N,).
 
-        The gate decides: actions on the other side of it have probability 0.
+        The gate's probability is that the action is unseen. Actions on the side that the gate rules out get 0.
         """
         from models.zero_shot.gate import softmax
 
@@ -109,18 +109,18 @@ class ActionBank:
             return by_text, None
         if logits.shape[1] != self.seen:
             raise PipelineError(
-                f"the backbone tells {logits.shape[1]} seen actions apart, but the run has {self.seen}: they do not "
-                "belong together; run `fsvae-pipe run`"
+                f"the backbone has logits of {logits.shape[1]} seen actions, but the run has {self.seen} seen actions: "
+                "they do not belong together; run `fsvae-pipe run`"
             )
         seen = softmax(logits, self.gate.temperature)  # (N, S)
         return by_text, self.gate.of(features, seen, by_text)
 
 
 def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction] = ()) -> ActionBank:
-    """What decides between the actions of `mode` and `given` ones.
+    """Return the bank of the actions of `mode`, and of the `given` ones. Given actions make it fit a new scorer.
 
-    As evaluate left it, or with given actions, the unseen classifier fitted anew. Raises PipelineError when fewer than
-    two actions are left, DescriptionError when given ones can't be told apart, or from the run's own.
+    Raises PipelineError when fewer than two actions known by text are left. Raises DescriptionError when two given
+    actions, or a given action and one of the run's, have the same name or label.
     """
     if mode not in MODES:
         raise PipelineError(f"mode {mode!r}: {', '.join(MODES[:-1])} or {MODES[-1]} is wanted")

@@ -1,12 +1,12 @@
-"""`fsvae-pipe export`: a run as an ONNX graph with all that its user must know.
+"""`fsvae-pipe export`: writes a run as an ONNX graph, with everything that a program needs to use it.
 
 FOLDER/model.onnx   backbone, skeleton encoder, both classifiers and the gate (models/onnx/graph.py)
-FOLDER/model.json   how clips are prepared, what the outputs are, the actions and their texts, where it all comes from
-FOLDER/run_onnx.py  names the action in a .skeleton file with onnxruntime and numpy alone
+FOLDER/model.json   how to prepare clips, the outputs, the actions and their texts, and the run that it comes from
+FOLDER/run_onnx.py  an example that names the action in a .skeleton file; it needs only onnxruntime and numpy
 
-The graph is compared with PyTorch before anything is written, on stored clips at several lengths and batch sizes. The
-contents of model.json are made in `pipeline.predict.model_description`; `--features` is done by
-`pipeline.exchange.export_features`.
+Before anything is written, the graph is compared with PyTorch, on stored clips of several lengths and batch sizes.
+`pipeline.predict.model_description` makes the contents of model.json. `pipeline.exchange.export_features` does
+`--features`.
 """
 
 import json
@@ -43,7 +43,7 @@ EXAMPLE = "run_onnx.py"
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and how far its outputs were from PyTorch's at most."""
+    """The files that were written, and the largest difference of an output from PyTorch's."""
 
     files: tuple[Path, ...]
     largest_difference: float
@@ -60,14 +60,14 @@ def export(
 ) -> Exported:
     """Write the run of `context` to `folder`, with the actions of `mode` and those given in words.
 
-    Raises PipelineError when the extra `export` is not installed, the graph differs from PyTorch by more than
-    LARGEST_DIFFERENCE, and as `open_run` does.
+    Raises PipelineError when the extra `export` is not installed, or when the graph differs from PyTorch by more than
+    LARGEST_DIFFERENCE. Raises what `open_run` raises.
     """
     require_onnx()
     run = open_run(context.run.root, seed, context)
     given = given_actions(run, actions, actions_file, mode)
     backbone, bank = run.backbone(), make_bank(run, mode, given)
-    about = description(run, bank, given)
+    model_json = description(run, bank, given)
     parts = _parts(backbone, bank)
     from models.onnx.graph import onnx_model
 
@@ -80,7 +80,7 @@ def export(
             "those in constraints.txt"
         )
     example = resources.files("pipeline.predict").joinpath("run_onnx.py").read_bytes()
-    contents = {"model.onnx": model, "model.json": (json.dumps(about, indent=2) + "\n").encode(), EXAMPLE: example}
+    contents = {"model.onnx": model, "model.json": f"{json.dumps(model_json, indent=2)}\n".encode(), EXAMPLE: example}
     for name, content in contents.items():
         with replacing(folder / name) as partial:
             partial.write_bytes(content)
@@ -120,9 +120,9 @@ def _plain_gate(gate: BankGate, seen: int) -> "nn.Module":
 
 
 def largest_difference(model: bytes, backbone: RunBackbone, bank: ActionBank, skeletons: Path) -> float:
-    """The largest difference between an output of the graph and PyTorch's, on clips of `skeletons` at CHECKED sizes.
+    """Return the largest difference between outputs of the graph and of PyTorch, on stored clips of CHECKED sizes.
 
-    Features are of any size: their difference counts as a share of the largest one where that exceeds 1.
+    Features can have any scale. So when the largest number of an output exceeds 1, the difference is divided by it.
     """
     import onnxruntime
 
@@ -140,7 +140,7 @@ def largest_difference(model: bytes, backbone: RunBackbone, bank: ActionBank, sk
 
 
 def _by_torch(clips: NDArray[np.float32], backbone: RunBackbone, bank: ActionBank) -> dict[str, NDArray[Any]]:
-    """The outputs of the graph, computed by PyTorch."""
+    """Compute the outputs of the graph with PyTorch."""
     import torch
 
     from models.zero_shot.gate import softmax

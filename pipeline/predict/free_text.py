@@ -1,6 +1,6 @@
-"""Actions that a user names in words alone: "label | local | global", or a CSV of them.
+"""Actions that a user gives in words: "label | local | global", or a CSV of them.
 
-Only their texts are encoded, by the very encoder that made text.h5.
+Their texts are encoded by the same encoder that made text.h5.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,14 +25,14 @@ FORM = f'"{f" {SEPARATOR} ".join(LEVELS)}"'
 
 @dataclass(frozen=True)
 class GivenAction:
-    """An action in words. `name` tells it from the others; `texts` are its texts by level, "label" among them."""
+    """An action in words. `name` is unique. `texts` are its texts by level; one of them is the "label"."""
 
     name: str
     texts: Mapping[str, str]
 
     @property
     def label(self) -> str:
-        """What it is called."""
+        """The action's text at the level "label"."""
         return self.texts["label"]
 
 
@@ -58,19 +58,19 @@ def given_action(texts: Mapping[str, str], number: int, levels: Sequence[str]) -
     unknown = set(texts) - set(LEVELS)
     lacking = [level for level in LEVELS if level in {"label", *levels} and not texts.get(level, "").strip()]
     if lacking or unknown:
-        told = f"without {' and '.join(lacking)}" if lacking else f"with unknown levels {', '.join(sorted(unknown))}"
-        said = texts.get("label", "").strip()
-        raise DescriptionError(f"action {number}{f' ({said})' if said else ''} comes {told}; {_wanted(levels)}")
+        fault = f"without {' and '.join(lacking)}" if lacking else f"with unknown levels {', '.join(sorted(unknown))}"
+        label = texts.get("label", "").strip()
+        raise DescriptionError(f"action {number}{f' ({label})' if label else ''} comes {fault}; {_wanted(levels)}")
     return GivenAction(f"new-{number}", {level: text.strip() for level, text in texts.items() if text.strip()})
 
 
-def read_given(path: Path, taken: Sequence[int]) -> list[GivenAction]:
-    """The actions of a description file under its own names, A001.
+def read_given(path: Path, run_actions: Sequence[int]) -> list[GivenAction]:
+    """Return the actions in a description file, under their names in the file (A001).
 
-    Raises DescriptionError when the file is faulty, or an action's number is among those `taken` by the run.
+    Raises DescriptionError when the file is faulty, or when an action has the number of one of `run_actions`.
     """
     texts = read_descriptions(path)
-    twice = [action_label(action) for action in texts if action in taken]
+    twice = [action_label(action) for action in texts if action in run_actions]
     if twice:
         raise DescriptionError(
             f"{path}: {', '.join(twice)} {'is an action' if len(twice) == 1 else 'are actions'} of the run already; "
@@ -80,7 +80,7 @@ def read_given(path: Path, taken: Sequence[int]) -> list[GivenAction]:
 
 
 def require_distinct(actions: Sequence[GivenAction]) -> None:
-    """Raise DescriptionError when two actions have one name or one label, so that an answer would be ambiguous."""
+    """Raise DescriptionError when two actions have the same name or the same label: an answer would be ambiguous."""
     for kind, values in (("named", [a.name for a in actions]), ("called", [a.label.casefold() for a in actions])):
         for value in values:
             if values.count(value) > 1:
@@ -88,7 +88,7 @@ def require_distinct(actions: Sequence[GivenAction]) -> None:
 
 
 def require_other_labels(actions: Sequence[GivenAction], own: Mapping[int, str]) -> None:
-    """Raise DescriptionError when one of `actions` is called as an action of the run is, whose labels are `own`."""
+    """Raise DescriptionError when one of `actions` has the label of an action of the run; `own` are those labels."""
     names = {label.casefold(): action for action, label in own.items()}
     for action in actions:
         if (number := names.get(action.label.casefold())) is not None:
@@ -100,10 +100,10 @@ def require_other_labels(actions: Sequence[GivenAction], own: Mapping[int, str])
 
 
 def encode_given(context: Context, actions: Sequence[GivenAction]) -> NDArray[np.float32]:
-    """The text features of `actions`, their levels concatenated, then L2-normalised: (actions, D_t).
+    """Return the text features of `actions`, their levels concatenated, then L2-normalised: (actions, D_t).
 
-    `context` has the settings that made text.h5. Raises PipelineError when the encoder of now is another one,
-    DescriptionError when a text is too long for it.
+    `context` has the settings that made text.h5. Raises PipelineError when the encoder is not the one that made
+    text.h5, DescriptionError when a text is too long for it.
     """
     from pipeline.phases.features_and_texts import joined_levels
     from pipeline.stages.embed_text import ENCODER_FINGERPRINT, encode_levels, load_encoder_of, too_long
@@ -112,8 +112,8 @@ def encode_given(context: Context, actions: Sequence[GivenAction]) -> NDArray[np
     record = read_record(context.workspace.text)
     if ENCODER_FINGERPRINT not in record:
         raise PipelineError(
-            f"{context.workspace.text} was not made by an encoder of ours but imported, so that new texts can't be "
-            "encoded in the same way; run `fsvae-pipe embed-text --force`, then `fsvae-pipe run`"
+            f"{context.workspace.text} was imported, so that its encoder can't encode new texts here; run "
+            "`fsvae-pipe embed-text --force`, then `fsvae-pipe run`"
         )
     encoder = load_encoder_of(context)
     if encoder.fingerprint() != record[ENCODER_FINGERPRINT]:
@@ -124,20 +124,19 @@ def encode_given(context: Context, actions: Sequence[GivenAction]) -> NDArray[np
     texts = {number: action.texts for number, action in enumerate(actions, start=1)}
     faults = too_long(encoder, texts, settings)
     if faults:
-        told = "; ".join(f"{actions[number - 1].label}: {fault}" for number, fault in faults.items())
-        raise DescriptionError(f"{told}; shorten these texts")
+        listed = "; ".join(f"{actions[number - 1].label}: {fault}" for number, fault in faults.items())
+        raise DescriptionError(f"{listed}; shorten these texts")
     features, _ = encode_levels(context, encoder, texts)
     return joined_levels([features[level] for level in settings.levels])
 
 
 def used_levels(settings: TextSettings) -> tuple[str, ...]:
-    """The levels that a given action must have."""
+    """Return the levels that a given action must have."""
     return tuple(dict.fromkeys(("label", *settings.levels)))
 
 
 def _wanted(levels: Sequence[str]) -> str:
     without = [level for level in LEVELS if level not in {"label", *levels}]
-    told = f" ({' and '.join(without)} may be left empty: the run does not use it)" if without else ""
-    return (
-        f'{FORM} is wanted{told}, as in "drink water {SEPARATOR} one hand rises to the mouth {SEPARATOR} a person ..."'
-    )
+    remark = f" ({' and '.join(without)} may be left empty: the run does not use it)" if without else ""
+    example = f"drink water {SEPARATOR} one hand rises to the mouth {SEPARATOR} a person ..."
+    return f'{FORM} is wanted{remark}, as in "{example}"'

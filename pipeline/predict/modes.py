@@ -1,8 +1,8 @@
-"""Between which actions `predict` and `export` choose.
+"""The modes of `predict` and `export`: the actions that they choose between.
 
 gzsl   all actions: seen, unseen, and those given in words
-zsl    the actions that no one trained on: the run's unseen ones, and those given in words
-given  those given in words alone
+zsl    the actions without training clips: the run's unseen actions, and those given in words
+given  only the actions given in words
 """
 
 from typing import Literal, get_args

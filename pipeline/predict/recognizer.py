@@ -124,25 +124,25 @@ class Recognizer:
 
 
 def stored_recipe(context: Context) -> Recipe:
-    """The recipe that made skeletons.h5. Raises PipelineError or DataError when that is not known."""
+    """Return the recipe that made skeletons.h5. Raises PipelineError or DataError when it is not known."""
     path = context.workspace.skeletons
     if not path.is_file():
         raise PipelineError(
-            f"{path} is gone, whose record says how clips are cleaned; put it back, or run `fsvae-pipe preprocess`"
+            f"{path} is missing; its record says how clips are cleaned. Put it back, or run `fsvae-pipe preprocess`"
         )
     record = read_record(path)
-    found = Provenance.from_record(record).settings.get(RECIPE, record.get(RECIPE))
+    name = Provenance.from_record(record).settings.get(RECIPE, record.get(RECIPE))
     for recipe in RECIPES:
-        if recipe == found:
+        if recipe == name:
             return recipe
-    if found is None:
+    if name is None:
         raise DataError(
             f"{path} was imported without a record of how its clips were cleaned, so that no raw clip can be treated "
             f"like them; import it again, or name raw clips in {context.config_path} as dataset.raw and run "
             "`fsvae-pipe preprocess --force`, then `fsvae-pipe run`"
         )
     raise DataError(
-        f"{path}: its record names the recipe {str(found)[:40]!r}, where {' or '.join(RECIPES)} is wanted; run "
+        f"{path}: its record names the recipe {str(name)[:40]!r}, where {' or '.join(RECIPES)} is wanted; run "
         "`fsvae-pipe preprocess --force`, then `fsvae-pipe run`"
     )
 

@@ -29,15 +29,15 @@ class RunBackbone:
     head: "Head"  # weight (S, D), bias (S,)
 
     def seen_logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, D) -> (N, S); up to a constant a row where the classifier was fitted."""
+        """(N, D) -> (N, S). Where the classifier was fitted, each row may differ from the stored one by a constant."""
         return self.head.logits(features)
 
 
 def run_backbone(context: Context) -> RunBackbone:
-    """The network of the test phase that made the features of the workspace.
+    """Load the network of the test phase, which made the features of the workspace.
 
-    Raises PipelineError when the features were imported, when they were written without their classifier, or when the
-    weights are gone or are not those that made them.
+    Raises PipelineError when the features were imported, when their file lacks the classifier, or when the weights are
+    missing or are not those that made the features.
     """
     from models.backbone.checkpoint import load_network, network_fingerprint
 
@@ -50,7 +50,7 @@ def run_backbone(context: Context) -> RunBackbone:
         )
     weights = context.user_path(settings.weights) if settings.weights else context.workspace.backbone("test")
     if not weights.is_file():
-        raise PipelineError(f"{weights} is gone: the backbone that made {features}. Put it back, or {MAKE_AGAIN}")
+        raise PipelineError(f"{weights} is missing: the backbone that made {features}; put it back, or {MAKE_AGAIN}")
     try:
         network = load_network(weights, settings)
     except ModelError as error:
@@ -64,7 +64,11 @@ def run_backbone(context: Context) -> RunBackbone:
 
 
 def _head(context: Context, network: "Backbone") -> "Head":
-    """The classifier in features/test.h5. Older files lack it: theirs is the network's own, unless it was given."""
+    """Return the classifier in features/test.h5, or if that file is too old to have one, the network's own.
+
+    Raises PipelineError when the file is too old and `backbone.weights` named the network: the logits may then be those
+    of another classifier.
+    """
     from data.stores.feature_store import Head, read_head
 
     path = context.workspace.features("test")

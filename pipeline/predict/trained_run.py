@@ -1,7 +1,8 @@
-"""A run that train and evaluate have finished, as predict and export need it.
+"""Opens a trained and evaluated run for `predict` and `export`.
 
-Settings come from the records of the run's files, not from config.toml as it stands now: a clip goes through the very
-preprocessing, backbone and texts that trained the run. Every file is checked to be the one that the run was made from.
+The settings are those in the records of the run's files, not those that config.toml has now. So a new clip gets the
+preprocessing, backbone and texts that trained the run. Every file is checked: it must be the one that the run was made
+from.
 """
 
 import json
@@ -49,7 +50,7 @@ class TrainedRun:
 
     @cached_property
     def labels(self) -> dict[int, str]:
-        """What each action of text.h5 is called: its label, or "A001" where labels are not among the texts."""
+        """The label of each action in text.h5; "A001" when text.h5 holds no labels."""
         text = read_text_features(self.context.workspace.text)
         names = text.texts.get("label")
         return {
@@ -65,19 +66,19 @@ class TrainedRun:
         return f"run {self.context.run_name}, seed {self.seed}, {cycles} (rule {self.selection})"
 
     def backbone(self) -> RunBackbone:
-        """The network of the test phase, with its classifier of the seen actions.
+        """Load the network of the test phase, with its classifier of the seen actions.
 
-        Raises PipelineError when the features were imported, or the weights are gone or are not those that made them.
+        Raises PipelineError as `run_backbone` does.
         """
         return run_backbone(self.context)
 
 
 def open_run(folder: Path, seed: int | None = None, context: Context | None = None) -> TrainedRun:
-    """The run in `folder`, WORKSPACE/runs/NAME; its first seed unless `seed` is given.
+    """Open the run in `folder`, WORKSPACE/runs/NAME, with its first seed unless `seed` is given.
 
-    `context` says where messages go, which device computes and what the paths in config.toml are relative to. Raises
-    PipelineError or DataError when the run is not there, not evaluated, or its files do not belong to each other,
-    OverrideError when --set names a setting other than the device.
+    `context` says where messages go, which device computes, and what paths in config.toml are relative to. Raises
+    PipelineError or DataError when the run is missing or not evaluated, or when its files do not belong together.
+    Raises OverrideError when --set names a setting other than the device.
     """
     context = _context(folder, context)
     require_device_alone(context)
@@ -116,16 +117,14 @@ def _context(folder: Path, context: Context | None) -> Context:
 
 
 def _require_run(context: Context) -> None:
-    """Raise PipelineError saying what is there instead when the run is not trained and evaluated."""
+    """Raise PipelineError when the run is not trained and evaluated. The message lists the runs that are trained."""
     run, root = context.run, shlex.quote(str(context.workspace.root))
     if not run.model.is_file():
         others = sorted(path.parent.name for path in run.root.parent.glob(f"*/{run.model.name}"))
-        there = (
-            f"there {'is' if len(others) == 1 else 'are'} {', '.join(others)}; name one with --run" if others else ""
-        )
-        raise PipelineError(
-            f"{run.root}: no trained run; {there or f'`fsvae-pipe -w {root} run --run {run.root.name}` makes it'}"
-        )
+        advice = f"`fsvae-pipe -w {root} run --run {run.root.name}` makes it"
+        if others:
+            advice = f"there {'is' if len(others) == 1 else 'are'} {', '.join(others)}; name one with --run"
+        raise PipelineError(f"{run.root}: no trained run; {advice}")
     if not (run.results.is_file() and run.predictions.is_file()):
         raise PipelineError(
             f"{run.root}: trained but not evaluated, so that no cycle is chosen yet; "
@@ -134,7 +133,7 @@ def _require_run(context: Context) -> None:
 
 
 def _checked_records(context: Context) -> list[Record]:
-    """The records of all files of the run, after checking that each was made from the others as they are now."""
+    """Return the records of all files of the run. Raises PipelineError when a file changed since another was made."""
     workspace, run, root = context.workspace, context.run, shlex.quote(str(context.workspace.root))
     files: Names = {
         "skeletons.h5": workspace.skeletons,
@@ -151,9 +150,9 @@ def _checked_records(context: Context) -> list[Record]:
                 continue
             if source not in records:
                 if source == workspace.skeletons:
-                    continue  # missed only by what reads clips, which says so
+                    continue  # only reading clips needs it, and then says so
                 raise PipelineError(
-                    f"{source} is gone, which {path} was made from; run `fsvae-pipe run` to make it again"
+                    f"{source} is missing, from which {path} was made; run `fsvae-pipe run` to make it again"
                 )
             if records[source].get("fingerprint") != fingerprint:
                 raise PipelineError(
@@ -164,7 +163,7 @@ def _checked_records(context: Context) -> list[Record]:
 
 
 def _config_of(records: list[Record], context: Context) -> Config:
-    """The settings in the records, put together; the device is that of now."""
+    """Return all settings in the records, with the device of `context`."""
     settings: dict[str, Any] = {}
     for record in records:
         settings |= Provenance.from_record(record).settings

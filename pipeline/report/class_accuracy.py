@@ -14,7 +14,7 @@ from pipeline.report.run_data import RunData
 
 
 def class_accuracy(predictions: Predictions, task: Task) -> dict[int, NDArray[np.float64]]:
-    """Action -> percent of its clips that are right, one number a seed."""
+    """Action -> the percentage of its clips that are right, one number for each seed."""
     predicted = [seed.predicted(task) for seed in predictions.seeds]
     actions = np.unique(predictions.action[predictions.scored_clips(task)]).tolist()
     of_action = {action: predictions.action == action for action in actions}
@@ -25,7 +25,7 @@ def class_accuracy(predictions: Predictions, task: Task) -> dict[int, NDArray[np
 
 
 def nearest_texts(run: RunData, actions: list[int]) -> dict[int, tuple[int, float]]:
-    """Action -> the other one of `actions` whose text is nearest, and the cosine distance to it.
+    """Return action -> the one of the other `actions` whose text is nearest, and the cosine distance to it.
 
     Needs at least two actions. Raises DataError when text.h5 lacks one of them, or can't be read.
     """
@@ -42,7 +42,7 @@ def nearest_texts(run: RunData, actions: list[int]) -> dict[int, tuple[int, floa
 def accuracy_against_texts(
     run: RunData, predictions: Predictions, task: Task, nearest: dict[int, tuple[int, float]]
 ) -> Plot:
-    """Draw the accuracy of each action against the distance to the nearest text; `nearest` is `nearest_texts`'."""
+    """Draw the accuracy of each action against the distance to the nearest text. `nearest` is from `nearest_texts`."""
     figure = go.Figure(layout=layout(400))
     accuracies = class_accuracy(predictions, task)
     unseen = set(predictions.unseen_actions.tolist())
@@ -54,8 +54,8 @@ def accuracy_against_texts(
     figure.update_yaxes(axis("accuracy, %", range=[-4, 104]))
     rivals = "another unseen action" if task == "ZSL" else "another action"
     caption = (
-        f"One point an action; mean of the seeds, bars: standard deviation. Cosine distance to the text of {rivals} "
-        f"({' + '.join(run.config.text.levels)})."
+        "Each point is an action: the mean over the seeds, with a bar for the standard deviation. The distance is the "
+        f"cosine distance to the text of {rivals} ({' + '.join(run.config.text.levels)})."
     )
     return Plot(f"{task} accuracy against the nearest text", caption, figure)
 

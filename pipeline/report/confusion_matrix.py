@@ -15,7 +15,7 @@ WIDE_ACTIONS = 20  # a matrix of more actions takes the whole width of the page
 def confusion_plot(run: RunData, predictions: Predictions, task: Task) -> Plot:
     """Draw the confusion matrix over all seeds: rows are actual actions, columns predicted ones, in percent of the row.
 
-    Actions stand in rising order; in GZSL the seen ones come first.
+    Actions are sorted. In GZSL the seen ones come first.
     """
     unseen = sorted(predictions.unseen_actions.tolist())
     actions = unseen if task == "ZSL" else [*sorted(predictions.seen_actions.tolist()), *unseen]
@@ -58,7 +58,7 @@ def _mark_last_seen_action(figure: go.Figure, seen_actions: int) -> None:
 
 def _caption(seeds: int, task: Task) -> str:
     counted = "one seed" if seeds == 1 else f"{seeds} seeds together"
-    caption = f"Percent of each action's clips, {counted}; rows are what was shown."
+    caption = f"Percent of each action's clips, {counted}. Rows are actual actions, columns predicted ones."
     if task == "GZSL":
-        caption += " Dotted lines: seen actions before them, unseen ones behind. Drag to zoom, double-click to go back."
+        caption += " Dotted lines part the seen actions from the unseen ones. Drag to zoom, double-click to go back."
     return caption

@@ -28,7 +28,7 @@ class Gains:
 
 
 def read_gains(run: RunData) -> Gains:
-    """Read the gains of every seed, after the cycle that the headline's rule took in the test phase.
+    """Read the gains of every seed, after the cycle that the headline's rule chose in the test phase.
 
     Raises PipelineError when the run has no frequency module, DataError when its weights can't be read.
     """
@@ -48,7 +48,7 @@ def read_gains(run: RunData) -> Gains:
 
 
 def gains_plot(run: RunData, gains: Gains) -> Plot:
-    """Draw the gain of each DCT coefficient before training and as learnt, a line a seed."""
+    """Draw the gain of each DCT coefficient before training, and as learnt with each seed."""
     figure = go.Figure(layout=layout(380))
     coefficient = np.arange(len(gains.initial))
     hover = "coefficient %{x}, band %{customdata}: %{y:.3f}<extra>%{fullData.name}</extra>"

@@ -21,7 +21,7 @@ from pipeline.phases.features_and_texts import text_matrix
 from pipeline.report.plot_style import COLOURS, GREY, SEEN, SYMBOLS, UNSEEN, Plot, axis, hover_text, layout, short
 from pipeline.report.run_data import Missing, RunData, read_headline_weights
 
-SHOWN_CLIPS = 1000  # of seen and of unseen actions each; a map of more is slow and shows no more
+SHOWN_CLIPS = 1000  # of seen actions, and as many of unseen ones; a map of more clips is slow and shows no more
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class LatentMap:
     action: NDArray[np.int64]  # (c,)
     text_points: NDArray[np.float64]  # (c, 2)
     variance_shares: NDArray[np.float64]  # (2,), of the variance of clips and texts together
-    test_clips: int  # how many the clips on the map were drawn from
+    test_clips: int  # the number of clips that those on the map were drawn from
 
 
 def latent_map(run: RunData) -> LatentMap:
@@ -67,7 +67,10 @@ def latent_map(run: RunData) -> LatentMap:
 
 
 def _drawn_clips(predictions: Predictions) -> NDArray[np.int64]:
-    """The rows of the clips on the map: all, or SHOWN_CLIPS of seen and of unseen actions, the same ones each time."""
+    """Return the rows of the clips on the map: all of them, or SHOWN_CLIPS of seen and as many of unseen actions.
+
+    The same run always gives the same clips.
+    """
     generator = LATENT_MAP_CLIPS.generator()
     drawn = []
     for of_kind in (~predictions.is_unseen, predictions.is_unseen):
@@ -79,7 +82,7 @@ def _drawn_clips(predictions: Predictions) -> NDArray[np.int64]:
 
 
 def _features_of(run: RunData, clips: NDArray[np.str_]) -> NDArray[np.float32]:
-    """The test phase's skeleton features of the `clips` (n,). Raises DataError when one is not in the file."""
+    """Return the test phase's skeleton features of the `clips` (n,). Raises DataError when the file lacks a clip."""
     path = run.workspace.features("test")
     features = read_features(path)
     row = {str(name): index for index, name in enumerate(features.name)}
@@ -113,7 +116,7 @@ def latent_map_plot(run: RunData, points: LatentMap, unseen: set[int]) -> Plot:
     drawn = f"{shown} of {points.test_clips} test clips, drawn at random"
     caption = (
         f"Mean latents of seed {points.seed}: {drawn if shown < points.test_clips else 'all test clips'}; diamonds are "
-        "texts. Principal components of clips and texts together; two dimensions show a part of the distances only."
+        "texts. Principal components of clips and texts together. Two dimensions show only part of the distances."
     )
     return Plot("Skeleton and text latents", caption, figure, {"sampled": shown})
 

@@ -1,4 +1,4 @@
-"""The worst mistakes of a run: the clips where it was surest of a wrong action.
+"""The worst mistakes of a run: the clips where the model was surest of a wrong action.
 
 Letters: N test clips, S seen actions, U unseen actions.
 """
@@ -23,7 +23,7 @@ MOST_FRAMES = 300  # of a clip in the page; longer clips lose frames evenly
 
 @dataclass(frozen=True)
 class Mistake:
-    """A clip that was given a wrong action, and how probable the model called that action and the right one."""
+    """A clip with a wrong prediction, and the probabilities of the predicted and of the actual action."""
 
     task: Task
     clip: str
@@ -35,7 +35,7 @@ class Mistake:
 
 
 def worst_mistakes(run: RunData) -> list[Mistake]:
-    """The first seed's worst mistakes in ZSL, then in GZSL, each pair of actions once.
+    """Return the first seed's worst mistakes in ZSL, then in GZSL. Each pair of actions occurs once.
 
     Raises DataError when predictions.h5 is missing or damaged.
     """
@@ -65,7 +65,7 @@ def _gzsl_probabilities(predictions: Predictions, seed: SeedPredictions, tempera
 def _worst(
     task: Task, predictions: Predictions, seed: SeedPredictions, probabilities: NDArray[np.float64]
 ) -> Iterator[Mistake]:
-    """The clips whose wrong action is most probable compared with the right one; at most MOST_MISTAKES."""
+    """Yield the clips whose predicted action is most probable, less the probability of the actual one."""
     actions = np.concatenate((predictions.seen_actions, predictions.unseen_actions))
     column = {int(action): index for index, action in enumerate(actions)}
     predicted = seed.predicted(task)
@@ -84,7 +84,7 @@ def _worst(
 
 
 def _with_skeletons(run: RunData, mistakes: list[Mistake]) -> list[Mistake]:
-    """The same mistakes with their clips out of skeletons.h5, or with the reason why a clip can't be shown."""
+    """Return `mistakes` with their clips from skeletons.h5, or with the reason why a clip can't be shown."""
     if not mistakes:
         return []
     try:

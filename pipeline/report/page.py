@@ -62,5 +62,5 @@ def _plot_json(plot: Plot) -> dict[str, Any]:
 
 
 def default_path(runs: list[RunData]) -> Path:
-    """Where the page goes: beside a single run; for several runs, into the first one's workspace."""
+    """Return the path of the page: in the folder of a single run; for several runs, in the first one's workspace."""
     return runs[0].folder.report if len(runs) == 1 else runs[0].workspace.report

@@ -44,7 +44,7 @@ def layout(height: int) -> go.Layout:
 
 
 def axis(title: str, **settings: Any) -> dict[str, Any]:
-    """An axis called `title`; `settings` are plotly's own and win."""
+    """An axis called `title`. `settings` are plotly's, and replace those of this style."""
     return {"title": {"text": title}, "automargin": True, "zeroline": False, **settings}
 
 

@@ -1,7 +1,7 @@
 """Reads a finished run for its report.
 
 Only results.json must exist. Any other file may be missing: imported features have no skeletons, predictions.h5 may
-have been deleted. In place of its contents then stands a `Missing` with the reason, which the page shows.
+have been deleted. Then a `Missing` with the reason stands for its contents, and the page shows the reason.
 """
 
 import json
@@ -51,7 +51,7 @@ def attempt(read: Callable[[], Piece]) -> Piece | Missing:
 
 @dataclass(frozen=True)
 class RunData:
-    """One finished run: its results, and its other files, which are read when they are first asked for."""
+    """One finished run: its results, and its other files, each of which is read at its first use."""
 
     title: str  # what the user named on the command line
     workspace: Workspace
@@ -91,7 +91,7 @@ class RunData:
 
     @cached_property
     def history(self) -> pd.DataFrame | Missing:
-        """history.csv: a row a seed, phase and logged step, a column for each loss that the run was trained with."""
+        """history.csv: a row for each seed, phase and logged step; a column for each loss of the training."""
         return attempt(self._history)
 
     def _history(self) -> pd.DataFrame:
@@ -125,7 +125,7 @@ class RunData:
         return f"{action_label(action)} {self.labels.get(action, '')}".rstrip()
 
     def changed(self) -> Iterator[str]:
-        """Yield a sentence for each input that has changed since the run was scored; the report shows the new ones."""
+        """Yield a sentence for each input that changed since the run was scored; the report shows the changed one."""
         recorded = json.loads(self.results["provenance"]["inputs"])
         try:
             now = model_features_and_text(self.context)
@@ -164,7 +164,7 @@ def read_run(name: str, workspace: Workspace) -> RunData:
 
 
 def read_headline_weights(run: RunData, seed: int) -> dict[str, Tensor]:
-    """The test phase's FS-VAE of `seed`, after the cycle that the headline's rule took: tensors by their names.
+    """Return the test phase's FS-VAE of `seed`, after the cycle that the headline's rule chose: tensors by name.
 
     Raises PipelineError when the run's aligner is another one, DataError when model.safetensors is missing or damaged.
     """

@@ -1,6 +1,6 @@
 """The sections of a report: for each, a function that makes a run's panel.
 
-A panel that lacks a file of the run says so in place of what it would show.
+When a file of the run is missing, the panel says so instead of showing its contents.
 """
 
 import json
@@ -114,7 +114,7 @@ def _backbone_reports(run: RunData) -> dict[str, list[dict[str, Any]]]:
         try:
             reports[phase] = json.loads(read_record(path)["reports"])
         except (KeyError, ValueError) as error:
-            raise DataError(f"{path}: does not tell its epochs") from error
+            raise DataError(f"{path}: has no reports of its epochs") from error
     return reports
 
 
@@ -143,7 +143,7 @@ def mistakes_panel(run: RunData) -> Panel:
 
 
 def again_panel(run: RunData) -> Panel:
-    """Show what it takes to run it again: settings, versions, commands and texts."""
+    """Show what is needed to make the run again: settings, versions, commands and texts."""
     provenance = run.results["provenance"]
     versions = [[name, version] for name, version in run.results["versions"].items()]
     environment = attempt(lambda: run.folder.environment.read_text("utf-8", "replace"))
@@ -165,16 +165,16 @@ def again_panel(run: RunData) -> Panel:
 
 
 CLASSES_INTRODUCTION = (
-    "Where two texts are close, their actions are hard to tell apart by text alone. Points low on the left are "
-    "explained by their texts; points low on the right are not."
+    "Where two texts are close, their actions are hard to tell apart by text alone. This explains a low point on the "
+    "left, but not a low point on the right."
 )
 TRADE_OFF_INTRODUCTION = (
-    "A clip is taken for unseen when the gate's probability reaches the threshold; a lower one finds more unseen clips "
-    "and loses seen ones. The curves look at test clips; the threshold in use did not."
+    "A clip counts as unseen when the gate's probability reaches the threshold. A lower threshold finds more unseen "
+    "clips and loses seen ones. The curves are computed on test clips; the threshold in use was chosen without them."
 )
 MISTAKES_INTRODUCTION = (
-    "Where the model was surest of a wrong action, each pair of actions once. ZSL chooses among unseen actions only; "
-    "GZSL among all, with both classifiers weighted by the gate."
+    "The clips where the model was surest of a wrong action, one for each pair of actions. ZSL chooses among the "
+    "unseen actions, GZSL among all, with both classifiers weighted by the gate."
 )
 SECTIONS: tuple[tuple[str, str, str, Callable[[RunData], Panel]], ...] = (
     ("confusions", "Which actions are taken for which", "", confusions_panel),

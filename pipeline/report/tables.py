@@ -47,9 +47,9 @@ def result_tables(run: RunData) -> list[tuple[str, Table]]:
     ]
     results = results_table(run.results)
     rules = "; ".join(f"{rule}: {meaning}" for rule, meaning in RULES.items())
-    about = f"{results.about[0].upper()}{results.about[1:]}. * marks the rule of the headline. {rules}."
+    note = f"{results.note[0].upper()}{results.note[1:]}. * marks the rule of the headline. {rules}."
     by_seed = Table(["seed, rule", "cycle", "ZSL top-1", "ZSL classes", "seen", "unseen", "H"], seeds)
-    return [("Every rule", replace(results, about=about)), ("Every seed", by_seed)]
+    return [("Every rule", replace(results, note=note)), ("Every seed", by_seed)]
 
 
 def paper_table(run: RunData) -> tuple[Table, list[str]] | None:
@@ -61,8 +61,8 @@ def paper_table(run: RunData) -> tuple[Table, list[str]] | None:
     if not published(split):
         return None
     unlike_paper = attempt(lambda: differences(run.context, run.config))
-    about = "Percent, cross-subject; published numbers as printed."
-    table = replace(comparison_table(run.results, split), about=about)
+    note = "Percent, cross-subject; published numbers as printed."
+    table = replace(comparison_table(run.results, split), note=note)
     return table, [unlike_paper.reason] if isinstance(unlike_paper, Missing) else unlike_paper
 
 
@@ -82,7 +82,7 @@ def notices(run: RunData) -> list[str]:
     notices = list(run.changed())
     if run.config.dataset.name == MADE_DATASET:
         notices.append(
-            "The clips are made: procedural motion, not recorded data. The numbers say that the program works."
+            "The clips are synthetic, not recorded. The numbers show that the program works, and nothing more."
         )
     return notices + [f"{caveat[0].upper()}{caveat[1:]}." for caveat in run.results.get("caveats", ())]
 
@@ -135,7 +135,7 @@ def commands(run: RunData) -> str:
             f"# scored {provenance['created']} by: {provenance['command']}",
             f"# Python {versions['python']}, fsvae-pipe {versions['fsvae-pipe']}",
             f"pip install {pins}",
-            "# with the config.toml below, and what its dataset.raw and dataset.descriptions name beside it, in WORK:",
+            "# in WORK: the config.toml below, and the files that its dataset.raw and dataset.descriptions name:",
             f"fsvae-pipe -w WORK run --run {run.name}",
             f"fsvae-pipe -w WORK report {run.name}",
         )
@@ -148,7 +148,7 @@ def missing_texts(run: RunData) -> str:
     if isinstance(texts, Missing):
         return texts.reason
     if not texts.texts:
-        return f"{path} holds features alone, no texts: it was imported"
+        return f"{path} was imported and holds only features, no texts"
     lacking = [level for level in levels if level not in texts.texts]
     return f"{path} holds no texts of {', '.join(lacking)}, which the run used" if lacking else ""
 

@@ -41,8 +41,8 @@ class TradeOff:
 def trade_off(predictions: Predictions, seed_index: int, thresholds: NDArray[np.float64] | None = None) -> TradeOff:
     """Compute the trade-off of the seed at `seed_index` in `predictions.seeds`.
 
-    `thresholds` (K,) default to MOST_POINTS quantiles of the gate's probabilities, and one threshold below and above
-    them all. A clip counts as unseen when its probability reaches the threshold.
+    `thresholds` (K,) default to MOST_POINTS quantiles of the gate's probabilities, with one threshold below all of them
+    and one above. A clip counts as unseen when its probability reaches the threshold.
     """
     seed = predictions.seeds[seed_index]
     is_unseen = predictions.is_unseen  # (N,)
@@ -58,7 +58,7 @@ def trade_off(predictions: Predictions, seed_index: int, thresholds: NDArray[np.
 
 
 def trade_off_curve(run: RunData, predictions: Predictions) -> Plot:
-    """Draw unseen against seen accuracy over all thresholds, a line a seed, and a marker for each way of gating."""
+    """Draw unseen against seen accuracy over all thresholds: a line for each seed, a marker for each way of gating."""
     figure = go.Figure(layout=layout(460))
     for index, seed in enumerate(predictions.seeds):
         curve = trade_off(predictions, index)
@@ -87,7 +87,10 @@ def trade_off_curve(run: RunData, predictions: Predictions) -> Plot:
             )
     figure.update_xaxes(axis("seen accuracy, %", range=[-3, 103]))
     figure.update_yaxes(axis("unseen accuracy, %", range=[-3, 103]))
-    caption = f"Every threshold on the gate; marks are what seed {predictions.seeds[0].seed} gets each way."
+    caption = (
+        "A line goes through every threshold of the gate. "
+        f"The marks are the results of seed {predictions.seeds[0].seed} with each way of gating."
+    )
     return Plot("Unseen against seen accuracy", caption, figure)
 
 
@@ -123,5 +126,5 @@ def trade_off_over_threshold(run: RunData, predictions: Predictions) -> Plot:
     figure.add_vline(in_use, line={"color": GREY, "dash": "dash", "width": 1})
     figure.update_xaxes(axis("threshold of the gate", range=[-0.02, 1.02]))
     figure.update_yaxes(axis("accuracy, %", range=[-3, 103]))
-    caption = f"Seed {predictions.seeds[0].seed}; stars and the dashed line: the threshold in use, {in_use:g}."
+    caption = f"Seed {predictions.seeds[0].seed}. Stars and the dashed line mark the threshold in use, {in_use:g}."
     return Plot("Over the threshold", caption, figure)

@@ -1,4 +1,4 @@
-"""`fsvae-pipe run`: runs every stage that is stale or missing, in order, and no other."""
+"""`fsvae-pipe run`: runs the stages that are stale or missing, in order."""
 
 import time
 from collections.abc import Collection, Sequence
@@ -12,7 +12,7 @@ from pipeline.workspace.context import Context
 
 
 def chosen_stages(first: str | None, last: str | None) -> tuple[Stage, ...]:
-    """The stages from `first` to `last`, both included; None stands for the very first and the very last stage.
+    """Return the stages from `first` to `last`, both included. None means the first or the last stage of all.
 
     Raises WrongUsage when `first` comes after `last`.
     """
@@ -25,7 +25,7 @@ def chosen_stages(first: str | None, last: str | None) -> tuple[Stage, ...]:
 
 
 def plan(context: Context, stages: Sequence[Stage], force: Collection[str] = ()) -> list[StageState]:
-    """The states of the stages that `run_stages` would run, if every one of them changed its outputs."""
+    """Return the states of the stages that `run_stages` would run if each of them changed its outputs."""
     planned: dict[str, StageState] = {}
     for stage in stages:
         state = _with_force(stage_state(stage, context, planned), force)
@@ -66,9 +66,9 @@ def run_stages(context: Context, stages: Sequence[Stage], force: Collection[str]
 
 
 def _stale_before(stage: Stage, context: Context) -> tuple[str, ...]:
-    """The stages before `stage` that are stale, each with its reasons: what `stage` makes from them must say so.
+    """Return the stale stages before `stage`, each with its reasons. The outputs of `stage` must name them.
 
-    Not `train`: a run tells the settings that it was made with, and evaluate checks its inputs.
+    `train` is left out, because a run records the settings that it was made with, and evaluate checks its inputs.
     """
     earlier = STAGES[: STAGES.index(stage)] if stage in STAGES else ()
     stale = [state for state in stage_states(context, earlier) if state.state == "stale" and state.stage != "train"]

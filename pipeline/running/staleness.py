@@ -12,12 +12,12 @@ from pipeline.stages.table import STAGES, Stage
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import IMPORT, Provenance, read_record
 
-KEPT = (NewerFormatError, UnavailableFileError)  # what is wrong with outputs that no stage may write over
+KEPT = (NewerFormatError, UnavailableFileError)  # faults of outputs that no stage may overwrite
 
 
 @dataclass(frozen=True)
 class StageState:
-    """The state of one stage, and why it has it.
+    """The state of one stage, and the reasons for it.
 
     done: the outputs are those that the stage would write now. stale: all outputs exist, but settings or inputs have
     changed since, or an output is damaged. missing: an output does not exist.
@@ -26,7 +26,7 @@ class StageState:
     stage: str
     state: Literal["done", "stale", "missing"]
     reasons: tuple[str, ...] = ()
-    fault: bool = False  # whether the last reason is an input that can't be read; the stage would fail by it
+    fault: bool = False  # the last reason is an input that can't be read, so the stage would fail
 
     def plain(self) -> dict[str, object]:
         """The state as it is written to JSON."""
@@ -34,7 +34,7 @@ class StageState:
 
 
 def stage_states(context: Context, stages: Sequence[Stage] = STAGES) -> list[StageState]:
-    """The state of every stage, in order. A stage counts as stale, too, when a stage that it needs is not done."""
+    """Return the state of every stage, in order. A stage is also stale when a stage that it needs is not done."""
     states: dict[str, StageState] = {}
     for stage in stages:
         states[stage.name] = stage_state(stage, context, states, stages)
@@ -44,11 +44,11 @@ def stage_states(context: Context, stages: Sequence[Stage] = STAGES) -> list[Sta
 def stage_state(
     stage: Stage, context: Context, earlier: Mapping[str, StageState], stages: Sequence[Stage] = STAGES
 ) -> StageState:
-    """The state of `stage`, given the states of `earlier` stages; a stage that is not in `earlier` counts as done.
+    """Return the state of `stage`, given the states of `earlier` stages. A stage not in `earlier` counts as done.
 
-    A stage whose outputs were imported needs no other stage. A stage is done when all stages that need it were
-    imported. Raises NewerFormatError when a newer program made an output, UnavailableFileError when an output can't be
-    read now: neither may be written over.
+    A stage whose outputs were imported needs no other stage. A stage is done when the outputs of all stages that need
+    it were imported. Raises NewerFormatError when a newer program made an output, UnavailableFileError when an output
+    can't be read now. Neither output may be overwritten.
     """
     users = [user for user in stages if stage.name in user.needs]
     if users and all(_imported(user, context) for user in users):
@@ -100,9 +100,9 @@ def _import_changes(stage: Stage, context: Context) -> list[str]:
     settings = context.config.flat()
     changes: dict[str, None] = {}  # a dict keeps the order and drops repetitions
     for path in stage.outputs(context):
-        then = _provenance_of(path)
-        now = replace(then, settings={key: settings.get(key) for key in then.settings})
-        changes.update(dict.fromkeys(f"{change} since the import" for change in now.changes_from(then)))
+        recorded = _provenance_of(path)
+        current = replace(recorded, settings={key: settings.get(key) for key in recorded.settings})
+        changes.update(dict.fromkeys(f"{change} since the import" for change in current.changes_from(recorded)))
     return list(changes)
 
 
@@ -111,18 +111,18 @@ def _provenance_of(path: Path) -> Provenance:
 
 
 def _changes(stage: Stage, context: Context) -> tuple[list[str], bool]:
-    """Why the outputs are not what `stage` would write now, and whether an input can't be read."""
+    """Return why the outputs are not what `stage` would write now, and whether an input can't be read."""
     try:
-        then = [_provenance_of(path) for path in stage.outputs(context)]
+        recorded = [_provenance_of(path) for path in stage.outputs(context)]
     except KEPT:
         raise
     except (DataError, PipelineError) as error:
         return [str(error)], False
     try:
-        now = stage.provenance(context)
+        current = stage.provenance(context)
     except KEPT:
         raise
     except (DataError, DescriptionError, PipelineError) as error:
         return [str(error)], True
-    changes = dict.fromkeys(change for output in then for change in now.changes_from(output))
-    return list(changes), False  # each change once: mostly all outputs of a stage were made together
+    changes = dict.fromkeys(change for output in recorded for change in current.changes_from(output))
+    return list(changes), False  # each change once, because outputs that were made together have the same changes

@@ -8,7 +8,7 @@ from pipeline.running.staleness import StageState
 
 
 def reasons(state: StageState) -> str:
-    """Why the stage has its state, on one line; "" where there is nothing to say."""
+    """Return the reasons for the stage's state on one line; "" when there are none."""
     return complete_commands("; ".join(state.reasons))
 
 

@@ -1,10 +1,10 @@
 """`fsvae-pipe sweep`: trains and evaluates many settings on the same features, and writes one CSV and one table.
 
-A grid names rows of settings. It is a ready one of grids.toml, or a TOML file of the user's with one or both of these:
+A grid names rows of settings. It is one of the built-in grids in grids.toml, or a TOML file with one or both of these:
 - a table [rows] like those of grids.toml;
 - a table [product] of dotted keys with lists of values: each combination of values is a row.
-Each row is a run of its own, runs/GRID-ROW/. So a sweep that was stopped goes on where it was, and `report` can show
-any row.
+Each row is a run of its own, runs/GRID-ROW/. So a sweep that was stopped does not run finished rows again, and `report`
+can show any row.
 """
 
 import contextlib
@@ -55,24 +55,24 @@ MAX_ROWS = 10_000
 
 
 @cache
-def ready_grids() -> dict[str, dict[str, Row]]:
-    """The grids of grids.toml: grid -> row -> settings, by dotted keys."""
+def built_in_grids() -> dict[str, dict[str, Row]]:
+    """Return the grids in grids.toml: grid -> row -> settings, by dotted keys."""
     return tomllib.loads(resources.files("pipeline.running").joinpath("grids.toml").read_text("utf-8"))
 
 
 def grid_rows(grid: str) -> tuple[str, dict[str, Row]]:
-    """The name and the rows of `grid`, which is a ready grid or the path of a TOML file.
+    """Return the name and the rows of `grid`, which is a built-in grid or the path of a TOML file.
 
-    Raises WrongUsage when there is no such grid or file, PipelineError when the file is no grid, or when one of its
-    settings would need other features or texts.
+    Raises WrongUsage when there is no such grid or file, PipelineError when the file does not hold a grid, or when one
+    of its settings would need other features or texts.
     """
-    if grid in ready_grids():
-        return grid, ready_grids()[grid]
+    if grid in built_in_grids():
+        return grid, built_in_grids()[grid]
     path = Path(grid)
     try:
         tree = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
-        raise WrongUsage(f'"{grid}" is no grid: name one of {", ".join(ready_grids())}, or a TOML file') from None
+        raise WrongUsage(f'"{grid}" is not a grid: name one of {", ".join(built_in_grids())}, or a TOML file') from None
     except UnicodeDecodeError as error:
         raise PipelineError(
             f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
@@ -111,7 +111,7 @@ def _product(lists: Mapping[str, Sequence[Any]]) -> dict[str, Row]:
 
 
 def run_name(grid: str, row: str) -> str:
-    """The name of a row's run: letters, digits, dots and hyphens, since it is a folder in runs/."""
+    """Return the name of a row's run. It is a folder in runs/: letters, digits, dots and hyphens."""
     return re.sub(r"[^A-Za-z0-9.]+", "-", f"{grid}-{row}").strip("-")
 
 
@@ -191,7 +191,7 @@ def _measures(results: Mapping[str, Any], rule: str) -> dict[str, float]:
 
 
 def _table(outcomes: Sequence[Row]) -> Table:
-    """A row for each row of the grid: ZSL of the val phase, to choose one by, and ZSL / GZSL H under each rule."""
+    """Return a table of the rows of the grid: ZSL of the val phase, for choosing one, then ZSL / H under each rule."""
     rows = []
     for row in outcomes:
         results = row["results"]

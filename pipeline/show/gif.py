@@ -14,7 +14,7 @@ from data.joints import BONES
 from data.stores.files import replacing
 from pipeline.pages.skeleton_player import SIDES, MovingSkeleton
 
-SIZE_PIXELS = 360  # the side of a clip's square
+SIZE_PIXELS = 360  # width and height of the square in which a clip is drawn
 FINER = 2  # a frame is drawn larger by this factor and then shrunk, for smooth edges
 PITCH = 0.12  # radians by which the viewer looks down
 COLOURS = {"left": "#0072b2", "right": "#d55e00", "middle": "#6e7781", "ink": "#1b1f24", "paper": "#ffffff"}

@@ -1,4 +1,4 @@
-"""`fsvae-pipe show`: draws raw or stored clips as moving skeletons, to check that data went in right.
+"""`fsvae-pipe show`: draws raw or stored clips as moving skeletons, to check that they were read correctly.
 
 It shows one of these:
 - a raw file, DIR/NAME.skeleton or ARCHIVE.zip/NAME.skeleton;
@@ -57,9 +57,9 @@ def show(
 ) -> Path:
     """Write the clips that `clip_or_action` names to `output` and return its path.
 
-    `output` ends in .html or .gif. It defaults to a file in the current folder that is called as the clip or action. Of
-    an action at most `most_clips` clips are shown. Raises DataError or PipelineError when there is no such clip,
-    UsageError when `output` has another ending.
+    `output` ends in .html or .gif. It defaults to a file in the current folder, named after the clip or action. At most
+    `most_clips` clips of an action are shown. Raises DataError or PipelineError when there is no such clip, UsageError
+    when `output` has another ending.
     """
     _require_ending(output, gif)
     clips = find_shown_clips(context, clip_or_action, from_raw, most_clips, frames_per_second)
@@ -89,7 +89,7 @@ def show(
 
 
 def _require_ending(output: Path | None, gif: bool) -> None:
-    """Raise UsageError unless the ending of `output` says what is written: .gif with --gif, else .html or .gif."""
+    """Raise UsageError unless `output` has a possible ending: .gif with --gif, else .html or .gif."""
     ending = output.suffix.lower() if output else ""
     if gif and ending not in ("", ".gif"):
         raise click.UsageError(f"--gif writes a .gif, but -o names {output}; leave out --gif, or name a .gif")
@@ -146,7 +146,7 @@ def read_raw(source: ClipSource, frames_per_second: float) -> MovingSkeleton:
 def read_stored(
     store: SkeletonStore, row: int, frames_per_second: float, most_frames: int | None = None
 ) -> MovingSkeleton:
-    """Read the clip in this row of skeletons.h5; of a longer clip take `most_frames` frames, evenly chosen."""
+    """Read the clip in `row` of skeletons.h5. A clip longer than `most_frames` is sampled evenly to that length."""
     frames, bodies = int(store.frames[row]), int(store.bodies[row])
     shown_frames = min(frames, most_frames or frames)
     joints = store.batch([row], shown_frames)[0].transpose(1, 3, 2, 0)  # (T, M, V, C)
@@ -183,9 +183,9 @@ def _from_store(context: Context, name: str, most_clips: int, frames_per_second:
 
 
 def _choose(names: Sequence[str], name: str, most_clips: int, source: str) -> list[int]:
-    """The indices in `names` of the clip `name`, or of up to `most_clips` clips of the action `name`, evenly spread.
+    """Return the indices in `names` of the clip `name`, or of `most_clips` clips of the action `name`, evenly spread.
 
-    Raises DataError when there is none; its message calls the names' origin `source`.
+    Raises DataError when there is none. The message names `source`, the file or folders that the names are from.
     """
     is_action = ACTION.fullmatch(name) is not None
     matches = [index for index, clip in enumerate(names) if clip == name or (is_action and clip.endswith(name))]

@@ -1,8 +1,8 @@
 """The backbone of one phase: trained, trained further after a stop, or read from an earlier run of `extract`.
 
-backbones/PHASE.safetensors has its own record: the settings of training, and the clips that train and their contents.
-So a backbone is trained again only when one of these changed. While it trains, the state of training stands beside it,
-and is replaced after every epoch.
+backbones/PHASE.safetensors has its own record. It names the settings of training and the clips that train, with their
+contents. A backbone is trained again only when one of these changed. While it trains, a file beside it,
+PHASE.training.safetensors, holds the state of training and is replaced after every epoch.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ class PhaseTraining:
     skeletons: str  # the fingerprint of skeletons.h5
 
     def provenance(self, context: Context) -> Provenance:
-        """What the weights depend on. It is less than what features/PHASE.h5 does, and nothing of the other phase."""
+        """Return what the weights depend on. The features depend on more; nothing here is of the other phase."""
         backbone = context.config.backbone.model_dump(mode="json", exclude={"weights", "held_out"})
         settings = {f"backbone.{key}": value for key, value in backbone.items()}
         settings |= {"seed": context.config.seed, "actions": list(self.phase.seen)}
@@ -55,7 +55,7 @@ class PhaseTraining:
         return Provenance(STAGE, VERSION, settings, {"skeletons.h5": self.skeletons, "clips": chosen})
 
     def clips(self, store: SkeletonStore, frames: int) -> TrainingClips:
-        """The same in the form of the training loop. Classes are the phase's seen actions, in order."""
+        """Return these clips in the form that the training loop takes. Classes are the phase's seen actions, sorted."""
         fit, held_out = (np.flatnonzero(mask) for mask in (self.fit, self.held_out))
         fit_class, held_out_class = (np.searchsorted(self.phase.seen, store.action[part]) for part in (fit, held_out))
         return TrainingClips(
@@ -66,7 +66,10 @@ class PhaseTraining:
 def trained_backbone(
     context: Context, training: PhaseTraining, store: SkeletonStore, accelerator: Accelerator
 ) -> tuple[Backbone, EpochReport]:
-    """The network of a phase, trained unless it is there, and the report of the epoch that its weights are from."""
+    """Return the network of a phase and the report of the epoch that its weights are from.
+
+    Trains the network, unless a finished one is on disk.
+    """
     settings, phase = context.config.backbone, training.phase
     path, partial = context.workspace.backbone(phase.name), context.workspace.backbone_training(phase.name)
     provenance = training.provenance(context)
@@ -96,14 +99,14 @@ def trained_backbone(
     report = reports[-1] if settings.keep == "last" else reports[best_epoch(reports) - 1]
     context.console.print(f"{phase.name} phase: kept epoch {report.epoch}; {accuracy_line(report)}")
     if accelerator.is_main_process:
-        about = {
+        metadata = {
             "dataset": context.config.dataset.name,
             "actions": json.dumps(list(phase.seen)),
             "kept_epoch": str(report.epoch),
             "reports": reports_to_text(reports),
         }
         with replacing(path) as file:
-            save_network(file, network, sealed({**provenance.record(), **about}))
+            save_network(file, network, sealed({**provenance.record(), **metadata}))
         partial.unlink(missing_ok=True)
     accelerator.wait_for_everyone()
     return network, report
@@ -124,14 +127,14 @@ def epoch_line(report: EpochReport, epochs: int) -> str:
 
 
 def batch_loader(store: SkeletonStore, frames: int) -> LoadBatch:
-    """A function that reads clips of `store`, looped or sampled down to `frames` frames."""
+    """Return a function that reads clips of `store`, looped or sampled down to `frames` frames."""
     return lambda clips: store.batch(clips, frames)
 
 
 def _read_finished(
     path: Path, provenance: Provenance, settings: BackboneSettings
 ) -> tuple[Backbone, EpochReport] | None:
-    """The network in `path`, with the report of its epoch, when it was trained as `provenance` says."""
+    """Return the network in `path` and the report of its epoch, if it was trained as `provenance` says; else None."""
     record = _matching_record(path, provenance)
     if record is None:
         return None
@@ -143,7 +146,7 @@ def _read_finished(
 
 
 def _read_interrupted(path: Path, provenance: Provenance) -> TrainingState | None:
-    """The state of training in `path` when it was begun as `provenance` says."""
+    """Return the state of training in `path`, if it was begun as `provenance` says; else None."""
     record = _matching_record(path, provenance)
     if record is None:
         return None
@@ -151,7 +154,7 @@ def _read_interrupted(path: Path, provenance: Provenance) -> TrainingState | Non
         require_as_written(path)
         return TrainingState.from_saved(read_tensors(path), record)
     except (DataError, KeyError, ValueError, TypeError):
-        return None  # damaged: begin anew
+        return None  # damaged: start from the beginning
 
 
 def _matching_record(path: Path, provenance: Provenance) -> dict[str, str] | None:

@@ -55,17 +55,18 @@ def caveats(split: Split, features: Mapping[PhaseName, FeatureSet], records: Map
 
 
 def one_sided_gate(mean: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Whether the fitted gate sends nearly every clip to one side although ZSL is good: S or U near 0, and H with it.
+    """Return a warning when the fitted gate calls nearly all clips seen, or unseen, although ZSL is good.
 
-    `mean` is what one selection rule gives, averaged over the seeds (an S of results.json).
+    Then S or U is near 0, and so is H. `mean` holds the results under one selection rule, averaged over the seeds, as
+    in results.json.
     """
     zsl, fitted, perfect = mean["zsl"], mean["gzsl"], mean["gzsl_oracle_gate"]
     if zsl["top1"] < GOOD_ZSL * zsl["chance"]:
         return []
     return [
         f"the fitted gate takes nearly every clip for {other}: {kind} accuracy is {fitted[kind]:.1f} %, where a "
-        f"perfect gate gives {perfect[kind]:.1f} %, so that H tells of the gate alone. Compare the tuned gate, whose "
-        f"H is {mean['gzsl_tuned_gate']['h']:.1f} %, and see evaluate.gate"
+        f"perfect gate gives {perfect[kind]:.1f} %, so that H is low only because of the gate. Compare the tuned gate, "
+        f"whose H is {mean['gzsl_tuned_gate']['h']:.1f} %, and see evaluate.gate"
         for kind, other in (("seen", "unseen"), ("unseen", "seen"))
         if fitted[kind] < NEAR_ZERO * perfect[kind]
     ]
@@ -86,13 +87,13 @@ def _learnt_nothing(name: PhaseName, record: Record, classes: int) -> list[str]:
 def _not_scored(phase: Phase, features: FeatureSet) -> list[str]:
     """Return warnings about actions of a phase that have no scored clip, and about a phase with one unseen action."""
     clips = phase_clips(phase, features)
-    found = []
+    warnings = []
     for kind, actions, scored in (("unseen", phase.unseen, clips.unseen), ("seen", phase.seen, clips.seen)):
         if without := missing_actions(actions, features.action[scored].tolist()):
-            found.append(f"the {phase.name} phase scores no clip of {without} ({kind}): there is none in that part")
+            warnings.append(f"the {phase.name} phase scores no clip of {without} ({kind}): there is none in that part")
     if len(phase.unseen) == 1:
-        found.append(f"the {phase.name} phase has one unseen action: its ZSL accuracy is 100 % whatever it does")
-    return found
+        warnings.append(f"the {phase.name} phase has one unseen action: its ZSL accuracy is 100 % whatever it does")
+    return warnings
 
 
 def _given(record: Record) -> bool:
@@ -103,8 +104,8 @@ def _given(record: Record) -> bool:
 def val_looks_at_test_clips(split: Split, test: FeatureSet, val: FeatureSet) -> bool:
     """Return whether the val phase seems to be scored on clips of the test part.
 
-    That is when its scored clips of pseudo-unseen actions, or those of seen actions, are as many of each action as in
-    the test part. Raises DataError when a part of the val phase has no clip.
+    This is so when, for its pseudo-unseen actions or for its seen actions, the number of scored clips of each action is
+    the same as in the test part. Raises DataError when a part of the val phase has no clip.
     """
     in_test = _counts(test.action[~test.train])
     scored = phase_clips(phase_of("val", split), val)
@@ -116,5 +117,5 @@ def val_looks_at_test_clips(split: Split, test: FeatureSet, val: FeatureSet) -> 
 
 def _counts(actions: NDArray[np.int64]) -> dict[int, int]:
     """Return the number of clips of each action."""
-    found, numbers = np.unique(actions, return_counts=True)
-    return dict(zip(found.tolist(), numbers.tolist(), strict=True))
+    distinct, numbers = np.unique(actions, return_counts=True)
+    return dict(zip(distinct.tolist(), numbers.tolist(), strict=True))

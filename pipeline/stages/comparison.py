@@ -36,7 +36,7 @@ def differences(context: Context, trained: Config) -> list[str]:
     encoder = text.get("encoder", "")
     sentences = []
     if features.get("transfer") == "true":
-        sentences.append("backbone: it was trained on unseen actions too, so this is no zero-shot result")
+        sentences.append("backbone: it was trained on unseen actions too, so this is not a zero-shot result")
     elif features["stage"] != IMPORT:
         sentences.append(f"backbone: trained by this program; {PAPER_BACKBONE}")
     if text["stage"] == IMPORT:

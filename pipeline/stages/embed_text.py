@@ -1,7 +1,7 @@
-"""embed-text: the descriptions of every action -> text.h5.
+"""The stage `embed-text`: the descriptions of every action -> text.h5.
 
-Features are stored as the encoder publishes them (models/text/encoders.py). A text that stands in the text.h5 of
-before, encoded by the same model in the same words, is not encoded again.
+Features are stored as the encoder gives them (models/text/encoders.py). A text that the same encoder already encoded
+for the existing text.h5 is not encoded again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,11 +31,11 @@ def embed_text(context: Context, provenance: Provenance) -> None:
     """Write text.h5.
 
     Raises DescriptionError when a text is missing or longer than the encoder's context, ModelError when the encoder
-    is not to be had.
+    can't be loaded.
     """
     settings = context.config.text
     texts = texts_in_use(context)
-    # what was read counts: the file may have been edited since `provenance` was taken
+    # the record must name the texts that were read: the file may have been edited since `provenance` was taken
     read = {**encoder_files(context), **fingerprints_of_texts(texts, settings.levels)}
     provenance = replace(provenance, inputs=read)
     encoder = load_encoder_of(context)
@@ -54,9 +54,9 @@ def embed_text(context: Context, provenance: Provenance) -> None:
 def encode_levels(
     context: Context, encoder: TextEncoder, texts: Mapping[int, Mapping[str, str]]
 ) -> tuple[dict[str, NDArray[np.float32]], int]:
-    """Level -> (c, D) of c actions, in the order of `texts`, and how many texts had to be encoded for it.
+    """Return level -> features (c, D) of c actions in the order of `texts`, and how many texts were encoded.
 
-    What the workspace's text.h5 holds of them is taken from there. Raises ModelError when a text is too long.
+    Features that the workspace's text.h5 already holds are read from there. Raises ModelError when a text is too long.
     """
     settings = context.config.text
     rows = _earlier_rows(context, encoder.fingerprint())
@@ -78,12 +78,12 @@ def load_encoder_of(context: Context) -> TextEncoder:
 
 
 def fill(template: str, text: str) -> str:
-    """`text` in the words of `template`."""
+    """Return `template` with `text` in its place."""
     return template.replace(PLACE, text)
 
 
 def too_long(encoder: TextEncoder, texts: Mapping[int, Mapping[str, str]], settings: TextSettings) -> dict[int, str]:
-    """Action -> what does not fit the encoder's context, with the templates put around it."""
+    """Return action -> which of its texts, put into the templates, are longer than the encoder's context."""
     faults: dict[int, list[str]] = {}
     for level in settings.levels:
         templates = settings.templates.by_level()[level] or (PLACE,)
@@ -105,7 +105,7 @@ def require_fitting(encoder: TextEncoder, texts: Mapping[int, Mapping[str, str]]
 
 
 def _encode(encoder: TextEncoder, texts: Sequence[str], templates: Templates, rows: Rows) -> NDArray[np.float32]:
-    """(c, D) of c texts; what is not in `rows` yet is encoded and put there."""
+    """Return the features (c, D) of c texts. Texts that are not in `rows` are encoded and added to it."""
     new = [text for text in dict.fromkeys(texts) if (templates, text) not in rows]
     if new:
         rows.update({(templates, text): row for text, row in zip(new, ensemble(encoder, new, templates), strict=True)})
@@ -113,10 +113,11 @@ def _encode(encoder: TextEncoder, texts: Sequence[str], templates: Templates, ro
 
 
 def ensemble(encoder: TextEncoder, texts: Sequence[str], templates: Templates) -> NDArray[np.float32]:
-    """(n, D) of n texts: the encoder's own output, or with templates the mean of the normalised features, normalised.
+    """Return the features (n, D) of n texts.
 
-    Averaging unit vectors is how CLIP's prompt ensembles are built; the mean is brought back to length 1 so that no
-    level counts for less because its templates disagree.
+    Without templates they are the encoder's output. With templates, the features of a text under all templates are
+    normalised and averaged, as in CLIP's prompt ensembles. The mean is normalised again, so that a level does not count
+    for less when its templates disagree.
     """
     if not templates:
         return encoder.encode(texts)
@@ -131,14 +132,14 @@ def _normalised(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _earlier_rows(context: Context, encoder_state: str) -> Rows:
-    """What the text.h5 of before holds, when the very same encoder made it."""
+    """Return the features in the existing text.h5, if the same encoder made it."""
     path = context.workspace.text
     try:
         record = read_record(path)
         if record.get(ENCODER_FINGERPRINT) != encoder_state:
             return {}
         made_with, text = Provenance.from_record(record).settings, read_text_features(path)
-    except (DataError, PipelineError):  # there is none, or not a whole one
+    except (DataError, PipelineError):  # it is missing or damaged
         return {}
     rows: Rows = {}
     for level, features in text.features.items():

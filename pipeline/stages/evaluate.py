@@ -49,7 +49,7 @@ from pipeline.workspace.evaluate_settings import RULES, EvaluateSettings, Rule
 from pipeline.workspace.provenance import Provenance, package_versions, read_record
 from pipeline.workspace.tensor_store import read_state, require_as_written
 
-KNOWN = {"true": True, "false": False}  # what a record says; anything else is not known, null in results.json
+KNOWN = {"true": True, "false": False}  # `transfer` in a record; any other value is null in results.json
 
 
 def evaluate(context: Context, provenance: Provenance) -> None:
@@ -57,7 +57,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     require_as_written(context.run.model)
     trained = trained_config(context)
     features = read_phases(context)
-    provenance.require_inputs(model_features_and_text(context))  # before they are held against each other
+    provenance.require_inputs(model_features_and_text(context))  # before the files are compared with each other
     split = split_in_use(trained, features)
     require_agreement(context, trained, split, features)
     stale = [*(f"made from what is stale: {stage}" for stage in context.stale), *require_trained_on(context)]
@@ -137,9 +137,9 @@ def trained_config(context: Context) -> Config:
 
 
 def made_with(context: Context) -> dict[str, Any]:
-    """The settings that the clips, features, texts and models of the run were made with, as their records tell.
+    """Return the settings that the clips, features, texts and models of the run were made with, from their records.
 
-    What was imported tells none, and what no record tells is left out.
+    An imported file has no such settings. A setting that no record has is left out.
     """
     workspace = context.workspace
     settings: dict[str, Any] = {}

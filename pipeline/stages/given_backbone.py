@@ -22,42 +22,43 @@ HEAD_ITERATIONS = 2000
 
 @dataclass(frozen=True)
 class GivenBackbone:
-    """A network, and the action of each of its logits. `actions` is None when its classes are not of this data set."""
+    """A network, and the action of each of its logits. `actions` is None when its classes are of another data set."""
 
     name: str
     network: Backbone
     actions: tuple[int, ...] | None
 
     def record(self, phase: Phase) -> dict[str, str]:
-        """For the record of features/PHASE.h5: `transfer`, and the unseen actions that it was trained on."""
+        """Return fields for the record of features/PHASE.h5: `transfer`, and the unseen actions that it has seen."""
         if self.actions is None:
             return {"transfer": "unknown", "backbone_saw": "[]"}
-        saw = sorted(set(self.actions) & set(phase.unseen))
-        return {"transfer": json.dumps(bool(saw)), "backbone_saw": json.dumps([action_label(action) for action in saw])}
+        known_unseen = [action_label(action) for action in sorted(set(self.actions) & set(phase.unseen))]
+        return {"transfer": json.dumps(bool(known_unseen)), "backbone_saw": json.dumps(known_unseen)}
 
     def warning(self, phase: Phase) -> str:
-        """The warning that zero-shot results from it are not, or may not be, zero-shot ones; "" when there is none."""
+        """Return a warning when results with this network are not, or may not be, zero-shot; else ""."""
         if self.actions is None:
             return (
-                f"{phase.name} phase: it is not known which of these actions the classes of {self.name} overlap with; "
-                "where they do, zero-shot results are transfer results. Logits come from a classifier fitted on the "
-                "seen actions' training clips"
+                f"{phase.name} phase: it is not known whether {self.name} was trained on unseen actions; if it was, "
+                "results are transfer results, not zero-shot ones. Logits come from a classifier fitted to the "
+                "training clips of the seen actions"
             )
-        saw = json.loads(self.record(phase)["backbone_saw"])
-        if not saw:
+        known_unseen = json.loads(self.record(phase)["backbone_saw"])
+        if not known_unseen:
             return ""
+        listed = ", ".join([*known_unseen[:5], *(["..."] if len(known_unseen) > 5 else [])])
         return (
-            f"{phase.name} phase: {self.name} was trained on {len(saw)} of the {len(phase.unseen)} unseen actions "
-            f"({', '.join(saw[:5])}{', ...' if len(saw) > 5 else ''}): results are transfer results, not zero-shot ones"
+            f"{phase.name} phase: {self.name} was trained on {len(known_unseen)} of the {len(phase.unseen)} unseen "
+            f"actions ({listed}): results are transfer results, not zero-shot ones"
         )
 
     def of_phase(
         self, phase: Phase, features: NDArray[np.float32], logits: NDArray[np.float32], action: NDArray[np.int64],
         fit: NDArray[np.bool_],
     ) -> tuple[NDArray[np.float32], Head]:  # fmt: skip
-        """The logits (n, seen actions of the phase), and the linear classifier that gives them.
+        """Return the logits (n, seen actions of the phase), and the linear classifier that gives them.
 
-        They are the network's own where it knows all seen actions. Otherwise a classifier is fitted to the `fit` clips.
+        A network that knows all seen actions gives its own logits. Otherwise a classifier is fitted to the `fit` clips.
         """
         if not self.knows(phase):
             return fit_head(features, action, fit)
@@ -66,12 +67,12 @@ class GivenBackbone:
         return logits[:, columns], Head(weight[columns], bias[columns])
 
     def knows(self, phase: Phase) -> bool:
-        """Whether its own logits tell the seen actions of `phase` apart."""
+        """Whether the network has a logit for every seen action of `phase`."""
         return self.actions is not None and set(phase.seen) <= set(self.actions)
 
 
 def _actions(text: str, classes: int, source: str) -> tuple[int, ...]:
-    """The action of each class, from a record. Raises PipelineError when the record does not say it."""
+    """Return the action of each class, from a record. Raises PipelineError when the record does not say it."""
     try:
         actions = json.loads(text)
     except (ValueError, RecursionError):
@@ -86,10 +87,10 @@ def _actions(text: str, classes: int, source: str) -> tuple[int, ...]:
 def fit_head(
     features: NDArray[np.float32], action: NDArray[np.int64], fit: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], Head]:
-    """Fit a linear classifier of the `fit` clips' actions to their features (n, D): standardise, logistic regression.
+    """Fit a logistic regression from the standardised features (n, D) of the `fit` clips to their actions.
 
-    Returns log-probabilities (n, classes) of all clips, and the classifier of the features as they are, whose logits
-    are these up to a constant a row.
+    Returns log-probabilities (n, classes) of all clips, and the same classifier for features that are not standardised.
+    In each row, its logits differ from the log-probabilities by a constant.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
@@ -98,17 +99,17 @@ def fit_head(
     regression.fit(scaler.fit_transform(features[fit]), action[fit])
     weight = regression.coef_ / scaler.scale_
     bias = regression.intercept_ - weight @ scaler.mean_
-    if len(weight) == 1:  # of two actions, the second one against the first
+    if len(weight) == 1:  # with two actions, scikit-learn has one row: the second action against the first
         weight, bias = np.concatenate((0 * weight, weight)), np.concatenate((0 * bias, bias))
     logits = regression.predict_log_proba(scaler.transform(features))
     return np.asarray(logits, np.float32), Head(weight.astype(np.float32), bias.astype(np.float32))
 
 
 def given_backbone(context: Context) -> GivenBackbone:
-    """The network of `backbone.weights`.
+    """Load the network of `backbone.weights`.
 
-    Raises ModelError when the file is no checkpoint of `backbone.network`, PipelineError when its classes can't be the
-    data set's.
+    Raises ModelError when the file is not a checkpoint of `backbone.network`, PipelineError when its number of classes
+    can't belong to the data set.
     """
     weights, dataset = context.config.backbone.weights, context.config.dataset.name
     path = context.user_path(weights)
@@ -124,7 +125,7 @@ def given_backbone(context: Context) -> GivenBackbone:
         return GivenBackbone(weights, network, None)
     if classes not in NUM_ACTIONS.values() or classes < NUM_ACTIONS[dataset]:
         raise PipelineError(
-            f'backbone.weights = "{weights}": {path} tells {classes} classes apart, but {dataset} has '
-            f"{NUM_ACTIONS[dataset]} actions; the published checkpoints have 60 or 120"
+            f'backbone.weights = "{weights}": {path} has {classes} classes, but {dataset} has '
+            f"{NUM_ACTIONS[dataset]} actions; the published checkpoints have 60 or 120 classes"
         )
     return GivenBackbone(weights, network, tuple(range(1, classes + 1)))

@@ -1,4 +1,4 @@
-"""What each stage reads, as names and fingerprints, so that `status` can say which of them changed."""
+"""The inputs of each stage, by name, with their fingerprints. `status` compares them to say which input changed."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,10 @@ from pipeline.workspace.provenance import read_record
 
 
 def raw_clips(context: Context) -> Mapping[str, str]:
-    """One fingerprint for each of `dataset.raw`, from names, sizes and times of change; the contents are not read."""
+    """Return a fingerprint for each path in `dataset.raw`.
+
+    It is made from names, sizes and modification times. The contents are not read.
+    """
     from data.raw.sources import fingerprint_source
 
     raw = context.config.dataset.raw
@@ -25,20 +28,20 @@ def raw_clips(context: Context) -> Mapping[str, str]:
 
 
 def skeletons_and_weights(context: Context) -> Mapping[str, str]:
-    """skeletons.h5, and the checkpoint that `backbone.weights` names."""
+    """Return the fingerprints of skeletons.h5 and of the checkpoint that `backbone.weights` names."""
     fingerprints = {"skeletons.h5": _made_by(context.workspace.skeletons, "preprocess"), **_val_unseen_draw(context)}
     weights = context.config.backbone.weights
     if weights:
         path = context.user_path(weights)
         if not path.is_file():
-            raise PipelineError(f'backbone.weights = "{weights}": {path} is no file')
+            raise PipelineError(f'backbone.weights = "{weights}": {path} is not a file')
         with path.open("rb") as file:
             fingerprints[weights] = hashlib.file_digest(file, "sha256").hexdigest()
     return fingerprints
 
 
 def descriptions(context: Context) -> Mapping[str, str]:
-    """One fingerprint for each action's texts, at the levels in use, and one of an encoder that is a folder."""
+    """Return a fingerprint for each action's texts at the levels in use, and that of `encoder_files`."""
     from pipeline.phases.texts_in_use import texts_in_use
 
     settings = context.config.text
@@ -46,7 +49,10 @@ def descriptions(context: Context) -> Mapping[str, str]:
 
 
 def encoder_files(context: Context) -> Mapping[str, str]:
-    """A fingerprint of names, sizes and times of change in the folder `text.encoder`; none where it is only a name."""
+    """Return a fingerprint of the folder that `text.encoder` names; nothing when `text.encoder` is not a folder.
+
+    It is made from the names, sizes and modification times of the files.
+    """
     encoder = context.config.text.encoder
     folder = context.user_path(encoder)
     if not folder.is_dir():
@@ -57,7 +63,7 @@ def encoder_files(context: Context) -> Mapping[str, str]:
 
 
 def fingerprints_of_texts(texts: Mapping[int, Mapping[str, str]], levels: Sequence[str]) -> Mapping[str, str]:
-    """The same of `texts` that were read already."""
+    """Return a fingerprint for each action's `texts`, at `levels`."""
     from data.splits import action_label
 
     return {
@@ -67,25 +73,25 @@ def fingerprints_of_texts(texts: Mapping[int, Mapping[str, str]], levels: Sequen
 
 
 def features_and_text(context: Context) -> Mapping[str, str]:
-    """Both features files and text.h5."""
+    """Return the fingerprints of both features files and of text.h5."""
     features = {f"features/{phase}.h5": _made_by(context.workspace.features(phase), "extract") for phase in PHASES}
     return {**features, "text.h5": _made_by(context.workspace.text, "embed-text"), **_val_unseen_draw(context)}
 
 
 def model_features_and_text(context: Context) -> Mapping[str, str]:
-    """The trained weights, and what they were trained on."""
+    """Return the fingerprints of the trained weights and of the files that they were trained on."""
     return {"model.safetensors": _made_by(context.run.model, "train"), **features_and_text(context)}
 
 
 def _val_unseen_draw(context: Context) -> Mapping[str, str]:
-    """The version of the draw of pseudo-unseen actions, in the workspaces that it changes anything for."""
+    """Return the version of the draw of pseudo-unseen actions, if the split draws them; else nothing."""
     from data.splits import VAL_UNSEEN_DRAW, draws_val_unseen
 
     return {"draw of pseudo-unseen actions": VAL_UNSEEN_DRAW} if draws_val_unseen(context.config.dataset) else {}
 
 
 def _made_by(path: Path, stage: str) -> str:
-    """The fingerprint that the output at `path` carries; if it is not there, say which stage makes it."""
+    """Return the fingerprint in the output at `path`. Raises PipelineError, naming `stage`, when there is none."""
     if not path.is_file():
         bring = "" if stage == "train" else " (or `fsvae-pipe import` brings it)"
         raise PipelineError(f"{path} does not exist yet; `fsvae-pipe {stage}` makes it{bring}")

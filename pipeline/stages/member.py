@@ -1,8 +1,8 @@
 """Members on disk. A member is one trained model: one seed in one phase.
 
-While a run trains, each finished member lies in runs/NAME/members/, so that training that was interrupted continues
-there. Together they become model.safetensors. A member is taken over only when it was trained from the same settings
-(other than the seeds) and inputs, on the same kind of device.
+While a run trains, each finished member lies in runs/NAME/members/. Training that was interrupted does not train these
+members again. In the end, all members become model.safetensors. A member is used again only when its settings (other
+than the seeds), its inputs and its kind of device are still the same.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from pipeline.workspace.tensor_store import (
 
 @dataclass(frozen=True)
 class TrainedMember:
-    """One seed in one phase, and what training it gave: the state after every cycle, and the logged losses."""
+    """One seed in one phase: its state after every cycle of training, and the logged losses."""
 
     seed: int
     phase: PhaseName
@@ -45,7 +45,7 @@ class TrainedMember:
 
 
 def trained_from(provenance: Provenance, device: str) -> str:
-    """A digest of all that a member depends on but its seed and phase."""
+    """Return a digest of everything that a member depends on, except its seed and phase."""
     settings = {key: value for key, value in provenance.settings.items() if key != "train.seeds"}
     depends_on = [provenance.stage_version, settings, dict(provenance.inputs), device]
     return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
@@ -58,7 +58,7 @@ def save_member(path: Path, member: TrainedMember, digest: str) -> None:
 
 
 def load_member(path: Path, seed: int, phase: PhaseName, cycles: int, digest: str) -> TrainedMember | None:
-    """The member at `path`, or None when it is not there, not whole, or trained from something else."""
+    """Return the member at `path`; None when it is missing, damaged, or was not trained as `digest` says."""
     try:
         require_as_written(path)
         record = read_tensor_record(path)

@@ -1,7 +1,6 @@
-"""Worker processes: each works with one thread, and ends with the program that started it.
+"""Worker processes. Each works with one thread, and ends when the program that started it ends.
 
-One thread a member means that its sums have one order: a result does not depend on the number of cores, or on which
-other members are worked on.
+With one thread, a sum has one order. So a result does not depend on the number of cores, or on the other tasks.
 """
 
 import os
@@ -19,9 +18,9 @@ WATCH_SECONDS = 0.5
 
 
 def worked_on(function: Callable[..., Result], tasks: Sequence[tuple[object, ...]], workers: int) -> Iterator[Result]:
-    """`function(*task)` for each of `tasks`, in the order of the tasks, each as soon as it and those before are done.
+    """Yield `function(*task)` for each of `tasks`, in their order, each as soon as it and those before are done.
 
-    `workers` processes, 0 = one a core; one worker works in this process.
+    `workers` is the number of processes, 0 = one for each core. One worker works in this process.
     """
     number = min(len(tasks), workers or os.cpu_count() or 1)
     options = ending_with_this_process() if number > 1 else {}
@@ -32,7 +31,7 @@ def worked_on(function: Callable[..., Result], tasks: Sequence[tuple[object, ...
 
 def _alone(function: Callable[..., Result], task: tuple[object, ...]) -> Result:
     keep_freed_memory()
-    import torch  # here, since workers that use none of it shall start fast
+    import torch  # here, so that workers that do not use it start fast
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -43,9 +42,9 @@ def _alone(function: Callable[..., Result], task: tuple[object, ...]) -> Result:
 
 
 def ending_with_this_process() -> Mapping[str, Any]:
-    """Options for `joblib.Parallel` with two workers or more, by which none of them outlives a killed program.
+    """Return options for `joblib.Parallel` with two workers or more, so that no worker outlives a killed program.
 
-    joblib's own workers may wait for ever to be rid of a result: they hold both ends of the pipe it goes into.
+    Without them, a worker may wait for ever to hand over a result, because it holds both ends of the result's pipe.
     """
     return {"initializer": end_with, "initargs": (os.getpid(),)}
 
@@ -53,7 +52,7 @@ def ending_with_this_process() -> Mapping[str, Any]:
 def end_with(parent: int) -> None:
     """End this process soon after `parent`, which started it, is gone.
 
-    Where the system tells a process nothing of that (Windows), it finishes its work.
+    On Windows a process can't see that, so it finishes its work.
     """
 
     def watch() -> None:

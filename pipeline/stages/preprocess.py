@@ -1,7 +1,7 @@
 """The stage `preprocess`: raw clips -> skeletons.h5 and rejects.csv.
 
-Clips are read in the order of their names, a batch a task, by worker processes; the result is the same for any number
-of them. Memory is bounded: at most a window of batches is under way, and what comes back is written at once.
+Worker processes read the clips in batches, in the order of their names. The result is the same for any number of
+workers. Memory is bounded: at most one window of batches is under way, and each result is written at once.
 """
 
 import csv
@@ -45,7 +45,7 @@ Clip = tuple[ClipName, ClipSource]
 
 @dataclass
 class Tally:
-    """What became of the raw files."""
+    """Counts of raw files and clips, and the files that were refused or could not be read."""
 
     missing: int = 0
     foreign: int = 0
@@ -69,8 +69,8 @@ class Tally:
 def preprocess(context: Context, provenance: Provenance) -> None:
     """Make skeletons.h5 from the raw clips.
 
-    Raises DataError for unusable sources, PipelineError when no clip is left or files could not be read this time:
-    these may be good, so that the stage must not count as done without them.
+    Raises DataError when the raw files can't be listed. Raises PipelineError when no clip is left, or when the system
+    could not read some files this time: they may be good, so the stage must not count as done without them.
     """
     tally = Tally()
     clips = _choose(context, tally)
@@ -91,19 +91,19 @@ def preprocess(context: Context, provenance: Provenance) -> None:
 
 
 def _choose(context: Context, tally: Tally) -> list[Clip]:
-    """The clips to read, by name: without the officially missing ones, and those of actions outside the data set."""
+    """Return the clips to read, by name. Leaves out the officially missing ones and actions outside the data set."""
     dataset = context.config.dataset
-    found, misnamed = find_clips([context.user_path(path) for path in dataset.raw])
+    clips, misnamed = find_clips([context.user_path(path) for path in dataset.raw])
     tally.rejects += [Reject.of(error) for error in misnamed]
-    inside = [clip for clip in found if clip[0].action <= NUM_ACTIONS.get(dataset.name, 999)]
+    inside = [clip for clip in clips if clip[0].action <= NUM_ACTIONS.get(dataset.name, 999)]
     missing = missing_clips(dataset.name)
     left = [clip for clip in inside if str(clip[0]) not in missing]
-    tally.foreign, tally.missing = len(found) - len(inside), len(inside) - len(left)
+    tally.foreign, tally.missing = len(clips) - len(inside), len(inside) - len(left)
     return left
 
 
 def _batches(context: Context, clips: Sequence[Clip]) -> Iterator[CleanBatch]:
-    """What became of each batch of clips, in order, while a progress bar runs."""
+    """Yield the result of each batch of clips, in order, and show a progress bar."""
     settings = context.config.preprocess
     batches = [clips[start : start + BATCH_CLIPS] for start in range(0, len(clips), BATCH_CLIPS)]
     workers = max(1, min(settings.workers or joblib.cpu_count(), len(batches)))
@@ -127,7 +127,7 @@ def _batches(context: Context, clips: Sequence[Clip]) -> Iterator[CleanBatch]:
 
 
 def _write_rejects(path: Path, rejects: Sequence[Reject]) -> None:
-    # csv, not pandas, which would take half a second and 30 MiB of a stage that needs nothing else of it
+    # csv, not pandas: importing pandas takes half a second and 30 MiB, and this stage needs nothing else of it
     with replacing(path) as place, place.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("file", "line", "reason"))

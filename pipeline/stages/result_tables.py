@@ -14,11 +14,11 @@ Results = Mapping[str, Any]  # what results.json holds
 
 @dataclass(frozen=True)
 class Table:
-    """Headings and cells. The first column names the rows. `about` says what the numbers are."""
+    """Headings and cells. The first column names the rows. `note` is a line below the table."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
-    about: str = ""
+    note: str = ""
     groups: Sequence[int] = ()  # indices of the rows that begin a new group
 
 
@@ -26,14 +26,14 @@ ZSL_ROWS = (("ZSL top-1", "top1"), ("ZSL mean of classes", "per_class"), ("chanc
 
 
 def results_table(results: Results) -> Table:
-    """Return all accuracies of a run. Each rule has a column; the headline's is marked *."""
+    """Return all accuracies of a run. Each selection rule has a column; that of the headline is marked *."""
     rows = [[name, *(number(results, rule, f"zsl.{key}") for rule in RULES)] for name, key in ZSL_ROWS]
     for way, name in GZSL_WAYS.items():
         rows.append([f"S / U / H, {name}", *(" / ".join(seen_unseen_h(results, rule, way)) for rule in RULES)])
     rows.append(["AUROC of the gate", *(number(results, rule, "auroc.gate") for rule in RULES)])
     rows.append(["cycle", *(cycles(results, rule) for rule in RULES)])
     seeds = len(results["seeds"])
-    about = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
+    note = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
     head = ["percent", *(f"{rule} *" if rule == results["selection"] else rule for rule in RULES)]
     return Table(head, rows, about, groups=(len(ZSL_ROWS), len(rows) - 2))
 
@@ -51,7 +51,7 @@ def cycles_text(scores: Mapping[str, Any]) -> str:
 
 
 def seen_unseen_h(results: Results, rule: Rule, way: str = "gzsl") -> list[str]:
-    """Return seen accuracy, unseen accuracy and H of a GZSL way; only H has its standard deviation."""
+    """Return seen accuracy, unseen accuracy and H of a GZSL way. Only H comes with its standard deviation."""
     return [number(results, rule, f"{way}.{key}", spread=key == "h") for key in ("seen", "unseen", "h")]
 
 
@@ -74,7 +74,7 @@ def _at(tree: Any, *keys: str) -> float | None:
 
 def on_screen(table: Table, title: str) -> ScreenTable:
     """Return `table` in rich's form, for a terminal."""
-    screen = ScreenTable(title=title, caption=table.about or None)
+    screen = ScreenTable(title=title, caption=table.note or None)
     for column, heading in enumerate(table.head):
         screen.add_column(heading, justify="right" if column else "left")
     for place, row in enumerate(table.rows):

@@ -1,4 +1,4 @@
-"""Scores of the clips of a phase after every cycle, what is tuned on the val phase, and what one rule's cycle is worth.
+"""Scores the clips of a phase after every cycle, tunes on the val phase, and measures the cycle that a rule chose.
 
 pipeline/phases/selection_rules.py says which cycles a rule takes.
 Letters: N scored clips, S seen actions, U unseen actions, D_s and D_t sizes of features of clips and texts.
@@ -36,7 +36,7 @@ TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # tried on the val phas
 
 @dataclass(frozen=True)
 class PhaseScoring:
-    """The clips of one phase that are scored, N of them, and the actions they may be given."""
+    """The N scored clips of one phase, and the actions that may be predicted for them."""
 
     name: PhaseName
     seen: tuple[int, ...]
@@ -55,7 +55,7 @@ class PhaseScoring:
         return np.isin(self.action, self.unseen)
 
     def zsl_actions(self, unseen_probabilities: Floats) -> Actions:
-        """The unseen action each clip is given, (N, U) -> (N,)."""
+        """The predicted unseen action of each clip, (N, U) -> (N,)."""
         return np.asarray(np.asarray(self.unseen)[unseen_probabilities.argmax(axis=1)])
 
     def zsl_top1(self, unseen_probabilities: Floats) -> float:
@@ -139,7 +139,7 @@ def tune(
 ) -> Tuned:
     """Fit and tune everything on the val phase's scored clips.
 
-    `generator` draws the clips that gates are not fitted to, where the settings hold some out.
+    `generator` draws the clips that are held out of fitting the gates, if the settings ask for that.
     """
     unseen = scores.probabilities  # (N, U)
     fitted = fitted_clips(val.is_unseen, settings.gate.held_out, generator)
@@ -160,20 +160,20 @@ def tune(
     def stacking(temperature: float) -> Floats:
         return np.asarray(unseen.max(axis=1) - softmax(val.seen_logits, temperature).max(axis=1))
 
-    def cut(scores: Floats) -> tuple[float, float]:
+    def threshold_and_h(scores: Floats) -> tuple[float, float]:
         """The best threshold and its H."""
         level = best_threshold(scores, val.is_unseen, right_if_seen, right_if_unseen)
-        taken = scores >= level
+        called_unseen = scores >= level
         return level, harmonic_mean(
-            float((right_if_seen & ~taken)[~val.is_unseen].mean()),
-            float((right_if_unseen & taken)[val.is_unseen].mean()),
+            float((right_if_seen & ~called_unseen)[~val.is_unseen].mean()),
+            float((right_if_unseen & called_unseen)[val.is_unseen].mean()),
         )
 
     def best(scores_at: Callable[[float], Floats]) -> tuple[float, float, float]:
         """The temperature with the best H, the threshold there, and that H."""
-        cuts = {temperature: cut(scores_at(temperature)) for temperature in TEMPERATURES}
-        temperature = max(cuts, key=lambda tried: cuts[tried][1])
-        return temperature, *cuts[temperature]
+        tries = {temperature: threshold_and_h(scores_at(temperature)) for temperature in TEMPERATURES}
+        temperature = max(tries, key=lambda tried: tries[tried][1])
+        return temperature, *tries[temperature]
 
     temperature, threshold, h = best(lambda tried: fit(tried)[1])
     stacking_temperature, level, _ = best(stacking)
@@ -192,7 +192,7 @@ def tune(
 
 @dataclass(frozen=True)
 class Prediction:
-    """Scores of the test phase's clips under one rule."""
+    """Scores and predicted actions of the test phase's clips under one rule."""
 
     cycles: tuple[int, ...]
     unseen_probabilities: Floats  # (N, U)

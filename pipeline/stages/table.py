@@ -1,4 +1,4 @@
-"""The stages, in order: what each depends on, what it writes, and which function does it.
+"""The stages, in order: what each depends on, what it writes, and which function runs it.
 
     raw .skeleton files -> preprocess -> skeletons.h5 -> extract -> features/ --+
                                                                                 +-> train -> evaluate -> results.json
@@ -32,13 +32,13 @@ class Stage:
     help: str
     needs: tuple[str, ...]  # stages whose outputs it reads
     settings: tuple[str, ...]
-    without: tuple[str, ...]  # settings of a whole table that change no result
+    without: tuple[str, ...]  # keys of these tables that change no result
     inputs: Callable[[Context], Mapping[str, str]]
     outputs: Callable[[Context], tuple[Path, ...]]
     function: str  # "module:name", imported when the stage runs
 
     def provenance(self, context: Context) -> Provenance:
-        """What the outputs would depend on if the stage ran now.
+        """Return what the outputs would depend on if the stage ran now.
 
         Raises DataError, DescriptionError or PipelineError when an input is missing or broken.
         """
@@ -71,7 +71,7 @@ STAGES = (
     Stage(
         name="extract",
         version=3,
-        help="skeletons.h5 -> features/test.h5, features/val.h5; trains a backbone a phase, unless weights are given.",
+        help="skeletons.h5 -> features/test.h5, features/val.h5; trains a backbone for each phase if none is given.",
         needs=("preprocess",),
         settings=("dataset.name", *SPLIT_SETTINGS, *PROTOCOL_SETTINGS, "backbone"),
         without=(),
@@ -120,4 +120,4 @@ def stage_named(name: str) -> Stage:
     for stage in STAGES:
         if stage.name == name:
             return stage
-    raise PipelineError(f'"{name}" is no stage; the stages are {", ".join(stage.name for stage in STAGES)}')
+    raise PipelineError(f'"{name}" is not a stage; the stages are {", ".join(stage.name for stage in STAGES)}')

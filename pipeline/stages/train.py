@@ -1,7 +1,7 @@
 """The stage `train`: an aligner for every seed in both phases -> runs/NAME/.
 
-Reads training clips only. Writes model.safetensors (last, so that a run is whole when it is there), config.toml (the
-settings in full), environment.json and history.csv.
+It reads training clips only. It writes config.toml (all settings), environment.json and history.csv, and last
+model.safetensors: when that file exists, the run is whole.
 """
 
 import csv
@@ -41,7 +41,7 @@ from pipeline.workspace.tensor_store import write_tensors
 def train(context: Context, provenance: Provenance) -> None:
     """Train every member and write the run's folder. Raises DataError, PipelineError or ModelError.
 
-    Members that an earlier try of the same training has left in the folder are taken as they are.
+    Members that an earlier try of the same training finished are not trained again.
     """
     settings = context.config.train
     if len(set(settings.seeds)) < len(settings.seeds):
@@ -62,7 +62,7 @@ def train(context: Context, provenance: Provenance) -> None:
 
 
 def _summary(member: TrainedMember, settings: TrainSettings) -> str:
-    """How a member was made, for the screen."""
+    """Say how a member was trained, for the screen."""
     if not member.history:
         return f"solved in {member.seconds:.2f} s"
     return (
@@ -72,11 +72,11 @@ def _summary(member: TrainedMember, settings: TrainSettings) -> str:
 
 
 def training_data(context: Context) -> dict[PhaseName, TrainingData]:
-    """What each phase trains on: its seen actions' training clips and those actions' texts."""
+    """Return what each phase trains on: the training clips of its seen actions, and the texts of these actions."""
     features = read_phases(context)
     split = split_in_use(context.config, features)
     require_agreement(context, context.config, split, features)
-    text_matrix(context, context.config.text.levels, split.actions)  # those that only evaluate needs: before, not after
+    text_matrix(context, context.config.text.levels, split.actions)  # fails now if evaluate would lack a text later
     data: dict[PhaseName, TrainingData] = {}
     for name in PHASES:
         phase, clips = phase_and_clips(name, split, features[name])
@@ -91,7 +91,10 @@ def training_data(context: Context) -> dict[PhaseName, TrainingData]:
 def _train_members(
     context: Context, provenance: Provenance, data: dict[PhaseName, TrainingData], device: torch.device
 ) -> Iterator[tuple[TrainedMember, bool]]:
-    """Members in order, and whether each was trained before: in processes on a CPU, one after another on a GPU."""
+    """Yield each member, in order, and whether an earlier try trained it.
+
+    On a CPU, members are trained in several processes; on a GPU, one after another.
+    """
     config, settings = context.config, context.config.train
     aligner = make_aligner(config.model, settings, config.evaluate.classifier)
     digest = trained_from(provenance, device.type)

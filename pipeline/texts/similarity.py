@@ -14,7 +14,7 @@ TOGETHER = "together"  # the name for all levels concatenated, which is how FS-V
 
 @dataclass(frozen=True)
 class Similarity:
-    """The cosines between the texts of `actions`, at one level or of all levels together."""
+    """The cosines between the texts of `actions`, at one level or at all levels together."""
 
     actions: tuple[int, ...]  # (c,)
     cosines: NDArray[np.float64]  # (c, c)

@@ -77,7 +77,7 @@ def write_starter(context: Context) -> Path:
     named = context.config.dataset.descriptions
     path = context.user_path(named) if named else context.workspace.descriptions
     if path.exists():
-        raise PipelineError(f"{path} is there already; move it away, or run `fsvae-pipe texts` to check it")
+        raise PipelineError(f"{path} already exists; move it away, or run `fsvae-pipe texts` to check it")
     actions = sorted(actions_of_workspace(context))
     if not actions:
         raise PipelineError(
@@ -114,10 +114,9 @@ def actions_of_workspace(context: Context) -> set[int]:
 
 
 def _check(context: Context) -> tuple[list[Problem], Texts, TextEncoder | None]:
-    """Every problem of the texts in use, ordered by line; the rows that can be read; the encoder.
+    """Return every problem of the texts in use, sorted by line; the rows that can be read; and the encoder.
 
-    The encoder is None when it can't be loaded; then there is at least one problem. Raises ModelError when it can't be
-    loaded and there is no other problem.
+    When the encoder can't be loaded, it is None if there are problems. If there are none, this raises ModelError.
     """
     lines: Mapping[int, int] = {}
     problems: list[Problem] = []
@@ -126,7 +125,7 @@ def _check(context: Context) -> tuple[list[Problem], Texts, TextEncoder | None]:
         descriptions, lines, problems = file.texts, file.lines, list(file.problems)
     else:
         descriptions = {action: dict(row) for action, row in texts_in_use(context).items()}
-    unreadable = problems and not lines  # its header is to be mended first: of its actions nothing is known
+    unreadable = problems and not lines  # without a valid header its actions are not known
     without_row = set() if unreadable else actions_of_workspace(context) - descriptions.keys() - lines.keys()
     problems += [Problem(NO_LINE, f"{action_label(action)} has no row") for action in sorted(without_row)]
     encoder: TextEncoder | None = None

@@ -94,7 +94,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def build_config(tree: Mapping[str, Any], source: str) -> Config:
-    """Return the nested settings `tree`; keys that are not set have the values of the preset that it names.
+    """Return the nested settings `tree` as a Config. Keys that it lacks have the values of the preset that it names.
 
     Raises ConfigError with all faults, each with its dotted key. The message begins with `source`.
     """
@@ -118,7 +118,7 @@ def build_config(tree: Mapping[str, Any], source: str) -> Config:
 
 
 def config_of(settings: Mapping[str, Any], source: str) -> Config:
-    """Return the settings that the record of the file `source` holds by dotted keys. Raises ConfigError."""
+    """Return the `settings` of a record, given by dotted keys. Raises ConfigError, which names the file `source`."""
     try:
         return build_config(nested(settings), source)
     except ValueError as error:

@@ -20,7 +20,7 @@ class Context:
     console: Console  # progress and messages, on standard error; results go to standard output
     run_name: str = "default"
     overrides: tuple[str, ...] = ()  # the values of --set; `config` has them already
-    stale: tuple[str, ...] = ()  # the stale stages whose outputs a stage uses all the same, with the reasons
+    stale: tuple[str, ...] = ()  # stale stages, with the reasons, whose outputs a stage uses although they are stale
 
     @property
     def run(self) -> RunFolder:
@@ -40,12 +40,11 @@ class Context:
 
 
 def require_device_alone(context: Context) -> None:
-    """Raise OverrideError when --set names another setting than the device: a finished run has its own settings."""
+    """Raise OverrideError when --set changes another setting than `device`: a finished run keeps its settings."""
     for override in context.overrides:
         key = override.partition("=")[0].strip()
         if key != "device":
             raise OverrideError(
-                f"--set {override}: a run is used with the settings that it was made with, so that {key} would do "
-                "nothing; device alone can be set here. For a run with other settings, `fsvae-pipe run --run NAME` "
-                "makes one"
+                f"--set {override}: a finished run keeps the settings that it was made with, so {key} would change "
+                "nothing; only device can be set here. `fsvae-pipe run --run NAME` makes a run with other settings"
             )

@@ -15,7 +15,7 @@ class RunFolder:
 
     @property
     def is_of_a_workspace(self) -> bool:
-        """Whether it is runs/NAME/ with a run in it, not any folder."""
+        """Whether the folder is runs/NAME/ of a workspace and holds a run."""
         return self.root.parent.name == "runs" and self.environment.is_file()
 
     @property
@@ -117,7 +117,7 @@ class Workspace:
         return self.root / "report.html"
 
     def run(self, name: str) -> RunFolder:
-        """The folder of the run `name`. Raises WrongUsage for a name that is no plain name of a folder."""
+        """The folder of the run `name`. Raises WrongUsage when `name` can't be the name of a folder in runs/."""
         if name != Path(name).name or not name.strip() or name.startswith(".") or not name.isprintable():
             raise WrongUsage(
                 f'run "{name}": must be a plain name, not empty, that does not begin with "." and holds no line break; '

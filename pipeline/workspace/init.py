@@ -28,9 +28,9 @@ def init(workspace: Workspace, split: str, raw: Sequence[Path] = (), name: str =
     Raises WrongUsage when there is no such split, PipelineError when the file exists and `force` is not given.
     """
     if split != CUSTOM and split not in split_names():
-        raise WrongUsage(f'"{split}" is no split; use one of {", ".join(split_names())}, or "{CUSTOM}"')
+        raise WrongUsage(f'"{split}" is not a split; use one of {", ".join(split_names())}, or "{CUSTOM}"')
     if workspace.config.exists() and not force:
-        raise PipelineError(f"{workspace.config} is there already; edit it, or write it anew with --force")
+        raise PipelineError(f"{workspace.config} already exists; edit it, or replace it with --force")
     chosen: dict[str, Any] = {"dataset.raw": [str(path) for path in stored_paths(raw, workspace.root)]}
     if split == CUSTOM:
         chosen |= {"dataset.name": name, "dataset.protocol": "custom", "dataset.train_subjects": []}
@@ -67,9 +67,9 @@ def set_raw(context: Context, raw: Sequence[Path]) -> Config:
 
 
 def stored_paths(raw: Sequence[Path], folder: Path) -> list[Path]:
-    """Return the paths `raw` as config.toml holds them; they are given relative to the current folder.
+    """Return the paths `raw`, which are relative to the current folder, as config.toml holds them.
 
-    A path below `folder`, to which paths in config.toml are relative, is stored relative to it, any other in full.
+    Paths in config.toml are relative to `folder`. A path below it is stored relative to it, any other in full.
     """
     return [_stored_path(path.expanduser(), folder) for path in raw]
 

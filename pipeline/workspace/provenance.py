@@ -49,7 +49,7 @@ class Provenance:
     inputs: Mapping[str, str]
 
     def record(self) -> dict[str, str]:
-        """Return the record to write into an output. Versions, time and command are in it for people alone."""
+        """Return the record to write into an output. Its versions, time and command are only for people to read."""
         return {
             "format_version": str(FORMAT_VERSION),
             "stage": self.stage,
@@ -75,8 +75,8 @@ class Provenance:
     def changes_from(self, earlier: "Provenance") -> Iterator[str]:
         """Yield the reasons why an output made by `earlier` is out of date. Each names a setting or an input.
 
-        A setting that the earlier record lacks did not exist then, and counts as its default now. So a new setting
-        makes nothing stale, provided that its default does what the program did before.
+        A setting that the earlier record lacks did not exist then. It counts as having its present default. So a new
+        setting makes nothing stale, provided that its default does what the program did before.
         """
         if (self.stage, self.stage_version) != (earlier.stage, earlier.stage_version):
             yield (
@@ -147,7 +147,7 @@ def read_record(path: Path) -> dict[str, str]:
 
 
 def _json_record(path: Path) -> dict[str, str]:
-    """Return what a JSON file holds under "provenance", after the fingerprint there is compared with the rest."""
+    """Return what a JSON file holds under "provenance". Raises DataError when the file does not fit its fingerprint."""
     try:
         tree = json.loads(path.read_text("utf-8"))
         record: dict[str, str] = tree["provenance"]

@@ -67,7 +67,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path, form: str) -> None:
         path.write_bytes(pickle.dumps(content, protocol=2))
     else:
         torch.save(content, path, _use_new_zipfile_serialization=form == "archive")
-    with pytest.raises(ModelError, match="holds more than tensors, which is not run"):
+    with pytest.raises(ModelError, match="holds more than tensors, and is not run"):
         load_network(path)
     assert not harmed.exists()
     if form == "pickle":

@@ -95,9 +95,9 @@ def test_what_backbones_and_results_were_drawn_from_stays(seed: int) -> None:
 
 
 def test_a_draw_goes_by_all_numbers_of_its_key() -> None:
-    with pytest.raises(ValueError, match="goes by seed, epoch was given"):
+    with pytest.raises(ValueError, match=r"key of this stream is \(seed, epoch\), but its values are"):
         BACKBONE_ORDER.generator(5)
-    with pytest.raises(ValueError, match="goes by seed was given"):
+    with pytest.raises(ValueError, match=r"key of this stream is \(seed\), but its values are"):
         BACKBONE_WEIGHTS.torch_seed()
 
 

@@ -99,11 +99,11 @@ def test_its_weights_can_be_given_and_are_no_other_networks(root: Path, tmp_path
     settings = ("--set", "backbone.weights=own.safetensors", "--set", "backbone.network=shift-gcn")
     printed = command(root, "extract", *settings, code=1)
     assert (
-        "own.safetensors: has no classifier fc.weight (classes, 256), so it is no Shift-GCN checkpoint; "
+        "own.safetensors: has no classifier fc.weight (classes, 256), so it is not a Shift-GCN checkpoint; "
         'backbone.network = "shift-gcn" wants one'
     ) in printed
 
 
 def test_an_unknown_network_names_those_that_there_are(root: Path) -> None:
     printed = command(root, "status", "--set", "backbone.network=st-gcn", code=2)
-    assert "no network is called that; there is shift-gcn, joint-mlp" in printed
+    assert "there is no such network; use one of shift-gcn, joint-mlp" in printed

@@ -35,10 +35,10 @@ def test_a_file_is_read_as_the_network_that_the_settings_name(tmp_path: Path, mo
     loaded = load_network(path, settings)
     assert isinstance(loaded, JointMLP)
     assert network_fingerprint(loaded) == network_fingerprint(network)
-    with pytest.raises(ModelError, match=r"fc.weight \(classes, 256\), so it is no Shift-GCN checkpoint"):
+    with pytest.raises(ModelError, match=r"fc.weight \(classes, 256\), so it is not a Shift-GCN checkpoint"):
         load_network(path)
     save_network(path, lively_network(3), {})
-    with pytest.raises(ModelError, match=r"fc.weight \(classes, 24\), so it is no joint MLP checkpoint"):
+    with pytest.raises(ModelError, match=r"fc.weight \(classes, 24\), so it is not a joint MLP checkpoint"):
         load_network(path, settings)
 
 

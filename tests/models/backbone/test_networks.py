@@ -56,7 +56,7 @@ def test_every_parameter_is_in_one_group(settings: BackboneSettings) -> None:
 
 
 def test_an_unknown_network_is_refused() -> None:
-    with pytest.raises(ValidationError, match="no network is called that; there is shift-gcn"):
+    with pytest.raises(ValidationError, match="there is no such network; use one of shift-gcn"):
         BackboneSettings(network="st-gcn")
 
 

@@ -45,7 +45,7 @@ def test_commands_that_need_clips_or_texts_say_that_imports_have_none(
     assert call("-w", work, "export", tmp_path / "features", "--features", *few).exit_code == 0
     assert call("-w", work, "report").exit_code == 0
     page = (work / "runs" / "default" / "report.html").read_text("utf-8")
-    assert "no texts: it was imported" in page
+    assert "was imported and holds only features, no texts" in page
     assert "texts: imported; whether they are the authors&#39; is not known" in page
     assert "texts: encoder" not in page
 

@@ -1,4 +1,4 @@
-"""`fsvae-pipe import text`: published text features, one file a level -> text.h5."""
+"""`fsvae-pipe import text`: published text features, one file for each level -> text.h5."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def test_the_level_comes_from_the_name_or_the_argument(work: Path, tmp_path: Pat
 def test_text_files_that_do_not_fit_are_refused(work: Path, tmp_path: Path) -> None:
     label, dictionary, motion = Published().write_text(tmp_path / "text")
     assert "for local" in refused(work, "text", label, dictionary)
-    assert "one file a level" in refused(work, "text", label, dictionary, motion, f"label={label}")
+    assert "one file for each level" in refused(work, "text", label, dictionary, motion, f"label={label}")
     assert "LEVEL=FILE" in refused(work, "text", label.rename(tmp_path / "words.npy"))
     np.save(label, np.ones((120, 8)))
     assert "60 actions" in refused(work, "text", label, dictionary, motion)

@@ -63,7 +63,7 @@ def test_a_seen_action_without_training_clips_is_named() -> None:
 
 def test_no_held_out_clip_is_an_error_before_any_training() -> None:
     require_held_out(phase_of("val", SPLIT), np.array([3, 2]))
-    with pytest.raises(DataError, match="no training clip of the val phase's seen actions can be held out"):
+    with pytest.raises(DataError, match="each seen action of the val phase has only one training clip"):
         require_held_out(phase_of("val", SPLIT), np.array([3, 4]))
 
 

@@ -219,6 +219,6 @@ def test_the_command_prints_the_difference_and_refuses_what_makes_no_sense(tiny_
     code, output = run(str(tmp_path / "f"), "--features", "--mode", "zsl")
     assert (code, "--features writes what extract made" in output) == (2, True)
     code, output = run(str(tmp_path / "f"), "--set", "train.alpha=0.5")
-    assert (code, "--set train.alpha=0.5: a run is used with the settings" in " ".join(output.split())) == (2, True)
+    assert (code, "--set train.alpha=0.5: a finished run keeps the settings" in " ".join(output.split())) == (2, True)
     code, output = run(str(tmp_path / "f"), "--run", "other")
     assert (code, "no trained run; there is default" in output) == (1, True)

@@ -93,7 +93,7 @@ def test_no_readable_clip_is_a_failure(tiny_run: TinyRun, clips: list[Path], tmp
         (["--run", "other"], 1, "no trained run; there is default"),
         (["--seed", "77"], 1, "has no seed 77"),
         (["--json", "--csv"], 2, "--json and --csv"),
-        (["--set", "evaluate.gate.threshold=0.9"], 2, "device alone can be set"),
+        (["--set", "evaluate.gate.threshold=0.9"], 2, "only device can be set"),
         (["--top", "0"], 2, "--top"),
         (["--mode", "any"], 2, "--mode"),
         (["no-such.skeleton"], 2, "does not exist"),

@@ -110,7 +110,7 @@ def test_a_backbone_that_is_gone_or_another_one_is_said_so(copy: Workspace) -> N
     with pytest.raises(PipelineError, match="is not the backbone that made"):
         Recognizer.load(copy.root / "runs" / "default")
     path.unlink()
-    with pytest.raises(PipelineError, match=r"test\.safetensors is gone.*extract --force"):
+    with pytest.raises(PipelineError, match=r"test\.safetensors is missing.*extract --force"):
         Recognizer.load(copy.root / "runs" / "default")
 
 
@@ -120,13 +120,13 @@ def test_files_that_changed_since_the_run_are_refused(copy: Workspace) -> None:
     with pytest.raises(PipelineError, match=r"text\.h5 is not the file that .* was made from"):
         Recognizer.load(copy.root / "runs" / "default")
     copy.text.unlink()
-    with pytest.raises(PipelineError, match=r"text\.h5 is gone"):
+    with pytest.raises(PipelineError, match=r"text\.h5 is missing"):
         Recognizer.load(copy.root / "runs" / "default")
 
 
 def test_the_recipe_must_be_known(copy: Workspace) -> None:
     copy.skeletons.unlink()
-    with pytest.raises(PipelineError, match=r"skeletons\.h5 is gone"):
+    with pytest.raises(PipelineError, match=r"skeletons\.h5 is missing"):
         Recognizer.load(copy.root / "runs" / "default")
 
 

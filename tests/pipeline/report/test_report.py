@@ -93,7 +93,7 @@ def test_imported_texts_have_nothing_to_show_and_the_page_says_so(scored_work: P
     done = call("-w", copy, "report")
     assert done.exit_code == 0, done.output
     page = (copy / "runs" / "default" / "report.html").read_text("utf-8")
-    assert f"{copy / 'text.h5'} holds features alone, no texts: it was imported" in missing_of(page)
+    assert f"{copy / 'text.h5'} was imported and holds only features, no texts" in missing_of(page)
     assert "descriptions.csv: the texts" not in page
     assert "fsvae-pipe -w WORK run --run default" in page
 

@@ -7,7 +7,7 @@ import pytest
 import tomlkit
 
 from pipeline.messages.errors import PipelineError
-from pipeline.running.sweep import grid_rows, ready_grids, run_name, sweep
+from pipeline.running.sweep import built_in_grids, grid_rows, run_name, sweep
 from pipeline.workspace.config import build_config
 from pipeline.workspace.context import Context
 from tests.pipeline.stages.test_train import QUICK, SMALL
@@ -29,8 +29,8 @@ def grid_file(folder: Path, text: str) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("grid", sorted(ready_grids()))
-def test_every_ready_row_is_valid(grid: str) -> None:
+@pytest.mark.parametrize("grid", sorted(built_in_grids()))
+def test_every_built_in_row_is_valid(grid: str) -> None:
     name, rows = grid_rows(grid)
     assert name == grid
     for row in rows.values():
@@ -67,7 +67,7 @@ def test_a_file_that_is_no_grid_is_refused(tmp_path: Path, text: str, message: s
 
 
 def test_an_unknown_grid_is_refused() -> None:
-    with pytest.raises(PipelineError, match=r'"nothing" is no grid.*ablation'):
+    with pytest.raises(PipelineError, match=r'"nothing" is not a grid.*ablation'):
         grid_rows("nothing")
 
 

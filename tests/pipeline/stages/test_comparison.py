@@ -82,4 +82,4 @@ def test_nothing_is_said_of_the_papers_encoder(tmp_path: Path, encoder: str) -> 
 def test_a_backbone_that_has_seen_the_unseen_is_said(tmp_path: Path) -> None:
     context = made_workspace(tmp_path, SMALL)
     rewrite_record(context.workspace.features("test"), {"transfer": "true"})
-    assert "no zero-shot result" in differences(context, build_config({}, "test"))[0]
+    assert "not a zero-shot result" in differences(context, build_config({}, "test"))[0]

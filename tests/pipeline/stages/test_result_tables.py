@@ -39,7 +39,7 @@ def test_the_table_has_a_column_a_rule_and_a_row_a_way() -> None:
     assert rows["S / U / H, perfect gate"][1] == "52.0 / 53.0 / 54.0 ± 3.5"
     assert len(rows) == 3 + len(GZSL_WAYS) + 1
     assert [table.rows[place][0] for place in table.groups] == ["S / U / H, fitted gate", "cycle"]
-    assert table.about == "mean ± standard deviation of 2 seeds"
+    assert table.note == "mean ± standard deviation of 2 seeds"
 
 
 def test_the_screen_shows_what_the_table_holds() -> None:

@@ -181,7 +181,7 @@ def test_init_begins_with_the_built_in_texts_of_ntu(context: Context, capsys: py
 
 
 def test_init_never_writes_over_a_file(context: Context) -> None:
-    with pytest.raises(PipelineError, match="is there already"):
+    with pytest.raises(PipelineError, match="already exists"):
         texts(context, init=True)
     assert context.user_path("texts.csv").read_text() == CONTENT
 
