@@ -35,7 +35,7 @@ def results_table(results: Results) -> Table:
     seeds = len(results["seeds"])
     note = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
     head = ["percent", *(f"{rule} *" if rule == results["selection"] else rule for rule in RULES)]
-    return Table(head, rows, about, groups=(len(ZSL_ROWS), len(rows) - 2))
+    return Table(head, rows, note, groups=(len(ZSL_ROWS), len(rows) - 2))
 
 
 def cycles(results: Results, rule: Rule) -> str:
