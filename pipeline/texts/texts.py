@@ -24,7 +24,7 @@ from data.stores.files import replacing
 from descriptions.errors import DescriptionError
 from descriptions.loader import COLUMNS, Problem, Texts, builtin_descriptions, inspect_descriptions, listed, wanted
 from models.errors import ModelError
-from models.text.encoders import TextEncoder
+from models.text.text_encoder import TextEncoder
 from pipeline.messages.errors import PipelineError, printable
 from pipeline.phases.features_and_texts import joined_levels
 from pipeline.phases.readable_texts import DIFFERENT_TEXTS, not_told_apart, other_language, too_long, unknown_words

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from data.errors import DataError
+from data.stores import h5
 from data.stores.text_store import TextFeatures, read_text_features
 from descriptions.errors import DescriptionError
 from descriptions.loader import COLUMNS
@@ -24,6 +26,7 @@ from pipeline.workspace.config import build_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
 from tests.shared.made_encoders import save_bert, save_clip
+from tests.shared.rewritten import rewrite_record
 
 TEXTS = {1: ("sip", "hand up", "one"), 2: ("kick", "leg up", "two"), 7: ("bow", "leg up", "one")}
 
@@ -194,3 +197,32 @@ def test_two_of_several_actions_with_the_same_texts_are_a_warning(context: Conte
     screen = io.StringIO()
     embed(replace(context, console=Console(file=screen, width=200)))
     assert "warning: A002, A009 have the same text features" in screen.getvalue()
+
+
+@pytest.mark.parametrize(("key", "value"), [("prompt", "do: "), ("dimensions", 3), ("dtype", "bfloat16")])
+def test_a_changed_prompt_number_of_dimensions_or_dtype_makes_new_features(
+    context: Context, tmp_path: Path, encoded: list[list[str]], key: str, value: Any
+) -> None:
+    before = embed(context)
+    changed = with_text(context, **{key: value})
+    state = stage_state(stage_named("embed-text"), changed, {})
+    assert state.state == "stale"
+    assert state.reasons[0].startswith(f"text.{key} changed from ")
+    encoded.clear()
+    after = embed(changed)
+    assert sum(map(len, encoded)) == 7  # none is kept
+    expected = load_text_encoder(str(tmp_path / "encoder"), **{key: value}).encode(["sip", "kick", "bow"])
+    assert np.array_equal(after.features["label"], expected)
+    assert not np.array_equal(after.features["label"][:, :3], before.features["label"][:, :3])
+
+
+def test_text_features_from_before_these_keys_stay_valid(context: Context, encoded: list[list[str]]) -> None:
+    embed(context)
+    settings = json.loads(h5.read_record(context.workspace.text)["settings"])
+    for key in ("prompt", "dimensions", "dtype"):
+        del settings[f"text.{key}"]
+    rewrite_record(context.workspace.text, {"settings": json.dumps(settings)})
+    assert stage_state(stage_named("embed-text"), context, {}).state == "done"
+    encoded.clear()
+    embed(context)
+    assert encoded == []
