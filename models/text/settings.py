@@ -1,13 +1,14 @@
 """Settings of the text encoder: the table [text] of config.toml."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator
 
 from descriptions.levels import LEVELS, Level
 
 PLACE = "{}"
+DType = Literal["float32", "bfloat16"]
 
 
 def _with_one_place(template: str) -> str:
@@ -35,8 +36,19 @@ class TextSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """Which encoder reads the descriptions, which of their levels are used, and in which words they are put."""
 
     encoder: str = Field(
-        "clip", min_length=1, description="clip, minilm (offline), or a CLIP or sentence-transformers name or folder"
+        "clip",
+        min_length=1,
+        description="clip, minilm (offline), qwen3-0.6b, qwen3-8b, or a CLIP or sentence-transformers name or folder",
     )
+    prompt: str = Field(
+        "",
+        description="an instruction before each text, or the name of one that the model brings, as in query; "
+        '"" = as the model does by itself',
+    )
+    dimensions: int = Field(
+        0, ge=0, description="keep this many first numbers of a feature, brought to length 1; 0 = all, as they are"
+    )
+    dtype: DType = Field("float32", description="of the encoder's weights: float32, or bfloat16 in half the memory")
     levels: tuple[Level, ...] = Field(LEVELS, min_length=1, description="concatenated in this order")
     templates: TemplateSettings = TemplateSettings()
 

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from data.errors import DataError
 from data.phase_names import PHASES, PhaseName
-from data.splits import Split, resolve_split
+from data.splits import Split, action_label, resolve_split
 from data.stores.feature_store import FeatureSet, read_features
 from data.stores.text_store import read_text_features
 from pipeline.phases.phase import Phase, PhaseClips, missing_actions, phase_clips, phase_of
+from pipeline.phases.readable_texts import require_told_apart
 from pipeline.workspace.config import Config
 from pipeline.workspace.context import Context
 
@@ -47,7 +48,8 @@ def phase_and_clips(name: PhaseName, split: Split, features: FeatureSet) -> tupl
 def text_matrix(context: Context, levels: Sequence[str], actions: Sequence[int]) -> NDArray[np.float32]:
     """Return a text feature for each of `actions`: its `levels` concatenated, then L2-normalised. (actions, D_t).
 
-    Raises DataError when text.h5 lacks an action or a level, or when a text feature is all zero or not finite.
+    Raises DataError when text.h5 lacks an action or a level, when a text feature is all zero or not finite, or when all
+    of `actions` have the same.
     """
     path = context.workspace.text
     text = read_text_features(path)
@@ -63,9 +65,14 @@ def text_matrix(context: Context, levels: Sequence[str], actions: Sequence[int])
     row = {int(action): index for index, action in enumerate(text.action)}
     rows = [row[action] for action in actions]
     try:
-        return joined_levels([text.features[level][rows] for level in levels])
+        joined = joined_levels([text.features[level][rows] for level in levels])
     except DataError as error:
         raise DataError(f"{path}: {error}; run `fsvae-pipe embed-text` again") from error
+    try:
+        require_told_apart(joined, [action_label(action) for action in actions])
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    return joined
 
 
 def joined_levels(features: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

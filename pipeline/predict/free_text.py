@@ -102,11 +102,12 @@ def require_other_labels(actions: Sequence[GivenAction], own: Mapping[int, str])
 def encode_given(context: Context, actions: Sequence[GivenAction]) -> NDArray[np.float32]:
     """Return the text features of `actions`, their levels concatenated, then L2-normalised: (actions, D_t).
 
-    `context` has the settings that made text.h5. Raises PipelineError when the encoder is not the one that made
-    text.h5, DescriptionError when a text is too long for it.
+    `context` has the settings that made text.h5. Raises PipelineError when the encoder of now is another one,
+    DescriptionError when it can't read a text, or two actions have the same features.
     """
     from pipeline.phases.features_and_texts import joined_levels
-    from pipeline.stages.embed_text import ENCODER_FINGERPRINT, encode_levels, load_encoder_of, too_long
+    from pipeline.phases.readable_texts import require_readable, same_features
+    from pipeline.stages.embed_text import ENCODER_FINGERPRINT, encode_levels, load_encoder_of
 
     settings = context.config.text
     record = read_record(context.workspace.text)
@@ -122,12 +123,16 @@ def encode_given(context: Context, actions: Sequence[GivenAction]) -> NDArray[np
             "tokeniser or libraries differ); run `fsvae-pipe embed-text --force`, then `fsvae-pipe run`"
         )
     texts = {number: action.texts for number, action in enumerate(actions, start=1)}
-    faults = too_long(encoder, texts, settings)
-    if faults:
-        listed = "; ".join(f"{actions[number - 1].label}: {fault}" for number, fault in faults.items())
-        raise DescriptionError(f"{listed}; shorten these texts")
+    labels = [action.label for action in actions]
+    require_readable(encoder, texts, settings, dict(enumerate(labels, start=1)))
     features, _ = encode_levels(context, encoder, texts)
-    return joined_levels([features[level] for level in settings.levels])
+    joined = joined_levels([features[level] for level in settings.levels])
+    for group in same_features(joined, labels):
+        raise DescriptionError(
+            f"the given actions {', '.join(group)} have the same text features, so that nothing tells them apart; give "
+            f"each its own text at {' or '.join(settings.levels)}"
+        )
+    return joined
 
 
 def used_levels(settings: TextSettings) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pipeline.stages.result_tables import Table, number, seen_unseen_h
 from pipeline.workspace.config import Config
 from pipeline.workspace.context import Context
 from pipeline.workspace.evaluate_settings import RULES
-from pipeline.workspace.provenance import IMPORT
+from pipeline.workspace.provenance import IMPORT, Provenance
 
 PAPER_PROTOCOL = "xsub"
 PAPER_ENCODERS = ("clip", "openai/clip-vit-base-patch32")
@@ -44,6 +44,11 @@ def differences(context: Context, trained: Config) -> list[str]:
     else:
         if encoder not in PAPER_ENCODERS:
             sentences.append(f'texts: encoder "{encoder}"; the paper uses CLIP ViT-B/32')
+        made_with = Provenance.from_record(text).settings
+        for key in ("prompt", "dimensions", "dtype"):
+            value, default = made_with.get(f"text.{key}"), getattr(TextSettings(), key)
+            if value not in (None, default):
+                sentences.append(f"texts: {key} {value!r}; the paper uses none of its own")
         sentences.append("texts: the descriptions are not the paper's")
     if set(trained.text.levels) != set(TextSettings().levels):
         sentences.append(f"texts: levels {', '.join(trained.text.levels)}; the paper uses label, local and global")

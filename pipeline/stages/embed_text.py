@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from data.errors import DataError
 from data.splits import action_label
 from data.stores.text_store import TextFeatures, read_text_features, write_text_features
-from descriptions.errors import DescriptionError
-from models.text.encoders import TextEncoder, load_text_encoder
-from models.text.settings import PLACE, Templates, TextSettings
+from models.text.encoders import load_text_encoder
+from models.text.settings import Templates
+from models.text.text_encoder import TextEncoder, normalised
 from pipeline.messages.errors import PipelineError
+from pipeline.phases.features_and_texts import joined_levels
+from pipeline.phases.readable_texts import fill, require_readable, require_told_apart, same_features
 from pipeline.phases.texts_in_use import texts_in_use
 from pipeline.stages.inputs import encoder_files, fingerprints_of_texts
 from pipeline.workspace.context import Context
@@ -30,8 +32,8 @@ Rows = dict[tuple[Templates, str], NDArray[np.float32]]  # templates and text ->
 def embed_text(context: Context, provenance: Provenance) -> None:
     """Write text.h5.
 
-    Raises DescriptionError when a text is missing or longer than the encoder's context, ModelError when the encoder
-    can't be loaded.
+    Raises DescriptionError when a text is missing, longer than the encoder's context or in words that it does not know,
+    DataError when all actions have the same features, ModelError when the encoder is not to be had.
     """
     settings = context.config.text
     texts = texts_in_use(context)
@@ -39,8 +41,10 @@ def embed_text(context: Context, provenance: Provenance) -> None:
     read = {**encoder_files(context), **fingerprints_of_texts(texts, settings.levels)}
     provenance = replace(provenance, inputs=read)
     encoder = load_encoder_of(context)
-    require_fitting(encoder, texts, settings)
+    require_readable(encoder, texts, settings)
     features, encoded = encode_levels(context, encoder, texts)
+    joined, labels = joined_levels(list(features.values())), [action_label(action) for action in texts]
+    require_told_apart(joined, labels)
     words = {level: np.array([row[level] for row in texts.values()], dtype=np.str_) for level in features}
     text = TextFeatures(settings.encoder, np.array(list(texts), dtype=np.int64), features, words)
     record = {**provenance.record(), ENCODER_FINGERPRINT: encoder.fingerprint()}
@@ -49,6 +53,9 @@ def embed_text(context: Context, provenance: Provenance) -> None:
         f"text.h5: {len(texts)} actions, {', '.join(settings.levels)}; "
         f"{encoded} texts encoded by {settings.encoder}, the others kept"
     )
+    for group in same_features(joined, labels):
+        warning = f"warning: {', '.join(group)} have the same text features, so that nothing tells them apart"
+        context.console.print(warning, style="yellow", markup=False)
 
 
 def encode_levels(
@@ -69,39 +76,14 @@ def encode_levels(
 
 
 def load_encoder_of(context: Context) -> TextEncoder:
-    """The encoder that config.toml names; a folder is relative to config.toml."""
-    name = context.config.text.encoder
-    folder = context.user_path(name)
+    """The encoder that config.toml names, set up as it says; a folder is relative to config.toml."""
     from models.devices import torch_device
 
-    return load_text_encoder(str(folder) if folder.is_dir() else name, str(torch_device(context.config.device)))
-
-
-def fill(template: str, text: str) -> str:
-    """Return `template` with `text` in its place."""
-    return template.replace(PLACE, text)
-
-
-def too_long(encoder: TextEncoder, texts: Mapping[int, Mapping[str, str]], settings: TextSettings) -> dict[int, str]:
-    """Return action -> which of its texts, put into the templates, are longer than the encoder's context."""
-    faults: dict[int, list[str]] = {}
-    for level in settings.levels:
-        templates = settings.templates.by_level()[level] or (PLACE,)
-        for action, row in texts.items():
-            tokens = max(encoder.count_tokens(fill(template, row[level])) for template in templates)
-            if encoder.max_tokens is not None and tokens > encoder.max_tokens:
-                faults.setdefault(action, []).append(
-                    f"{level} is {tokens} tokens long, {encoder.name} reads {encoder.max_tokens}"
-                )
-    return {action: "; ".join(faults[action]) for action in sorted(faults)}
-
-
-def require_fitting(encoder: TextEncoder, texts: Mapping[int, Mapping[str, str]], settings: TextSettings) -> None:
-    """Raise DescriptionError naming every text that the encoder would cut."""
-    faults = too_long(encoder, texts, settings)
-    if faults:
-        named = "; ".join(f"{action_label(action)}: {fault}" for action, fault in faults.items())
-        raise DescriptionError(f"{named}; shorten these texts (or their templates), then run `fsvae-pipe embed-text`")
+    settings = context.config.text
+    folder = context.user_path(settings.encoder)
+    name = str(folder) if folder.is_dir() else settings.encoder
+    device = str(torch_device(context.config.device))
+    return load_text_encoder(name, device, settings.prompt, settings.dimensions, settings.dtype)
 
 
 def _encode(encoder: TextEncoder, texts: Sequence[str], templates: Templates, rows: Rows) -> NDArray[np.float32]:
@@ -121,14 +103,8 @@ def ensemble(encoder: TextEncoder, texts: Sequence[str], templates: Templates) -
     """
     if not templates:
         return encoder.encode(texts)
-    each = [_normalised(encoder.encode([fill(template, text) for text in texts])) for template in templates]
-    return _normalised(np.stack(each).mean(axis=0))
-
-
-def _normalised(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = (features / np.maximum(lengths, np.finfo(np.float32).tiny)).astype(np.float32)
-    return unit
+    each = [normalised(encoder.encode([fill(template, text) for text in texts])) for template in templates]
+    return normalised(np.stack(each).mean(axis=0))
 
 
 def _earlier_rows(context: Context, encoder_state: str) -> Rows:

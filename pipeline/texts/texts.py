@@ -24,10 +24,12 @@ from data.stores.files import replacing
 from descriptions.errors import DescriptionError
 from descriptions.loader import COLUMNS, Problem, Texts, builtin_descriptions, inspect_descriptions, listed, wanted
 from models.errors import ModelError
-from models.text.encoders import TextEncoder
+from models.text.text_encoder import TextEncoder
 from pipeline.messages.errors import PipelineError, printable
+from pipeline.phases.features_and_texts import joined_levels
+from pipeline.phases.readable_texts import DIFFERENT_TEXTS, not_told_apart, other_language, too_long, unknown_words
 from pipeline.phases.texts_in_use import texts_in_use
-from pipeline.stages.embed_text import encode_levels, load_encoder_of, too_long
+from pipeline.stages.embed_text import encode_levels, load_encoder_of
 from pipeline.texts.similarity import Similarity, similarities
 from pipeline.workspace.context import Context
 
@@ -53,14 +55,15 @@ def texts(context: Context, *, init: bool = False, as_json: bool = False, neighb
         click.echo("then: fsvae-pipe texts")
         return
     problems, descriptions, encoder = _check(context)
-    if problems and as_json:
-        click.echo(json.dumps({"problems": [_plain(problem) for problem in problems]}, indent=2))
-    if problems:
-        problem_list = listed([problem.message if problem.line == NO_LINE else problem for problem in problems])
-        raise DescriptionError(f"{_source(context)}: {problem_list}; {wanted()}, then run `fsvae-pipe texts` again")
+    advice = wanted()
+    if encoder is not None and unknown_words(encoder, descriptions, context.config.text):
+        advice = other_language()
+    _refuse(context, problems, advice, as_json)
     if encoder is None or len(descriptions) < 2:
         raise DescriptionError(f"{_source(context)}: only one action is described; at least 2 are needed to compare")
     features, _ = encode_levels(context, encoder, descriptions)
+    fault = not_told_apart(joined_levels(list(features.values())), [action_label(action) for action in descriptions])
+    _refuse(context, [Problem(NO_LINE, fault)] if fault else [], DIFFERENT_TEXTS, as_json)
     by_level = similarities(list(descriptions), features)
     if as_json:
         click.echo(json.dumps(_report(context, by_level, neighbours, pairs), indent=2))
@@ -131,15 +134,25 @@ def _check(context: Context) -> tuple[list[Problem], Texts, TextEncoder | None]:
     encoder: TextEncoder | None = None
     try:
         encoder = load_encoder_of(context)
-        faults = too_long(encoder, descriptions, context.config.text)
+        faults = [
+            *too_long(encoder, descriptions, context.config.text).items(),
+            *unknown_words(encoder, descriptions, context.config.text).items(),
+        ]
     except ModelError:
         if not problems:
             raise
-        faults = {}
-    problems += [
-        Problem(lines.get(action, NO_LINE), f"{action_label(action)}: {fault}") for action, fault in faults.items()
-    ]
+        faults = []
+    problems += [Problem(lines.get(action, NO_LINE), f"{action_label(action)}: {fault}") for action, fault in faults]
     return sorted(problems, key=lambda problem: (problem.line == NO_LINE, problem.line)), descriptions, encoder
+
+
+def _refuse(context: Context, problems: list[Problem], advice: str, as_json: bool) -> None:
+    """Raise DescriptionError with `problems`, if there are any, and print them when `as_json`."""
+    if problems and as_json:
+        click.echo(json.dumps({"problems": [_plain(problem) for problem in problems]}, indent=2))
+    if problems:
+        problem_list = listed([problem.message if problem.line == NO_LINE else problem for problem in problems])
+        raise DescriptionError(f"{_source(context)}: {problem_list}; {advice}, then run `fsvae-pipe texts` again")
 
 
 def _source(context: Context) -> str:

@@ -20,9 +20,9 @@ PLAIN = """
 import sys
 from sentence_transformers import SentenceTransformer
 from descriptions.loader import builtin_descriptions
-from models.text.encoders import _source
+from models.text.sources import source_of
 texts = [text for row in builtin_descriptions("ntu120").values() for text in row.values()]
-SentenceTransformer(_source(sys.argv[1]), device="cpu").encode(texts, show_progress_bar=False)
+SentenceTransformer(source_of(sys.argv[1]), device="cpu").encode(texts, show_progress_bar=False)
 """
 
 

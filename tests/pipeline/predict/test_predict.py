@@ -168,14 +168,23 @@ def test_labels_beyond_the_encoding_of_the_output_end_in_no_traceback(
     tiny_run: TinyRun, clips: list[Path], form: str, encoding: str
 ) -> None:
     command = [sys.executable, "-m", "pipeline", "-w", str(tiny_run.root), "predict", str(clips[0]), form]
-    words = ["--mode", "given", "--action", "吃饭 | 手 | 人", "--action", "sit | knees bend | a person sits"]
+    words = ["--mode", "given", "--action", "一人 | 水 | 人", "--action", "sit | knees bend | a person sits"]
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
     done = subprocess.run([*command, *words], capture_output=True, env=environment)
     assert done.returncode == 0, done.stderr
     if form == "--json":
         labels = {action["label"] for action in json.loads(done.stdout.decode(encoding))["actions"]}
-        assert "吃饭" in labels
+        assert "一人" in labels
     elif form == "--csv":
-        assert "吃饭" in done.stdout.decode("utf-8")
+        assert "一人" in done.stdout.decode("utf-8")
     else:
-        assert ("吃饭" if encoding == "utf-8" else "\\u5403\\u996d") in done.stdout.decode(encoding)
+        assert ("一人" if encoding == "utf-8" else "\\u4e00\\u4eba") in done.stdout.decode(encoding)
+
+
+def test_a_text_in_a_language_that_the_encoder_does_not_know_is_refused(tiny_run: TinyRun, clips: list[Path]) -> None:
+    words = ("--mode", "given", "--action", "吃饭 | 手 | 人", "--action", "sit | knees bend | a person sits")
+    refused = predict(tiny_run, clips[0], *words)
+    assert refused.exit_code == 1
+    message = " ".join(refused.stderr.split())
+    assert "吃饭: 100% of label is unknown to minilm" in message
+    assert "multilingual" in message

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from rich.console import Console
+from safetensors.torch import load_file, save_file
 
+from data.errors import DataError
+from data.stores import h5
 from data.stores.text_store import TextFeatures, read_text_features
 from descriptions.errors import DescriptionError
 from descriptions.loader import COLUMNS
@@ -21,7 +25,8 @@ from pipeline.stages.table import stage_named
 from pipeline.workspace.config import build_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
-from tests.shared.made_encoders import save_clip
+from tests.shared.made_encoders import save_bert, save_clip
+from tests.shared.rewritten import rewrite_record
 
 TEXTS = {1: ("sip", "hand up", "one"), 2: ("kick", "leg up", "two"), 7: ("bow", "leg up", "one")}
 
@@ -141,3 +146,83 @@ def test_every_text_that_the_encoder_would_cut_is_named(context: Context, tmp_pa
 def test_a_template_counts_for_the_length(context: Context) -> None:
     with pytest.raises(DescriptionError, match="A001: local is 19 tokens long"):
         embed(with_text(context, templates={"local": ["{}", "{} a b c d e f g h i j k"]}))
+
+
+def test_texts_of_unknown_words_are_refused(context: Context, tmp_path: Path) -> None:
+    save_bert(tmp_path / "encoder")  # it knows "one hand rises both legs"
+    write_texts(
+        tmp_path / "texts.csv",
+        {
+            1: ("one hand", "both legs", "one hand rises"),
+            2: ("喝 水", "both legs rises one 手", "hand"),
+            7: ("踢", "one", "one"),
+        },
+    )
+    with pytest.raises(DescriptionError) as caught:
+        embed(context)
+    message = str(caught.value)
+    assert message.startswith("A002: 100% of label, 20% of local is unknown to ")
+    assert "A007: 100% of label is unknown" in message
+    assert "A001" not in message
+    assert 'text.encoder = "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2"' in message
+    assert not context.workspace.text.exists()
+
+
+def test_less_than_a_fifth_of_unknown_words_is_no_fault(context: Context, tmp_path: Path) -> None:
+    save_bert(tmp_path / "encoder")
+    texts = {1: ("one hand", "one", "one hand rises both legs rises 手"), 2: ("both legs", "one", "one")}
+    write_texts(tmp_path / "texts.csv", texts)
+    assert embed(context).action.tolist() == [1, 2]
+
+
+def test_actions_with_the_same_texts_are_refused(context: Context, tmp_path: Path) -> None:
+    write_texts(tmp_path / "texts.csv", dict.fromkeys(TEXTS, ("sip", "hand up", "one")))
+    with pytest.raises(DataError, match="A001, A002, A007 have the same text features, so that nothing tells them"):
+        embed(context)
+    assert not context.workspace.text.exists()
+
+
+def test_an_encoder_that_makes_the_same_of_all_texts_is_refused(context: Context, tmp_path: Path) -> None:
+    weights = tmp_path / "encoder" / "model.safetensors"
+    state = load_file(weights)
+    state["text_model.final_layer_norm.weight"].zero_()
+    state["text_model.final_layer_norm.bias"].fill_(1)
+    save_file(state, weights, {"format": "pt"})
+    with pytest.raises(DataError, match=r"have the same text features, .*set text.encoder to another encoder"):
+        embed(context)
+
+
+def test_two_of_several_actions_with_the_same_texts_are_a_warning(context: Context, tmp_path: Path) -> None:
+    write_texts(tmp_path / "texts.csv", TEXTS | {9: TEXTS[2]})
+    screen = io.StringIO()
+    embed(replace(context, console=Console(file=screen, width=200)))
+    assert "warning: A002, A009 have the same text features" in screen.getvalue()
+
+
+@pytest.mark.parametrize(("key", "value"), [("prompt", "do: "), ("dimensions", 3), ("dtype", "bfloat16")])
+def test_a_changed_prompt_number_of_dimensions_or_dtype_makes_new_features(
+    context: Context, tmp_path: Path, encoded: list[list[str]], key: str, value: Any
+) -> None:
+    before = embed(context)
+    changed = with_text(context, **{key: value})
+    state = stage_state(stage_named("embed-text"), changed, {})
+    assert state.state == "stale"
+    assert state.reasons[0].startswith(f"text.{key} changed from ")
+    encoded.clear()
+    after = embed(changed)
+    assert sum(map(len, encoded)) == 7  # none is kept
+    expected = load_text_encoder(str(tmp_path / "encoder"), **{key: value}).encode(["sip", "kick", "bow"])
+    assert np.array_equal(after.features["label"], expected)
+    assert not np.array_equal(after.features["label"][:, :3], before.features["label"][:, :3])
+
+
+def test_text_features_from_before_these_keys_stay_valid(context: Context, encoded: list[list[str]]) -> None:
+    embed(context)
+    settings = json.loads(h5.read_record(context.workspace.text)["settings"])
+    for key in ("prompt", "dimensions", "dtype"):
+        del settings[f"text.{key}"]
+    rewrite_record(context.workspace.text, {"settings": json.dumps(settings)})
+    assert stage_state(stage_named("embed-text"), context, {}).state == "done"
+    encoded.clear()
+    embed(context)
+    assert encoded == []

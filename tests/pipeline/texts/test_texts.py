@@ -23,7 +23,7 @@ from pipeline.texts.texts import texts
 from pipeline.workspace.config import build_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
-from tests.shared.made_encoders import save_clip
+from tests.shared.made_encoders import save_bert, save_clip
 
 CONTENT = "action,label,local,global\nA001,sip,hand up,one\nA002,kick,leg up,two\nA007,bow,leg up,one\n"
 
@@ -112,6 +112,29 @@ def test_all_problems_are_listed_at_once(context: Context, capsys: pytest.Captur
     assert problems[2][1].startswith("A009: global is 29 tokens long")
     assert all(message in str(caught.value) for _, message in problems)
     assert str(path) in str(caught.value)
+
+
+def test_texts_of_unknown_words_are_problems_with_their_lines(
+    context: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_bert(tmp_path / "bert")
+    context.user_path("texts.csv").write_text(
+        "action,label,local,global\nA001,one hand,one,both legs\nA007,脚,legs,one\n", "utf-8"
+    )
+    with pytest.raises(DescriptionError, match=r'text\.encoder = "sentence-transformers/.*multilingual'):
+        texts(with_settings(context, "text", encoder="bert"), as_json=True)
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert [problem["line"] for problem in problems] == [3]
+    assert problems[0]["message"].startswith("A007: 100% of label is unknown to ")
+
+
+def test_the_same_texts_for_all_actions_are_a_problem(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
+    context.user_path("texts.csv").write_text(
+        "action,label,local,global\nA001,sip,hand up,one\nA002,sip,hand up,one\nA007,sip,hand up,one\n"
+    )
+    with pytest.raises(DescriptionError, match="have the same text features"):
+        texts(context, as_json=True)
+    assert "A001, A002, A007 have the same" in json.loads(capsys.readouterr().out)["problems"][0]["message"]
 
 
 def test_under_an_unreadable_header_no_action_is_said_to_lack_a_row(
