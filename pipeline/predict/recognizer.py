@@ -112,14 +112,20 @@ class Recognizer:
             if not len(batch.joints):
                 yield from (item for item in batch.order if isinstance(item, Unread))
                 continue
-            probabilities, gate = bank.probabilities(*self.features(batch.joints))
+            features, logits = self.features(batch.joints)
+            computed = np.array([np.isfinite(row).all() for row in np.hstack((features, logits))])  # (B,)
+            features, logits = (np.where(computed[:, None], values, 0) for values in (features, logits))
+            probabilities, gate = bank.probabilities(features, logits)
             row = 0
             for item in batch.order:
                 if isinstance(item, Unread):
                     yield item
                     continue
-                unseen = None if gate is None else float(gate[row])
-                yield _answer(item, bank, probabilities[row], unseen, batch.warnings[row])
+                if computed[row]:
+                    unseen = None if gate is None else float(gate[row])
+                    yield _answer(item, bank, probabilities[row], unseen, batch.warnings[row])
+                else:
+                    yield Unread(item, "its coordinates are so large that the network gives NaN or infinite numbers")
                 row += 1
 
     def features(self, joints: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
