@@ -51,7 +51,6 @@ class UnreadableFileError(RawFileError):
 
 def is_away(error: Exception) -> bool:
     """Whether `error` says that the system could not read a file, as opposed to a file whose contents are broken."""
-    if not isinstance(error, OSError):
-        return False
-    number = re.search(r"errno = (\d+)", str(error))  # h5py gives the system's number in its message, sometimes only
-    return "unable to lock file" in str(error) or (int(number[1]) if number else error.errno) in AWAY
+    number = re.search(r"errno = (\d+)", str(error))  # h5py gives it in its message, whatever the kind of the error is
+    code = int(number[1]) if number else error.errno if isinstance(error, OSError) else None
+    return "unable to lock file" in str(error) or code in AWAY

@@ -1,7 +1,7 @@
 """Writes and reads safetensors files: tensors by name, and a record of strings. No other module opens one.
 
 The record holds the fingerprint of the tensors. A reader compares it with the tensors to find damage. `read_record`
-does not import torch.
+does not import torch. An OSError everywhere means that the system could not read the file, which may be whole.
 """
 
 import hashlib
@@ -68,6 +68,8 @@ def _digest(tensors: Iterable[tuple[str, "Tensor"]]) -> str:
 
 @contextmanager
 def _open(path: Path, framework: str) -> Iterator[Any]:
+    with Path(path).open("rb") as content:
+        content.read(1)  # safetensors says of every file that the system refuses to open that there is none
     try:
         with safe_open(path, framework=framework) as file:
             yield file

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from data.errors import DataError, RawFileError
 from data.joints import NUM_JOINTS
+from data.raw.joint_array import require_joints
 from data.raw.skeleton_lines import COORDINATES, Rows, read_lines
 from data.raw.skeleton_scan import BODY_LINES, scan
 
@@ -138,7 +139,8 @@ def format_clip(
 
     A frame does not list a body whose coordinates are all zero in it, because zero means absent. `body_ids` (M,)
     default to numbers of the size of a Kinect's, `colour` (T, M, V, 2) pixels to zero, `tracking` (T, M, V) to 2.
-    Raises DataError when the array has another shape, or a coordinate is not finite.
+    Raises DataError when the array has another shape, a coordinate is not finite, or a frame has more bodies than a
+    sensor tracks, as when frames and bodies are exchanged.
     """
     coordinates = np.asarray(joints, np.float32)
     if coordinates.ndim != 4 or coordinates.shape[2:] != (NUM_JOINTS, 3):
@@ -148,6 +150,7 @@ def format_clip(
     num_frames, num_bodies = coordinates.shape[:2]
     if not np.isfinite(coordinates).all():
         raise DataError("can't write a clip with a coordinate that is not finite")
+    require_joints(coordinates)
     ids = range(FIRST_BODY_ID, FIRST_BODY_ID + num_bodies) if body_ids is None else [int(body) for body in body_ids]
     pixels = np.zeros((num_frames, num_bodies, NUM_JOINTS, 2)) if colour is None else colour
     states = np.full((num_frames, num_bodies, NUM_JOINTS), 2) if tracking is None else tracking

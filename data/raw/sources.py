@@ -48,8 +48,10 @@ class ClipSource:
         try:
             return self._read_file(path) if self.member is None else self.member.read(path, MAX_BYTES)
         except ZIP_ERRORS as error:
-            kind = UnreadableFileError if is_away(error) else RawFileError
-            raise kind(str(self), f"can't be read ({getattr(error, 'strerror', None) or error})") from error
+            gone = isinstance(error, FileNotFoundError)  # it was there when files were listed, be it as a link
+            kind = UnreadableFileError if gone or is_away(error) else RawFileError
+            link = f": it links to {path.readlink()}, which is not there" if gone and path.is_symlink() else ""
+            raise kind(str(self), f"can't be read ({getattr(error, 'strerror', None) or error}{link})") from error
 
     def _read_file(self, path: Path) -> bytes:
         if path.exists() and not path.is_file():
@@ -123,8 +125,8 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
             try:
                 status = entry.stat()
             except OSError as error:
-                if is_away(error) and not is_clip_file(entry.name):  # it may be a folder of clips
-                    raise DataError(f"{entry.path}: can't be read ({error.strerror})") from error
+                if not is_clip_file(entry.name):  # it may be a folder of clips
+                    _require_there(entry, error)
                 status = None
             if status is not None and stat.S_ISDIR(status.st_mode):
                 if (status.st_dev, status.st_ino) not in visited:
@@ -132,6 +134,17 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
                     folders.append(entry.path)
             elif is_clip_file(entry.name):
                 yield entry.path, status
+
+
+def _require_there(entry: os.DirEntry[str], error: OSError) -> None:
+    """Raises DataError when `entry` can't be looked at now, or links to what is away. Hidden ones are editors'."""
+    if is_away(error):
+        raise DataError(f"{entry.path}: can't be read ({error.strerror})") from error
+    if isinstance(error, FileNotFoundError) and entry.is_symlink() and not entry.name.startswith("."):
+        raise DataError(
+            f"{entry.path}: links to {Path(entry.path).readlink()}, which is not there; it may be a folder of clips: "
+            "bring it back (is its disk mounted?), or remove the link"
+        ) from error
 
 
 def _zip_entries(path: Path) -> list[zipfile.ZipInfo]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from data.errors import DataError, NewerFormatError
+from data.errors import DataError, NewerFormatError, UnavailableFileError, is_away
 
 ADVICE = "delete it, then `fsvae-pipe run` makes it again (or import it again)"  # for messages about a damaged output
 RECORD_DIGEST = "record_fingerprint"  # the key of a record's own digest
@@ -48,6 +48,20 @@ def check_seal(path: Path, record: Mapping[str, str]) -> None:
 def _digest(record: Mapping[str, str]) -> str:
     digested = {key: str(value) for key, value in record.items() if key not in NOT_IN_DIGEST}
     return hashlib.sha256(json.dumps(digested, sort_keys=True).encode()).hexdigest()
+
+
+def require_readable(path: Path, error: Exception) -> None:
+    """Raises UnavailableFileError when `error` says that the system could not read `path`, which may be whole."""
+    if not is_away(error):
+        return
+    if "unable to lock file" in str(error):
+        raise UnavailableFileError(
+            f"{path}: it is locked: another program has it open for writing; close that program, then run the same "
+            "command again"
+        ) from error
+    raise UnavailableFileError(
+        f"{path}: can't be read now ({error}); check its permissions and its disk, then run the same command again"
+    ) from error
 
 
 def sha256_of(path: Path) -> str:

@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
-from data.stores.files import ADVICE, FORMAT_VERSION, check_format_version, check_seal, replacing, sealed
+from data.stores.files import (
+    ADVICE,
+    FORMAT_VERSION,
+    check_format_version,
+    check_seal,
+    replacing,
+    require_readable,
+    sealed,
+)
 from data.stores.h5_fingerprint import fingerprint, require_as_written
 from data.stores.h5_items import (
     HDF5_ERRORS,
@@ -25,7 +33,6 @@ from data.stores.h5_items import (
     read_attribute,
     read_rows,
     read_strings,
-    require_readable,
 )
 from data.stores.steady_file import SteadyFile
 

@@ -14,8 +14,8 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from data.errors import DataError, UnavailableFileError, is_away
-from data.stores.files import ADVICE
+from data.errors import DataError
+from data.stores.files import ADVICE, require_readable
 
 NUMBER_KINDS = "biuf"  # bool, integers, floating point
 MAX_NAMES = 1000  # attributes, or names in a group
@@ -183,17 +183,3 @@ def damage_of(file: h5py.File, description: str) -> Iterator[None]:
     except HDF5_ERRORS as error:
         require_readable(Path(file.filename), error)
         raise DataError(f"{file.filename}: {description} is damaged ({error}); {ADVICE}") from error
-
-
-def require_readable(path: Path, error: Exception) -> None:
-    """Raises UnavailableFileError when `error` says that the system could not read `path`, which may be whole."""
-    if not is_away(error):
-        return
-    if "unable to lock file" in str(error):
-        raise UnavailableFileError(
-            f"{path}: it is locked: another program has it open for writing; close that program, then run the same "
-            "command again"
-        ) from error
-    raise UnavailableFileError(
-        f"{path}: can't be read now ({error}); check its permissions and its disk, then run the same command again"
-    ) from error

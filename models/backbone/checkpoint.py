@@ -74,8 +74,9 @@ def load_network(path: Path, settings: BackboneSettings | None = None) -> Backbo
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a .safetensors or PyTorch file, by name, without "module." or "model." before all names.
 
-    A PyTorch file may hold the state among other objects, under a key such as "state_dict" or "model". No code in the
-    file is run, and no tensor takes more memory than the file has bytes. Raises ModelError when it can't be read.
+    A PyTorch file may hold the state beside other things, as under "state_dict" or "model". No code in the file is
+    run, and no tensor takes more memory than the file has bytes. Raises ModelError, or OSError when the system could
+    not read the file.
     """
     if not path.is_file():
         raise ModelError(f"{path}: no such file; backbone.weights names a checkpoint (.pt or .safetensors)")
@@ -84,6 +85,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             return _without_wrappers(read_tensors(path))
         except ModelError as error:
             raise ModelError(f"{error}, so it can't be read as a checkpoint of weights; {WANTED}") from error
+    with path.open("rb") as content:
+        content.read(1)  # what the system does not let us read says nothing about the file
     try:
         _require_unpacked(path)
         stored = torch.load(path, map_location="cpu", weights_only=True)

@@ -31,6 +31,8 @@ from pipeline.workspace.provenance import IMPORT, RECIPE, Provenance
 
 BATCH_CLIPS = 64
 SHOWN_REJECTS = 5
+PYSKL_KEYS = (b"split", b"annotations")  # those of the dictionary in a pickle of pyskl
+PICKLE_BEGINNING_BYTES = 200  # the first key stands in the first few dozen
 
 
 def import_skeletons(context: Context, paths: Sequence[Path]) -> list[str]:
@@ -69,8 +71,21 @@ def _data_paths(paths: Sequence[Path]) -> list[Path]:
     label_paths = {label_path_of(path) for path in arrays}
     for path in paths:
         if path.suffix == ".pkl" and path not in label_paths:
-            raise PipelineError(f"{path} holds the labels of an array that is not given; name the array as well")
+            _refuse_lone_pickle(path)
     return arrays
+
+
+def _refuse_lone_pickle(path: Path) -> None:
+    """Raise PipelineError that says what a .pkl without an array seems to be. Nothing in it is unpickled."""
+    with path.open("rb") as file:
+        beginning = file.read(PICKLE_BEGINNING_BYTES)
+    if any(key in beginning for key in PYSKL_KEYS):
+        raise PipelineError(
+            f"{path} is a pickle of annotations in the form of pyskl, as ntu60_3danno.pkl: skeletons and labels "
+            "in one file. It is not imported, because reading it would run the code in it; docs/importing.md has the "
+            "lines that write its clips as .skeleton files, which dataset.raw takes"
+        )
+    raise PipelineError(f"{path} holds the labels of an array that is not given; name the array as well")
 
 
 def _require_parts_protocol(context: Context, path: Path) -> None:

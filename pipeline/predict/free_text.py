@@ -49,7 +49,12 @@ def parse_given(text: str, number: int, levels: Sequence[str]) -> GivenAction:
 
 
 def given_action(texts: Mapping[str, str], number: int, levels: Sequence[str]) -> GivenAction:
-    """The action new-`number` with these texts by level. Raises DescriptionError when one that is wanted is empty."""
+    """The action new-`number` with these texts by level.
+
+    Raises DescriptionError when one that is wanted is empty, or `texts` are not texts by level.
+    """
+    if not isinstance(texts, Mapping) or not all(isinstance(text, str) for text in texts.values()):
+        raise DescriptionError(f"action {number} is {str(texts)[:60]!r}; a dictionary of texts by level is wanted")
     undecoded = [level for level, text in texts.items() if UNDECODED.search(text)]
     if undecoded:
         raise DescriptionError(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data.clean.bodies import SHORT_FRAMES, WIDE_RATIO, WIDE_SHARE
+from data.clean.plausible import PERSON_M
 from data.joints import JOINT_NAMES, NUM_JOINTS
 from data.recipes import Recipe
 from data.stores.feature_store import feature_width
@@ -58,6 +59,7 @@ def description(run: TrainedRun, bank: ActionBank, given: Sequence[GivenAction])
             "sizes": [None, 3, None, NUM_JOINTS, 2],
             "dtype": "float32",
             "unit": "metres",
+            "body_size": list(PERSON_M),  # metres from end to end; any other clip is hardly one in metres
             "frames": run.config.backbone.frames,
             "joints": list(JOINT_NAMES),
         },

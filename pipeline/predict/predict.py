@@ -61,6 +61,9 @@ def predict(
     WRITERS[form](tally.count(recognizer.stream(clips, bank)), top, output)
     if tally.unread:
         context.console.print(f"{tally.unread} of {tally.total} clips could not be read", style="yellow")
+    if tally.warned:
+        told = f"{tally.warned} of {tally.total - tally.unread} answers may be wrong, the first: {tally.first_warning}"
+        context.console.print(f"warning: {printable(told)}", style="yellow", highlight=False, markup=False)
     if tally.unread == tally.total:
         raise PipelineError(
             f"none of {tally.total} clips could be read, the first because: {tally.first}; clips are NTU .skeleton "
@@ -90,8 +93,8 @@ class _Tally:
     """Counts what goes by."""
 
     def __init__(self) -> None:
-        self.total = self.unread = 0
-        self.first = ""
+        self.total = self.unread = self.warned = 0
+        self.first = self.first_warning = ""
 
     def count(self, found: Iterable[Found]) -> Iterator[Found]:
         for item in found:
@@ -99,13 +102,16 @@ class _Tally:
             if isinstance(item, Unread):
                 self.first = self.first or f"{item.clip}: {item.reason}"
                 self.unread += 1
+            elif item.warnings:
+                self.first_warning = self.first_warning or f"{item.clip}: {item.warnings[0]}"
+                self.warned += 1
             yield item
 
 
 def write_json(found: Iterable[Found], top: int, output: TextIO) -> None:
     """One object a line: {"clip", "actions": [{"action", "label", "kind", "probability"}], "unseen_probability"}.
 
-    A clip that could not be read is {"clip", "error"}.
+    An answer that may be wrong has "warnings" as well, a list. A clip that could not be read is {"clip", "error"}.
     """
     for item in found:
         if isinstance(item, Unread):
@@ -114,22 +120,25 @@ def write_json(found: Iterable[Found], top: int, output: TextIO) -> None:
             row = {"clip": item.clip, "actions": [_plain(ranked) for ranked in item.ranked[:top]]}
             if item.unseen_probability is not None:
                 row["unseen_probability"] = round(item.unseen_probability, 6)
+            if item.warnings:
+                row["warnings"] = list(item.warnings)
         output.write(_json_line(row, output.encoding) + "\n")
         output.flush()
 
 
 def write_csv(found: Iterable[Found], top: int, output: TextIO) -> None:
     """A row for each clip and rank; a clip that could not be read has one row with its reason as `error`."""
-    names = ("clip", "rank", "action", "label", "kind", "probability", "unseen_probability", "error")
+    names = ("clip", "rank", "action", "label", "kind", "probability", "unseen_probability", "error", "warnings")
     output.write(_csv_line(names))
     for item in found:
         if isinstance(item, Unread):
-            output.write(_csv_line((item.clip, "", "", "", "", "", "", item.reason)))
+            output.write(_csv_line((item.clip, "", "", "", "", "", "", item.reason, "")))
             continue
         gate = "" if item.unseen_probability is None else f"{item.unseen_probability:.6f}"
+        warnings = " | ".join(item.warnings)
         for rank, ranked in enumerate(item.ranked[:top], start=1):
             action = ranked.action
-            answer = (action.name, action.label, action.kind, f"{ranked.probability:.6f}", gate, "")
+            answer = (action.name, action.label, action.kind, f"{ranked.probability:.6f}", gate, "", warnings)
             output.write(_csv_line((item.clip, rank, *answer)))
         output.flush()
 
@@ -137,7 +146,8 @@ def write_csv(found: Iterable[Found], top: int, output: TextIO) -> None:
 def write_table(found: Iterable[Found], top: int, output: TextIO) -> None:
     """A row for each clip; columns keep their width, so that rows are written as they come.
 
-    Where `top` actions would not fit beside each other, they stand one below the other.
+    Where `top` actions would not fit beside each other, they stand one below the other. Warnings about
+    answers follow the rows that were laid out together.
     """
     console = Console(file=output)
     if not console.is_terminal:
@@ -146,13 +156,13 @@ def write_table(found: Iterable[Found], top: int, output: TextIO) -> None:
     header = True
     make_table = _table if top <= (console.width - CLIP_WIDTH - GATE_WIDTH - 2) // (ACTION_WIDTH + 2) else _long_table
     while rows := list(islice(found, TABLE_CLIPS)):
-        for unread, group in groupby(rows, key=lambda row: isinstance(row, Unread)):
-            if unread:
-                for row in group:
-                    console.print(_unread_line(row), style="yellow", highlight=False, markup=False)
-            else:
+        for unread, block in groupby(rows, key=lambda row: isinstance(row, Unread)):
+            group = list(block)
+            if not unread:
                 console.print(make_table(group, top, header, console.width), highlight=False)
                 header = False
+            for line in (line for row in group for line in _lines_below(row)):
+                console.print(line, style="yellow", highlight=False, markup=False)
 
 
 WRITERS: dict[Form, Callable[[Iterable[Found], int, TextIO], None]] = {
@@ -198,8 +208,11 @@ def _gate(answer: Answer) -> str:
     return "" if answer.unseen_probability is None else f"{100 * answer.unseen_probability:.0f} %"
 
 
-def _unread_line(row: Found) -> str:
-    return f"{_short(row.clip)}: not read: {printable(row.reason)}" if isinstance(row, Unread) else ""
+def _lines_below(row: Found) -> list[str]:
+    """Why a clip was not read, or the warnings about its answer."""
+    if isinstance(row, Unread):
+        return [f"{_short(row.clip)}: not read: {printable(row.reason)}"]
+    return [f"{_short(row.clip)}: warning: {printable(warning)}" for warning in row.warnings]
 
 
 def _short(clip: str) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
+from data.joints import NUM_JOINTS
 from data.recipes import RECIPES, Recipe
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.action_bank import ActionBank, BankAction, Floats, make_bank
@@ -42,11 +43,13 @@ class Answer:
 
     ranked: the actions that the gate leaves (without a gate: all), the likeliest first; probabilities add up to 1.
     unseen_probability: the gate's, that the clip shows no action that the model was trained on; None without a gate.
+    warnings: why the answer may be wrong, a sentence each, as when the body's size shows that units are not metres.
     """
 
     clip: str
     ranked: tuple[Ranked, ...]
     unseen_probability: float | None
+    warnings: tuple[str, ...] = ()
 
     @property
     def best(self) -> BankAction:
@@ -85,39 +88,61 @@ class Recognizer:
 
     def predict(
         self,
-        clips: Iterable[ClipLike],
-        actions: Iterable[Mapping[str, str]] = (),
+        clips: ClipLike | Iterable[ClipLike],
+        actions: Mapping[str, str] | Iterable[Mapping[str, str]] = (),
         mode: Mode = "gzsl",
     ) -> list[Answer | Unread]:
         """Name the action in each of `clips`; those that can't be read come back as `Unread` with the reason.
 
-        clips: .skeleton files, folders or zip archives of them, or arrays (frames, bodies, 25, 3) in metres.
+        clips: .skeleton files, folders or zip archives of them, or joints in metres: arrays, tensors or nested lists
+            (frames, bodies, 25, 3), or (frames, 25, 3) for one body. One clip may stand without a list.
         actions: actions in words, {"label": ..., "local": ..., "global": ...} each, beside those of the run.
         mode: "gzsl" all actions, "zsl" those that no one trained on, "given" those of `actions` alone.
+
+        Raises PipelineError when `clips` or `mode` is something else, DescriptionError when `actions` are.
         """
         levels = used_levels(self.run.config.text)
+        actions = [actions] if isinstance(actions, Mapping) else actions
         given = [given_action(texts, number, levels) for number, texts in enumerate(actions, start=1)]
         return list(self.stream(clips, self.bank(mode, given)))
 
-    def stream(self, clips: Iterable[ClipLike], bank: ActionBank) -> Iterator[Answer | Unread]:
+    def stream(self, clips: ClipLike | Iterable[ClipLike], bank: ActionBank) -> Iterator[Answer | Unread]:
         """As `predict`, one answer after another, with memory that does not grow with the number of clips."""
         for batch in clip_batches(clips, self.recipe, self.frames):
             if not len(batch.joints):
                 yield from (item for item in batch.order if isinstance(item, Unread))
                 continue
-            probabilities, gate = bank.probabilities(*self.features(batch.joints))
+            features, logits = self.features(batch.joints)
+            computed = np.array([np.isfinite(row).all() for row in np.hstack((features, logits))])  # (B,)
+            features, logits = (np.where(computed[:, None], values, 0) for values in (features, logits))
+            probabilities, gate = bank.probabilities(features, logits)
             row = 0
             for item in batch.order:
                 if isinstance(item, Unread):
                     yield item
                     continue
-                yield _answer(item, bank, probabilities[row], None if gate is None else float(gate[row]))
+                if computed[row]:
+                    unseen = None if gate is None else float(gate[row])
+                    yield _answer(item, bank, probabilities[row], unseen, batch.warnings[row])
+                else:
+                    yield Unread(item, "its coordinates are so large that the network gives NaN or infinite numbers")
                 row += 1
 
     def features(self, joints: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Clips (B, 3, T, 25, 2) as preprocess makes them -> features (B, D) and seen logits (B, S)."""
+        """Clips (B, 3, T, 25, 2) as preprocess makes them -> features (B, D) and seen logits (B, S).
+
+        Raises PipelineError when they have another shape, or are not finite.
+        """
         from models.backbone.features import clip_features
 
+        joints = np.asarray(joints, np.float32)
+        if joints.ndim != 5 or joints.shape[1::2] != (3, NUM_JOINTS) or joints.shape[4] != 2 or not joints.shape[2]:
+            raise PipelineError(
+                f"clips of shape {joints.shape}, where (clips, 3, frames, {NUM_JOINTS}, 2) is wanted, normalised as "
+                "preprocess does it; `predict` and `stream` take raw clips"
+            )
+        if not np.isfinite(joints).all():
+            raise PipelineError("clips hold NaN or infinite numbers, to which a network gives any answer")
         network = self.backbone.network
         features, _ = clip_features(network, np.arange(len(joints)), lambda rows: joints[rows], BATCH_CLIPS)
         return features, self.backbone.seen_logits(features)
@@ -147,8 +172,11 @@ def stored_recipe(context: Context) -> Recipe:
     )
 
 
-def _answer(clip: str, bank: ActionBank, probabilities: Floats, gate: float | None) -> Answer:
+def _answer(
+    clip: str, bank: ActionBank, probabilities: Floats, gate: float | None, warnings: tuple[str, ...]
+) -> Answer:
     """The ranking of one clip's probabilities (A,); of equals the first, as in evaluate."""
     order = np.argsort(-probabilities, kind="stable")
     order = order[probabilities[order] > 0]
-    return Answer(clip, tuple(Ranked(bank.actions[i], float(probabilities[i])) for i in order), gate)
+    ranked = tuple(Ranked(bank.actions[i], float(probabilities[i])) for i in order)
+    return Answer(clip, ranked, gate, warnings)

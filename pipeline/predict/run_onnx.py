@@ -8,14 +8,27 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+np.seterr(over="ignore", invalid="ignore")  # what is not finite is refused below
+
+
+def fields(lines, number):  # the next line, which has this number of fields
+    found = next(lines).split()
+    if len(found) != number:
+        raise ValueError(f"{len(found)} fields, not {number}")
+    return found
+
 
 def read(path):  # (4, T, 25, 3) metres: the bodies that stand first to fourth in each frame's list, zero where absent
-    words = iter(Path(path).read_text().split())
-    bodies = np.zeros((4, int(next(words)), 25, 3), np.float32)
+    text = Path(path).read_bytes().rstrip()
+    lines = iter(text.split(b"\n"))
+    bodies = np.zeros((4, int(*fields(lines, 1)), 25, 3), np.float32)
     for frame in range(bodies.shape[1]):
-        for place in range(int(next(words))):
-            numbers = [next(words) for _ in range(11 + 25 * 12)][11:]
-            bodies[place : place + 1, frame] = np.array(numbers, float).reshape(25, 12)[:, :3]
+        for place in range(int(*fields(lines, 1))):
+            np.array(fields(lines, 10), float)  # the body's id, and nine numbers that are not used
+            joints = [fields(lines, 12) for _ in range(25)] if int(*fields(lines, 1)) == 25 else []
+            bodies[place : place + 1, frame] = np.array(joints, float)[:, :3]
+    if b"_" in text or next(lines, None) is not None or not np.isfinite(bodies).all():
+        raise ValueError("more than the frames, or a coordinate that is not finite")
     return bodies.astype(float)
 
 
@@ -41,7 +54,16 @@ def prepare(bodies, frames):  # (1, 3, frames, 25, 2), by the recipe shift-gcn
     clip = clip @ rotation(clip[0, 0, 1] - clip[0, 0, 0], np.array([0, 0, 1.0])).T
     clip = clip @ rotation(clip[0, 0, 8] - clip[0, 0, 4], np.array([1.0, 0, 0])).T
     clip = np.concatenate((clip, np.zeros((2 - len(clip), *clip.shape[1:]))))
-    return clip.transpose(3, 1, 2, 0)[None].astype(np.float32)
+    clip = clip.transpose(3, 1, 2, 0)[None].astype(np.float32)
+    if not np.isfinite(clip).all():
+        raise ValueError("coordinates are too far apart")
+    return clip
+
+
+def size(body):  # metres from end to end, the median over frames, of a prepared body (3, T, 25)
+    there = (body != 0).any(0)  # (T, 25)
+    extent = np.where(there, body, -np.inf).max(2) - np.where(there, body, np.inf).min(2)  # (3, T)
+    return np.median(extent.max(0)[there.any(1)]) if there.any() else 0
 
 
 folder, path = sys.argv[1:] if len(sys.argv) == 3 else sys.exit("usage: python run_onnx.py FOLDER CLIP")
@@ -53,11 +75,20 @@ if about["preparation"]["recipe"] != "shift-gcn":
     sys.exit("this example prepares clips by the recipe shift-gcn alone; see model.json for what the model wants")
 try:
     clip = prepare(read(path), about["input"]["frames"])
-except (OSError, StopIteration, ValueError):
-    sys.exit(f"{path}: can't be read as an NTU .skeleton file with a body in it; it may be cut")
+except (OSError, StopIteration, ValueError, IndexError, OverflowError, MemoryError):
+    sys.exit(f"{path}: can't be read as an NTU .skeleton file of finite numbers with a body in it; it may be cut")
+smallest, largest = about["input"]["body_size"]
+if not smallest <= size(clip[0, ..., 0]) <= largest:
+    print(
+        f"warning: the body measures {size(clip[0, ..., 0]):.4g} m, where a person measures {smallest} to {largest} m: "
+        "the coordinates seem not to be in metres, and then this answer means nothing",
+        file=sys.stderr,
+    )
 session = onnxruntime.InferenceSession(Path(folder, "model.onnx"))
 outputs = session.run(None, {"clips": clip})
 found = {output.name: values[0] for output, values in zip(session.get_outputs(), outputs)}
+if not all(np.isfinite(values).all() for values in found.values()):
+    sys.exit(f"{path}: its coordinates are so large that the network gives NaN or infinite numbers")
 seen = "gate" in found and found["gate"] < about["gate_threshold"]
 probabilities = found["seen_probabilities" if seen else "unseen_probabilities"]
 actions = [action for action in about["actions"] if (action["kind"] == "seen") == seen]

@@ -15,7 +15,7 @@ import numpy as np
 from accelerate import Accelerator
 from numpy.typing import NDArray
 
-from data.errors import DataError
+from data.errors import DataError, UnavailableFileError
 from data.stores.files import replacing, sealed
 from data.stores.skeleton_store import SkeletonStore
 from models.backbone.checkpoint import load_network, save_network
@@ -141,6 +141,8 @@ def _read_finished(
     try:
         require_as_written(path)
         return load_network(path, settings), reports_from_text(record["reports"])[int(record["kept_epoch"]) - 1]
+    except UnavailableFileError:
+        raise  # it may be whole, and took hours
     except (DataError, ModelError, KeyError, ValueError, IndexError, TypeError):
         return None  # damaged: train it again
 
@@ -153,6 +155,8 @@ def _read_interrupted(path: Path, provenance: Provenance) -> TrainingState | Non
     try:
         require_as_written(path)
         return TrainingState.from_saved(read_tensors(path), record)
+    except UnavailableFileError:
+        raise
     except (DataError, KeyError, ValueError, TypeError):
         return None  # damaged: start from the beginning
 
@@ -161,6 +165,8 @@ def _matching_record(path: Path, provenance: Provenance) -> dict[str, str] | Non
     try:
         record = read_record(path)
         earlier = Provenance.from_record(record)
+    except UnavailableFileError:
+        raise
     except (DataError, PipelineError):
         return None
     return None if any(provenance.changes_from(earlier)) else record

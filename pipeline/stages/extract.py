@@ -105,14 +105,14 @@ def _phase_features(
     features, logits = _all_clips(context, store, network, phase, accelerator)
     bad = np.flatnonzero(~np.isfinite(features).all(axis=1) | ~np.isfinite(logits).all(axis=1))
     if len(bad):
+        cause = (
+            f"the weights in {context.config.backbone.weights} can't be right: get them again"
+            if inputs.given
+            else "training diverged: lower backbone.learning_rate, or set backbone.clip_gradient = 1.0"
+        )
         raise DataError(
             f"{phase.name} phase: the backbone gives NaN or infinite features for {len(bad)} of {len(store)} clips, "
-            f"the first {store.name[bad[0]]}; "
-            + (
-                f"the weights in {context.config.backbone.weights} can't be right: get them again"
-                if inputs.given
-                else "training diverged: lower backbone.learning_rate, or set backbone.clip_gradient = 1.0"
-            )
+            f"the first {store.name[bad[0]]}; {cause}"
         )
     head = Head(*(part.detach().cpu().numpy() for part in (network.fc.weight, network.fc.bias)))
     if inputs.given:

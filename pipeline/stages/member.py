@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from data.errors import DataError
+from data.errors import DataError, UnavailableFileError
 from data.phase_names import PhaseName
 from models.fsvae.training import HISTORY_COLUMNS, LossRow, State
 from pipeline.workspace.provenance import Provenance
@@ -69,6 +69,8 @@ def load_member(path: Path, seed: int, phase: PhaseName, cycles: int, digest: st
         if any(tuple(row) != HISTORY_COLUMNS for row in history):
             return None  # trained with other losses
         seconds = float(record["seconds"])
+    except UnavailableFileError:
+        raise  # it may be whole
     except (DataError, ValueError, KeyError, TypeError):
         return None
     return TrainedMember(seed, phase, states, history, seconds)

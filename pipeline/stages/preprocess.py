@@ -139,7 +139,7 @@ def _unreadable(files: Sequence[Reject]) -> str:
     more = f", and {len(files) - NAMED_FILES} more" if len(files) > NAMED_FILES else ""
     return (
         f"{_counted(len(files), 'raw file')} could not be read ({named}{more}); nothing was written. Make them "
-        "readable (permissions, the disk, the share), then run `fsvae-pipe preprocess` again"
+        "readable (permissions, the disk, the share, what a link leads to), then run `fsvae-pipe preprocess` again"
     )
 
 

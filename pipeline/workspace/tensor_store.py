@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from data.errors import DataError
 from data.phase_names import PhaseName
-from data.stores.files import ADVICE, replacing, sealed
+from data.stores.files import ADVICE, replacing, require_readable, sealed
 from models import tensor_file
 from models.errors import ModelError
 from models.whole_state import not_finite, some
@@ -28,7 +28,7 @@ def write_tensors(path: Path, tensors: Mapping[str, "Tensor"], record: Mapping[s
 
 def read_tensor_record(path: Path) -> dict[str, str]:
     """Return the record of the file at `path`, without importing torch. Raises DataError when the file is damaged."""
-    with _advised():
+    with _advised(path):
         return tensor_file.read_record(path)
 
 
@@ -37,13 +37,13 @@ def read_tensors(path: Path, prefix: str = "") -> dict[str, "Tensor"]:
 
     Raises DataError when the file is damaged.
     """
-    with _advised():
+    with _advised(path):
         return tensor_file.read_tensors(path, prefix)
 
 
 def require_as_written(path: Path) -> None:
     """Raise DataError when the file at `path` is damaged, or its tensors do not have its fingerprint."""
-    with _advised():
+    with _advised(path):
         as_written = tensor_file.is_as_written(path)
     if not as_written:
         raise DataError(f"{path}: its contents are not those that were written, so that it is damaged; {ADVICE}")
@@ -71,9 +71,12 @@ def read_state(path: Path, seed: int, phase: PhaseName, cycle: int) -> dict[str,
 
 
 @contextmanager
-def _advised() -> Iterator[None]:
-    """Add to the error of a damaged file what the user can do about it."""
+def _advised(path: Path) -> Iterator[None]:
+    """Add to the error of a damaged file what the user can do about it. One that can't be read now may be whole."""
     try:
         yield
+    except OSError as error:
+        require_readable(path, error)
+        raise DataError(f"{path}: can't be read ({error.strerror or error})") from error
     except ModelError as error:
         raise DataError(f"{error}; {ADVICE}") from error

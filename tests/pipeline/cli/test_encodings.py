@@ -1,11 +1,17 @@
 """Output and names beyond the encoding of the terminal or the locale: a real process for each."""
 
+import csv
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from pipeline.cli.main import main
+from tests.conftest import TinyRun
 
 
 def call(*arguments: bytes | str | Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
@@ -29,3 +35,63 @@ def test_a_path_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     assert b"Traceback" not in done.stderr
     assert b"not UTF-8" in b" ".join(done.stderr.split())
     assert not (tmp_path / "work" / "config.toml").exists()
+
+
+CP1252 = {"PYTHONIOENCODING": "cp1252"}
+C_LOCALE = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+
+@pytest.fixture
+def foreign(tiny_run: TinyRun, tmp_path: Path) -> Path:
+    """The tiny workspace, with labels that neither cp1252 nor ASCII can write."""
+    root = Path(shutil.copytree(tiny_run.root, tmp_path / "work", symlinks=True))
+    path = root / "descriptions.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["label"] += " 吃饭"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, rows[0])
+        table.writeheader()
+        table.writerows(rows)
+    return root
+
+
+@pytest.mark.slow
+def test_labels_beyond_the_encoding_are_shown_escaped_and_written_as_they_are(foreign: Path, tmp_path: Path) -> None:
+    page = tmp_path / "shown.html"
+    for environment, *arguments in (
+        (C_LOCALE, "run"),
+        (CP1252, "evaluate", "--force"),
+        (CP1252, "texts"),
+        (C_LOCALE, "texts", "--json"),
+        (CP1252, "show", "A001", "-o", page),
+        (C_LOCALE, "show", "A001", "-o", tmp_path / "shown.gif"),
+        (C_LOCALE, "report"),
+    ):
+        done = call("-w", foreign, *arguments, **environment)
+        assert done.returncode == 0, (arguments, done.stderr)
+        assert b"Traceback" not in done.stderr
+        if arguments == ["texts"]:
+            assert b"\\u5403\\u996d" in done.stdout
+    for written in (page, foreign / "runs" / "default" / "report.html"):
+        assert "吃饭" in written.read_text("utf-8")
+
+
+def test_the_settings_of_a_run_find_what_those_of_the_workspace_find(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(*arguments: str) -> str:
+        result = CliRunner().invoke(main, list(arguments))
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    run = tiny_run.root / "runs" / "default"
+    clip = next((tiny_run.root / "raw" / "setup1").glob("*R001*")).stem
+    page = str(tmp_path / "page.html")
+    for folder, workspace, config in ((tiny_run.root, ".", "runs/default/config.toml"), (run, "../..", "config.toml")):
+        monkeypatch.chdir(folder)
+        assert said("-w", workspace, "status", "--config", config) == said("-w", workspace, "status")
+        assert "nothing to do" in said("-w", workspace, "run", "--dry-run", "--config", config)
+        assert "25 actions, no problem found" in said("-w", workspace, "texts", "--config", config)
+        assert page in said("-w", workspace, "show", clip, "--from-raw", "-o", page, "--config", config)

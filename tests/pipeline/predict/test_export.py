@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ from click.testing import CliRunner
 from rich.console import Console
 
 import pipeline.predict.export as export_module
+from data.clean.bodies import clean
+from data.errors import DataError
 from data.joints import JOINT_NAMES
 from data.phase_names import PHASES
-from data.raw.skeleton_file import format_clip
+from data.raw.skeleton_file import format_clip, parse_clip
+from data.raw.skeleton_lines import MAX_LINE_BYTES
 from data.stores.feature_store import read_features
 from models.onnx.graph import ModelParts
 from pipeline.cli.main import main
@@ -27,7 +31,7 @@ from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import phase_and_clips, split_in_use
 from pipeline.phases.phase import PhaseClips
 from pipeline.predict.action_bank import ActionBank
-from pipeline.predict.clip_stream import clip_batches
+from pipeline.predict.clip_stream import Unread, clip_batches
 from pipeline.predict.export import Exported, export
 from pipeline.predict.recognizer import Answer, Recognizer
 from pipeline.predict.run_backbone import RunBackbone
@@ -36,6 +40,7 @@ from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
 from tests.conftest import TinyRun
 from tests.shared.made_skeletons import moving_clip
+from tests.shared.mutations import mutate
 
 # As on a machine with onnxruntime and numpy alone.
 BLOCKED = ("torch", "pipeline", "models", "data", "h5py", "pandas", "onnx", "sklearn", "scipy")
@@ -152,6 +157,78 @@ def test_the_example_says_of_a_cut_clip_in_a_line_that_it_is_cut(
     done = run_example(exported.files[0].parent, path)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert done.stderr.startswith(f"{path}: can't be read")
+
+
+@pytest.mark.parametrize("coordinate", ["nan", "inf", "-Infinity", "1e39", "1_0"])
+def test_the_example_refuses_a_coordinate_that_predict_refuses(
+    tiny_run: TinyRun, exported: Exported, tmp_path: Path, coordinate: str
+) -> None:
+    lines = next((tiny_run.root / "raw" / "setup1").glob("*P001*R001*")).read_bytes().split(b"\r\n")
+    lines[7] = coordinate.encode() + b" " + lines[7].split(b" ", 1)[1]
+    path = tmp_path / "odd.skeleton"
+    path.write_bytes(b"\r\n".join(lines))
+    with pytest.raises(DataError):
+        parse_clip(path.read_bytes(), "clip")
+    done = run_example(exported.files[0].parent, path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "of finite numbers" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_example_warns_of_units_as_predict_does(tiny_run: TinyRun, exported: Exported, tmp_path: Path) -> None:
+    whole = next((tiny_run.root / "raw" / "setup1").glob("*P001*R001*"))
+    path = tmp_path / "millimetres.skeleton"
+    path.write_bytes(format_clip(1000 * parse_clip(whole.read_bytes(), "clip").joints))
+    done = run_example(exported.files[0].parent, path)
+    (answer,) = Recognizer.load(tiny_run.root / "runs" / "default").predict(path)
+    assert isinstance(answer, Answer)
+    (warning,) = answer.warnings
+    assert done.returncode == 0
+    assert "not to be in metres" in done.stderr
+    assert warning.split(" m ")[0] in done.stderr  # the same size
+    assert done.stdout
+    assert run_example(exported.files[0].parent, whole).stderr == ""
+
+
+def test_coordinates_that_no_network_can_compute_with_get_no_answer(
+    tiny_run: TinyRun, exported: Exported, tmp_path: Path
+) -> None:
+    whole = next((tiny_run.root / "raw" / "setup1").glob("*P001*R001*"))
+    path = tmp_path / "far.skeleton"
+    path.write_bytes(format_clip(1e37 * parse_clip(whole.read_bytes(), "clip").joints))
+    recognizer = Recognizer.load(tiny_run.root / "runs" / "default")
+    unread, answer = recognizer.predict([path, whole])
+    assert isinstance(unread, Unread)
+    assert "NaN or infinite" in unread.reason
+    (alone,) = recognizer.predict(whole)
+    assert isinstance(answer, Answer)
+    assert isinstance(alone, Answer)
+    assert [ranked.action for ranked in answer.ranked] == [ranked.action for ranked in alone.ranked]
+    done = run_example(exported.files[0].parent, path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "NaN or infinite" in done.stderr
+
+
+def test_the_example_answers_no_broken_file_that_predict_refuses(tmp_path: Path) -> None:
+    source = Path(export_module.__file__).with_name("run_onnx.py").read_text("utf-8")
+    example: dict[str, Any] = {}
+    exec(source.partition("folder, path =")[0], example)
+    rng, path, read = np.random.default_rng(8), tmp_path / "clip.skeleton", 0
+    for _ in range(200):
+        content = mutate(format_clip(moving_clip(rng, 2, 2)), rng)
+        if max(map(len, content.split(b"\n"))) > MAX_LINE_BYTES or len(content) > 1 << 16:
+            continue  # no limit of the example's
+        path.write_bytes(content)
+        try:
+            wanted: np.ndarray | None = clean(parse_clip(content, "clip"), "shift-gcn").joints
+        except DataError:
+            wanted = None
+        with np.errstate(over="ignore"), suppress(OSError, StopIteration, ValueError, LookupError, MemoryError):
+            found = example["prepare"](example["read"](path), 2)
+            assert wanted is not None, content
+            assert np.allclose(found[0, ..., 0].transpose(1, 2, 0), wanted[0, :2], atol=1e-5) or len(wanted[0]) != 2
+            read += 1
+    assert read > 10
 
 
 def test_the_example_says_how_it_is_called(exported: Exported) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from data.raw.skeleton_file import format_clip
+from data.raw.skeleton_file import format_clip, parse_clip
 from pipeline.cli.main import main
 from pipeline.predict.modes import MODES
 from tests.conftest import TinyRun
@@ -160,6 +160,35 @@ def test_an_action_with_the_label_of_one_of_the_run_is_refused(tiny_run: TinyRun
     assert refused.exit_code == 1
     assert "is the label of A001, an action of the run already" in " ".join(refused.stderr.split())
     assert predict(tiny_run, clips[0], *words, "--mode", "given").exit_code == 0
+
+
+@pytest.fixture
+def millimetres(clips: list[Path], tmp_path: Path) -> Path:
+    """A clip that is right but for its unit."""
+    path = tmp_path / "millimetres.skeleton"
+    path.write_bytes(format_clip(1000 * parse_clip(clips[0].read_bytes(), "clip").joints))
+    return path
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", "--top=2", "--top=50"])
+def test_units_that_are_not_metres_are_told_beside_the_answer_and_on_the_screen(
+    tiny_run: TinyRun, clips: list[Path], millimetres: Path, form: str
+) -> None:
+    result = predict(tiny_run, clips[0], millimetres, clips[2], form)
+    assert result.exit_code == 0, result.output
+    assert "warning: 1 of 3 answers may be wrong, the first: " in " ".join(result.stderr.split())
+    assert f"{millimetres.name}: the body measures" in " ".join(result.stderr.split())
+    told = "not to be in metres"
+    if form == "--json":
+        rows = [json.loads(line) for line in result.stdout.splitlines()]
+        assert ["warnings" in row for row in rows] == [False, True, False]
+        assert told in rows[1]["warnings"][0]
+    elif form == "--csv":
+        for row in csv.DictReader(io.StringIO(result.stdout)):
+            assert (told in row["warnings"]) == (row["clip"] == str(millimetres))
+    else:
+        assert result.stdout.count("warning: ") == 1
+        assert "millimetres: warning: the body measures" in " ".join(result.stdout.split())
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -95,6 +96,64 @@ def test_arrays_are_clips_too(tiny_run: TinyRun, recognizer: Recognizer) -> None
     assert from_array.ranked == from_file.ranked
     assert isinstance(wrong, Unread)
     assert "25" in wrong.reason
+
+
+@pytest.fixture(scope="module")
+def joints(tiny_run: TinyRun) -> np.ndarray:
+    path = next((tiny_run.root / "raw" / "setup1").glob("*P001*R001A004*"))
+    return parse_clip(path.read_bytes(), "clip").joints  # (T, 1, 25, 3)
+
+
+def test_a_clip_without_a_list_is_one_clip(tiny_run: TinyRun, recognizer: Recognizer, joints: np.ndarray) -> None:
+    path = next((tiny_run.root / "raw" / "setup1").glob("*P001*R001A004*"))
+    wanted = [answer.ranked for answer in recognizer.predict([path]) if isinstance(answer, Answer)]
+    for clips in (path, str(path), joints, joints[:, 0], torch.from_numpy(joints), joints[None], [joints.tolist()]):
+        found = recognizer.predict(clips)
+        assert [answer.ranked for answer in found if isinstance(answer, Answer)] == wanted
+    (unread,) = recognizer.predict("no such file")
+    assert isinstance(unread, Unread)
+    assert unread.clip == "no such file"
+    for other in (None, 7, {"clip": path}):
+        with pytest.raises(PipelineError, match="where a list is wanted of paths"):
+            recognizer.predict(other)  # type: ignore[arg-type]
+
+
+def test_arrays_whose_axes_are_exchanged_are_not_answered(recognizer: Recognizer, joints: np.ndarray) -> None:
+    exchanged = [joints[:, 0][None], joints.transpose(1, 0, 2, 3), joints.transpose(3, 0, 2, 1)]
+    for answer in [*recognizer.predict(exchanged), *recognizer.predict(joints.tolist())]:
+        assert isinstance(answer, Unread)
+        assert "(frames, bodies, 25, 3)" in answer.reason
+        assert "shape" in answer.reason
+
+
+@pytest.mark.parametrize(("unit", "told"), [(1, False), (100, True), (1000, True), (0.001, True)])
+def test_units_that_are_not_metres_are_told_in_the_answer(
+    recognizer: Recognizer, joints: np.ndarray, unit: float, told: bool
+) -> None:
+    (answer,) = recognizer.predict([unit * joints])
+    assert isinstance(answer, Answer)
+    assert any("not to be in metres" in warning for warning in answer.warnings) == told
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 25, 2), (1, 8, 2, 25, 3), (1, 3, 8, 20, 2), (1, 3, 0, 25, 2)])
+def test_features_are_of_prepared_clips_alone(recognizer: Recognizer, shape: tuple[int, ...]) -> None:
+    with pytest.raises(PipelineError, match=r"where \(clips, 3, frames, 25, 2\) is wanted") as error:
+        recognizer.features(np.zeros(shape, np.float32))
+    assert str(shape) in str(error.value)
+
+
+def test_features_of_nan_are_refused(recognizer: Recognizer) -> None:
+    with pytest.raises(PipelineError, match="NaN or infinite"):
+        recognizer.features(np.full((1, 3, 8, 25, 2), np.nan, np.float32))
+
+
+def test_one_action_in_words_needs_no_list(tiny_run: TinyRun, recognizer: Recognizer, joints: np.ndarray) -> None:
+    texts = texts_of(tiny_run, "A014")
+    one, listed = recognizer.predict(joints, texts, "zsl"), recognizer.predict(joints, [texts], "zsl")
+    assert one == listed
+    for actions in ("wave | a hand | a person", [["wave"]], [{"label": 3}]):
+        with pytest.raises(DescriptionError, match="a dictionary of texts by level is wanted"):
+            recognizer.predict(joints, actions, "zsl")  # type: ignore[arg-type]
 
 
 def test_a_run_that_is_not_there_names_those_that_are(tiny_run: TinyRun) -> None:

@@ -134,12 +134,12 @@ def test_official_missing_clips_and_foreign_actions_are_left_out_and_counted_apa
 
 def test_a_file_that_cannot_be_read_stops_no_other(tmp_path: Path) -> None:
     raw = write_folder(tmp_path / "raw", made_files(3))
-    (raw / "S001C001P001R900A001.skeleton").symlink_to(tmp_path / "nowhere")
+    (raw / "S001C001P001R900A001.skeleton").symlink_to("S001C001P001R900A001.skeleton")
     archive = write_zip(tmp_path / "more.zip", {"S002C001P001R900A001.skeleton": b"1\n0\n" * 100}, zipfile.ZIP_STORED)
     archive.write_bytes(archive.read_bytes().replace(b"1\n0\n1", b"1\n0\n2", 1))
     assert "3 clips kept" in preprocess(tmp_path / "work", raw, archive, workers=1)
     reasons = [row["reason"] for row in rejects_in(tmp_path / "work")]
-    assert "can't be read (No such file or directory)" in reasons[0]
+    assert "can't be read (Too many levels of symbolic links)" in reasons[0]
     assert "checksum is wrong" in reasons[1]
 
 
@@ -205,3 +205,19 @@ def test_files_that_cannot_be_read_now_leave_the_stage_undone(tmp_path: Path, mo
     assert not (tmp_path / "work" / "rejects.csv").exists()
     assert "9 clips kept" in preprocess(tmp_path / "work", raw, workers=1)
     assert {Path(row["file"]).name for row in rejects_in(tmp_path / "work")} == set(BROKEN)
+
+
+@pytest.mark.parametrize("away", ["S001C001P001R900A001.skeleton", "setup7"])
+def test_a_link_to_what_is_away_leaves_the_stage_undone_until_it_is_back(tmp_path: Path, away: str) -> None:
+    raw = write_folder(tmp_path / "raw", made_files(3))
+    (raw / away).symlink_to(tmp_path / "share")
+    (raw / ".#S001C001P001R001A001").symlink_to("somebody@somewhere.17")  # as an editor locks a file
+    with pytest.raises((DataError, PipelineError), match=rf"{away}: .*links to {tmp_path}/share, which is not there"):
+        preprocess(tmp_path / "work", raw, workers=1)
+    assert not list((tmp_path / "work").glob("*"))
+    clip = next(iter(made_files(1, seed=1).values()))
+    if away == "setup7":
+        write_folder(tmp_path / "share", {"S009C001P001R001A001.skeleton": clip})
+    else:
+        (tmp_path / "share").write_bytes(clip)
+    assert "4 clips kept" in preprocess(tmp_path / "work", raw, workers=1)
