@@ -20,6 +20,7 @@ from data.published.skeletons import (
     npz_names,
     read_labelled_array,
 )
+from data.recipes import revision
 from data.splits import CUSTOM, NUM_ACTIONS, resolve_split, training_clips
 from data.stores import h5
 from data.stores.files import sha256_of
@@ -43,7 +44,7 @@ def import_skeletons(context: Context, paths: Sequence[Path]) -> list[str]:
     if archives and len(paths) > 1:
         raise PipelineError(f"{archives[0]} holds training and test clips; import it alone")
     settings = {"dataset.name": context.config.dataset.name}
-    recipe = {}
+    recipe, recipe_revision = {}, {}
     if archives:
         names = npz_names(archives[0])
         _require_parts_protocol(context, archives[0])
@@ -51,13 +52,14 @@ def import_skeletons(context: Context, paths: Sequence[Path]) -> list[str]:
         for key in ("dataset.protocol", "dataset.train_subjects", RECIPE):
             settings[key] = flat[key]
         clips, files = npz_clips(archives[0], names, context.config.preprocess.recipe), archives
+        recipe_revision = revision(context.config.preprocess.recipe)
     else:
         arrays = [read_labelled_array(path) for path in _data_paths(paths)]
         names = [name for array in arrays for name in array.names]
         clips, files = array_clips(arrays), [path for array in arrays for path in (array.path, array.label_path)]
         recipe[RECIPE] = ARRAY_RECIPE  # the setting of this name does not count for arrays, so it is not in `settings`
     _check_names(context, names, files)
-    provenance = Provenance(IMPORT, 1, settings, {path.name: sha256_of(path) for path in files})
+    provenance = Provenance(IMPORT, 1, settings, {path.name: sha256_of(path) for path in files} | recipe_revision)
     return _write(context, {**provenance.record(), **recipe}, clips, len(names))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
-from data.recipes import RECIPES, Recipe
+from data.recipes import RECIPES, Recipe, revision
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.action_bank import ActionBank, BankAction, Floats, make_bank
 from pipeline.predict.clip_stream import BATCH_CLIPS, ClipLike, Unread, clip_batches
@@ -25,7 +25,7 @@ from pipeline.predict.free_text import GivenAction, given_action, used_levels
 from pipeline.predict.modes import Mode
 from pipeline.predict.trained_run import TrainedRun, open_run
 from pipeline.workspace.context import Context
-from pipeline.workspace.provenance import RECIPE, Provenance, read_record
+from pipeline.workspace.provenance import IMPORT, RECIPE, Provenance, read_record
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,16 @@ def stored_recipe(context: Context) -> Recipe:
             f"{path} is gone, whose record says how clips are cleaned; put it back, or run `fsvae-pipe preprocess`"
         )
     record = read_record(path)
-    found = Provenance.from_record(record).settings.get(RECIPE, record.get(RECIPE))
+    made = Provenance.from_record(record)
+    found = made.settings.get(RECIPE, record.get(RECIPE))
     for recipe in RECIPES:
         if recipe == found:
+            if any(made.inputs.get(name) != now for name, now in revision(recipe).items()):
+                raise PipelineError(
+                    f"{path} was made by an earlier revision of the recipe {recipe}, which cleaned clips otherwise, so "
+                    "that no raw clip can be treated like those; "
+                    + ("import them again" if made.stage == IMPORT else "run `fsvae-pipe run` to make it again")
+                )
             return recipe
     if found is None:
         raise DataError(

@@ -11,8 +11,12 @@ from pipeline.workspace.provenance import read_record
 
 
 def raw_clips(context: Context) -> Mapping[str, str]:
-    """One fingerprint for each of `dataset.raw`, from names, sizes and times of change; the contents are not read."""
+    """One fingerprint for each of `dataset.raw`, from names, sizes and times of change; the contents are not read.
+
+    And the revision of the recipe, when it makes other clips than its first one did.
+    """
     from data.raw.sources import fingerprint_source
+    from data.recipes import revision
 
     raw = context.config.dataset.raw
     if not raw:
@@ -21,7 +25,8 @@ def raw_clips(context: Context) -> Mapping[str, str]:
             ".skeleton files there, or run `fsvae-pipe preprocess --raw PATH`; without them, `fsvae-pipe import` takes "
             "features or skeleton arrays (both phases) that others made"
         )
-    return {path: fingerprint_source(context.user_path(path)) for path in raw}
+    sources = {path: fingerprint_source(context.user_path(path)) for path in raw}
+    return {**sources, **revision(context.config.preprocess.recipe)}
 
 
 def skeletons_and_weights(context: Context) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import joblib
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from data.clean.bodies import SHORT_FRAMES
+from data.clean.choice import SHORT_FRAMES
 from data.clean.cleaning import CleanBatch, Reject, clean_batch
 from data.clip_name import ClipName
 from data.raw.sources import ClipSource, find_clips, missing_clips

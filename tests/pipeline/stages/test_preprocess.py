@@ -1,6 +1,7 @@
 import csv
 import errno
 import io
+import json
 import os
 import zipfile
 from pathlib import Path
@@ -12,16 +13,18 @@ from rich.console import Console
 
 from data.errors import DataError
 from data.raw.skeleton_file import format_clip
-from data.raw.sources import ClipSource, missing_clips
+from data.raw.sources import ClipSource, fingerprint_source, missing_clips
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.messages.errors import PipelineError
+from pipeline.running.staleness import stage_state
 from pipeline.stages import preprocess as stage
 from pipeline.stages.table import stage_named
 from pipeline.workspace.config import build_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
 from tests.shared.made_skeletons import made_files, moving_body, moving_clip, write_folder, write_zip
+from tests.shared.rewritten import rewrite_record
 
 BROKEN = {
     "S001C001P001R900A001.skeleton": b"2\n1\n",
@@ -116,6 +119,27 @@ def test_what_a_recipe_drops_is_reported(tmp_path: Path, recipe: str) -> None:
         assert store.dropped.tolist() == [2]
     reasons = ("energy",) if recipe == "shift-gcn" else ("too short", "too wide")
     assert all(reason in said for reason in reasons)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "reasons"),
+    [("shift-gcn", ()), ("tracked", ()), ("denoised", ("revision of the recipe denoised is new",))],
+)
+def test_only_clips_of_a_recipe_that_was_revised_since_are_stale(
+    tmp_path: Path, recipe: str, reasons: tuple[str, ...]
+) -> None:
+    raw = write_folder(tmp_path / "raw", made_files(2))
+    preprocess(tmp_path / "work", raw, recipe=recipe, workers=1)
+    context = context_of(tmp_path / "work", raw, recipe=recipe, workers=1)
+    assert stage_state(stage_named("preprocess"), context, {}).state == "done"
+    before = json.dumps({str(raw): fingerprint_source(raw)})  # what was recorded when no recipe had a revision
+    rewrite_record(context.workspace.skeletons, {"inputs": before})
+    state = stage_state(stage_named("preprocess"), context, {})
+    assert (state.state, state.reasons) == ("stale" if reasons else "done", reasons)
+    rewrite_record(context.workspace.skeletons, {"stage": "import"})
+    assert stage_state(stage_named("preprocess"), context, {}).reasons == (
+        tuple(f"{reason} since the import" for reason in reasons) or ("imported",)
+    )
 
 
 def test_official_missing_clips_and_foreign_actions_are_left_out_and_counted_apart(tmp_path: Path) -> None:
