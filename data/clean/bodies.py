@@ -57,7 +57,7 @@ class CleanClip:
     dropped: the number of non-empty bodies that the recipe dropped, by reason.
     joined: whether one person has several ids, which denoised joined.
     exchanged: whether a person, followed by position, changes the place in the frames' lists (shift-gcn, tracked), or
-        passes from one of the two actors to the other (denoised). Only tracked follows the person then.
+        passes from one actor to the other or to a body that is dropped (denoised). Only tracked follows the person.
     """
 
     joints: Coordinates

@@ -77,7 +77,8 @@ def by_place(clip: RawClip) -> Choice:
     unlisted = max(0, clip.longest_list - LISTED_BODIES)
     kept = largest([spread(body.seen_points(), np.std) for body in bodies])[:KEPT_BODIES]
     dropped = {"energy": len(bodies) + unlisted - KEPT_BODIES}
-    return Choice([bodies[index] for index in kept], dropped, False, exchanged(listed))
+    changed = len(listed) > 1 and any(piece.changes_body for piece in people(listed))
+    return Choice([bodies[index] for index in kept], dropped, False, changed)
 
 
 def denoised(clip: RawClip) -> Choice:
@@ -87,8 +88,21 @@ def denoised(clip: RawClip) -> Choice:
     persons, dropped = _without_noise(chained(found) if several else found)
     actors, actor = two_actors(persons, clip.frames)
     dropped["variance"] = actor.count(-1)
-    ids = {int(body) for piece, place in zip(persons, actor, strict=True) if place >= 0 for body in piece.bodies}
-    return Choice([Body.of(joints) for joints in actors], dropped, len(ids) > len(actors), exchanged(actors))
+    actor_of_id = np.full(len(clip.body_ids), -1)
+    for piece, place in zip(persons, actor, strict=True):
+        actor_of_id[piece.bodies] = place
+    joined = int((actor_of_id >= 0).sum()) > len(actors)
+    changed = clip.longest_list > 1 and _changes_actor(clip, actor_of_id)
+    return Choice([Body.of(joints) for joints in actors], dropped, joined, changed)
+
+
+def _changes_actor(clip: RawClip, actor_of_id: NDArray[np.int64]) -> bool:
+    """Whether a person, followed by position, has ids of several actors, or of one and of a body that is dropped."""
+    listed = clip.listed(TRACKED_BODIES)
+    actor = np.full(listed.shape[:2], -1)
+    rows = clip.row_place < len(listed)
+    actor[clip.row_place[rows], clip.row_frame[rows]] = actor_of_id[clip.row_body[rows]]
+    return any(len(np.unique(actor[piece.bodies, piece.frames])) > 1 for piece in people(listed))
 
 
 def tracked(clip: RawClip) -> Choice:
@@ -111,11 +125,6 @@ CHOOSE: Mapping[Recipe, Callable[[RawClip], Choice]] = {
     "denoised": denoised,
     "tracked": tracked,
 }
-
-
-def exchanged(bodies: Coordinates) -> bool:
-    """Whether a person is one of the bodies (M, T, V, 3) in some frames and another one later."""
-    return len(bodies) > 1 and any(piece.changes_body for piece in people(bodies))
 
 
 def largest(sizes: Sequence[float]) -> list[int]:

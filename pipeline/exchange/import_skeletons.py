@@ -27,6 +27,7 @@ from data.stores.files import sha256_of
 from data.stores.skeleton_store import SkeletonWriter
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.phase import missing_actions, phase_of, require_clips
+from pipeline.stages.preprocess import Identities
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import IMPORT, RECIPE, Provenance
 
@@ -113,7 +114,8 @@ def _check_names(context: Context, names: Sequence[ClipName], files: Sequence[Pa
 
 def _write(context: Context, record: Mapping[str, str], clips: Iterable[Imported], total: int) -> list[str]:
     """Write the clips and return lines for the screen. Raises DataError when none of them can be used."""
-    path, rejects = context.workspace.skeletons, []
+    path, rejects, identities = context.workspace.skeletons, [], Identities()
+    record = dict(record)
     written_clips = written_frames = 0
     with h5.writing(path, record) as file:
         writer = SkeletonWriter(file)
@@ -124,6 +126,8 @@ def _write(context: Context, record: Mapping[str, str], clips: Iterable[Imported
                 continue
             batch.append((name, clip))
             written_clips, written_frames = written_clips + 1, written_frames + clip.joints.shape[1]
+            identities.joined += clip.joined
+            identities.exchanged += clip.exchanged
             if len(batch) == BATCH_CLIPS:
                 writer.append(collect(batch))
                 batch.clear()
@@ -131,13 +135,16 @@ def _write(context: Context, record: Mapping[str, str], clips: Iterable[Imported
             raise DataError(f"none of {total} clips can be used; the first: {rejects[0]}")
         writer.append(collect(batch))
         writer.finish()
+        if RECIPE not in record:  # arrays have been cleaned elsewhere, so that nothing is known of identities
+            record.update(identities.record())
     for reject in rejects[:SHOWN_REJECTS]:
         context.console.print(f"left out: {reject}", markup=False, highlight=False)
     if len(rejects) > SHOWN_REJECTS:
         context.console.print(f"left out: {len(rejects) - SHOWN_REJECTS} more clips")
     left_out = f", {len(rejects)} left out" if rejects else ""
     mean_frames = f"{written_frames / written_clips:.0f} frames on average"
-    return [f"wrote {path}: {written_clips} clips{left_out}, {mean_frames}", "next: `fsvae-pipe run`"]
+    wrote = f"wrote {path}: {written_clips} clips{left_out}, {mean_frames}"
+    return [wrote, *identities.lines(context.config.preprocess.recipe), "next: `fsvae-pipe run`"]
 
 
 def _with_progress(context: Context, clips: Iterable[Imported], total: int) -> Iterator[Imported]:

@@ -136,10 +136,10 @@ def stored_recipe(context: Context) -> Recipe:
     for recipe in RECIPES:
         if recipe == found:
             if any(made.inputs.get(name) != now for name, now in revision(recipe).items()):
+                advice = "import them again" if made.stage == IMPORT else "run `fsvae-pipe run` to make it again"
                 raise PipelineError(
                     f"{path} was made by an earlier revision of the recipe {recipe}, which cleaned clips otherwise, so "
-                    "that no raw clip can be treated like those; "
-                    + ("import them again" if made.stage == IMPORT else "run `fsvae-pipe run` to make it again")
+                    f"that no raw clip can be treated like those; {advice}"
                 )
             return recipe
     if found is None:

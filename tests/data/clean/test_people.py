@@ -124,6 +124,17 @@ def test_people_who_change_places_half_way_are_followed_by_tracked_alone() -> No
         assert same(clip, cleaned(joints, recipe)) == (recipe == "tracked")
 
 
+def test_an_id_that_passes_to_furniture_is_noticed_though_only_one_body_is_kept() -> None:
+    rng = np.random.default_rng(6)
+    person = (rng.normal(size=(1, 25, 3)) * [0.2, 0.6, 0.1] + rng.normal(size=(60, 1, 3)) * 0.01).astype(np.float32)
+    chair = np.broadcast_to(rng.normal(size=(1, 25, 3)) * [0.6, 0.1, 0.3] + [3, 0, 0], (60, 25, 3))
+    joints = np.stack([person, chair.astype(np.float32)], axis=1)
+    assert not cleaned(joints, "denoised").exchanged
+    joints[10:] = joints[10:, ::-1].copy()
+    clip = cleaned(joints, "denoised")
+    assert (clip.dropped, clip.exchanged) == ({"too wide": 1}, True)
+
+
 def test_a_person_who_moves_up_in_the_list_when_another_one_leaves_is_followed() -> None:
     joints = apart(np.random.default_rng(4), 60, 2)
     joints[35:, 0] = 0  # the second one is listed first from here on

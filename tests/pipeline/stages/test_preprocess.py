@@ -121,6 +121,66 @@ def test_what_a_recipe_drops_is_reported(tmp_path: Path, recipe: str) -> None:
     assert all(reason in said for reason in reasons)
 
 
+def of_several_people(rng: np.random.Generator) -> dict[str, bytes]:
+    """Three clips of two people who stand apart: as they are, changing places half-way, and both with a new id."""
+    joints = moving_clip(rng, 40, 2) + np.array([[[0, 0, 0]], [[2, 0, 0]]], np.float32)
+    swapped, renamed = joints.copy(), np.zeros((40, 4, 25, 3), np.float32)
+    swapped[20:] = joints[20:, ::-1]
+    renamed[:20, :2], renamed[20:, 2:] = joints[:20], joints[20:]
+    clips = (joints, swapped, renamed)
+    return {f"S001C001P001R00{number}A001.skeleton": format_clip(clip) for number, clip in enumerate(clips, start=1)}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("recipe", "joined", "exchanged", "lines"),
+    [
+        (
+            "shift-gcn",
+            "0",
+            "1",
+            ["1 clip in which people change places in the list of bodies; the recipe tracked would follow them"],
+        ),
+        (
+            "denoised",
+            "1",
+            "1",
+            [
+                "1 clip in which a person has several body ids; they were joined",
+                "1 clip in which people exchange their body ids; the recipe tracked would follow them",
+            ],
+        ),
+        (
+            "tracked",
+            "0",
+            "1",
+            ["1 clip in which people change places in the list of bodies; they were followed"],
+        ),
+    ],
+)
+def test_clips_in_which_people_change_identity_are_counted(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recipe: str,
+    joined: str,
+    exchanged: str,
+    lines: list[str],
+    workers: int,
+) -> None:
+    monkeypatch.setattr(stage, "BATCH_CLIPS", 1)
+    raw = write_folder(tmp_path / "raw", of_several_people(np.random.default_rng(0)))
+    said = preprocess(tmp_path / "work", raw, recipe=recipe, workers=workers)
+    assert [line for line in said.splitlines() if "in which" in line] == lines
+    record = h5.read_record(tmp_path / "work" / "skeletons.h5")
+    assert (record["joined_clips"], record["exchanged_clips"]) == (joined, exchanged)
+
+
+def test_nothing_is_said_of_identities_where_all_is_well(tmp_path: Path) -> None:
+    raw = write_folder(tmp_path / "raw", made_files(3))
+    assert "in which" not in preprocess(tmp_path / "work", raw, workers=1)
+    assert h5.read_record(tmp_path / "work" / "skeletons.h5")["exchanged_clips"] == "0"
+
+
 @pytest.mark.parametrize(
     ("recipe", "reasons"),
     [("shift-gcn", ()), ("tracked", ()), ("denoised", ("revision of the recipe denoised is new",))],
