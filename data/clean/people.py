@@ -47,15 +47,17 @@ class Piece:
 
 def seen_frames(bodies: Coordinates) -> NDArray[np.bool_]:
     """Returns flags (M, T): true where the coordinates (M, T, V, 3) of a body do not sum to zero."""
-    x, y, z = bodies.astype(np.float64).transpose(3, 0, 1, 2)  # (M, T, V) each
-    return np.asarray((x + y + z).sum(axis=-1) != 0)
+    sums = bodies[..., 0].astype(np.float64)  # (M, T, V)
+    sums += bodies[..., 1]
+    sums += bodies[..., 2]
+    return np.asarray(sums.sum(axis=-1) != 0)
 
 
 def pieces_of(bodies: Coordinates) -> list[Piece]:
     """Returns each body of (M, T, V, 3) that is seen as a piece."""
     seen = seen_frames(bodies)
     labels = np.where(seen, np.arange(len(bodies))[:, None], -1)
-    return _labelled(bodies, labels)
+    return _labelled(bodies, labels, np.arange(bodies.shape[1]))
 
 
 def people(bodies: Coordinates) -> list[Piece]:
@@ -69,7 +71,9 @@ def followed(bodies: Coordinates) -> list[Piece]:
     Two bodies of consecutive frames are one person where each is the nearest to the other and they are near.
     """
     seen = seen_frames(bodies)
-    before = _bodies_before(bodies, seen)
+    frames = np.flatnonzero(seen.any(axis=0))  # a clip may have many more frames than bodies
+    bodies, seen = bodies[:, frames], seen[:, frames]
+    before = _bodies_before(bodies, seen, np.flatnonzero(np.diff(frames) > 1) + 1)
     new = seen & (before < 0)  # (M, T)
     other = (before >= 0) & (before != np.arange(len(bodies))[:, None])
     changes = np.flatnonzero((new | other).any(axis=0)).tolist()  # frames; in all others everyone stays the same body
@@ -80,28 +84,29 @@ def followed(bodies: Coordinates) -> list[Piece]:
             last[body] = count
             count += 1
         labels[:, frame:next_change] = last[:, None]
-    return _labelled(bodies, np.where(seen, labels, -1))
+    return _labelled(bodies, np.where(seen, labels, -1), frames)
 
 
-def _bodies_before(bodies: Coordinates, seen: NDArray[np.bool_]) -> Numbers:
-    """Returns (M, T): which body of the frame before is the same person. -1 where none is."""
+def _bodies_before(bodies: Coordinates, seen: NDArray[np.bool_], breaks: Numbers) -> Numbers:
+    """Returns which body of the frame before is the same person (M, T), -1 where none is, as in `breaks`."""
     number, frames = seen.shape
     points = bodies.reshape(number, frames, NUM_JOINTS * 3).astype(np.float64)
     metres = np.full((number, number, frames), np.inf)  # (M before, M after, T)
     for before in range(number):
         metres[before, :, 1:] = _metres(points[before, :-1], points[:, 1:])
     metres[:, :, 1:][~(seen[:, None, :-1] & seen[None, :, 1:])] = np.inf
+    metres[:, :, breaks] = np.inf
     nearest_before, nearest_after = metres.argmin(axis=0), metres.argmin(axis=1)  # (M after, T), (M before, T)
     mutual = nearest_after[nearest_before, np.arange(frames)] == np.arange(number)[:, None]
     return np.where(mutual & (metres.min(axis=0) <= NEAR_M), nearest_before, -1)
 
 
-def _labelled(bodies: Coordinates, labels: Numbers) -> list[Piece]:
-    """Returns a piece for each label in (M, T), of one body a frame at most; -1 is no label."""
+def _labelled(bodies: Coordinates, labels: Numbers, frames: Numbers) -> list[Piece]:
+    """Returns a piece for each label (M, T), of one body a frame at most. -1 is no label. frames: (T,) of the clip."""
     frame, body = np.nonzero(labels.T >= 0)  # (rows,) in the order of frames
     label = labels[body, frame]
     rows = np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1])
-    return [Piece(frame[piece], bodies[body[piece], frame[piece]], body[piece]) for piece in rows if len(piece)]
+    return [Piece(frames[frame[row]], bodies[body[row], frame[row]], body[row]) for row in rows if len(row)]
 
 
 def chained(pieces: Sequence[Piece]) -> list[Piece]:
@@ -163,18 +168,19 @@ def two_actors(pieces: Sequence[Piece], frames: int) -> tuple[Coordinates, list[
     """
     joints = np.zeros((ACTORS, frames, NUM_JOINTS, 3), np.float32)
     seen = np.zeros((ACTORS, frames), np.bool_)
+    number = 0  # of actors until now
     chosen: list[int] = []
     for piece in pieces:
-        present = [actor for actor in range(ACTORS) if seen[actor].any()]
-        free = [actor for actor in present if seen[actor, piece.frames].sum() <= SHARED_FRAMES]
+        free = [actor for actor in range(number) if seen[actor, piece.frames].sum() <= SHARED_FRAMES]
         if len(free) > 1:
             free.sort(key=lambda actor: _gap(joints[actor], np.flatnonzero(seen[actor]), piece))
-        actor = free[0] if free else len(present) if len(present) < ACTORS else -1
-        chosen.append(actor)
-        if actor >= 0:
-            joints[actor, piece.frames] = piece.poses
-            seen[actor, piece.frames] = True
-    return joints[: int(seen.any(axis=1).sum())], chosen
+        if not free and number < ACTORS:
+            free, number = [number], number + 1
+        chosen.append(free[0] if free else -1)
+        if free:
+            joints[free[0], piece.frames] = piece.poses
+            seen[free[0], piece.frames] = True
+    return joints[:number], chosen
 
 
 def _gap(joints: Coordinates, seen: Numbers, piece: Piece) -> float:

@@ -124,6 +124,13 @@ def test_people_who_change_places_half_way_are_followed_by_tracked_alone() -> No
         assert same(clip, cleaned(joints, recipe)) == (recipe == "tracked")
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_bodies_of_zeros_alone_are_nobody(recipe: Recipe) -> None:
+    content = format_clip(np.ones((3, 2, 25, 3))).replace(b"1.0 1.0 1.0", b"0 0 0")
+    with pytest.raises(RawFileError, match="no frame holds a body"):
+        clean(parse_clip(content, "clip"), recipe)
+
+
 def test_an_id_that_passes_to_furniture_is_noticed_though_only_one_body_is_kept() -> None:
     rng = np.random.default_rng(6)
     person = (rng.normal(size=(1, 25, 3)) * [0.2, 0.6, 0.1] + rng.normal(size=(60, 1, 3)) * 0.01).astype(np.float32)

@@ -14,6 +14,7 @@ from rich.console import Console
 from data.errors import DataError
 from data.raw.skeleton_file import format_clip
 from data.raw.sources import ClipSource, fingerprint_source, missing_clips
+from data.recipes import RECIPES
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.messages.errors import PipelineError
@@ -107,7 +108,7 @@ def test_a_second_run_writes_the_same_file_but_for_its_time(tmp_path: Path, monk
     assert not partial.exists()
 
 
-@pytest.mark.parametrize("recipe", ["shift-gcn", "denoised"])
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_what_a_recipe_drops_is_reported(tmp_path: Path, recipe: str) -> None:
     rng = np.random.default_rng(0)
     joints = np.stack([moving_body(rng, 30) for _ in range(4)], axis=1)
@@ -117,7 +118,7 @@ def test_what_a_recipe_drops_is_reported(tmp_path: Path, recipe: str) -> None:
     said = preprocess(tmp_path / "work", raw, recipe=recipe, workers=1)
     with SkeletonStore(tmp_path / "work" / "skeletons.h5") as store:
         assert store.dropped.tolist() == [2]
-    reasons = ("energy",) if recipe == "shift-gcn" else ("too short", "too wide")
+    reasons = ("too short", "too wide") if recipe == "denoised" else ("energy",)
     assert all(reason in said for reason in reasons)
 
 
