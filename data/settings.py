@@ -27,5 +27,8 @@ class DatasetSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=Fals
 class PreprocessSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     """How raw skeletons are cleaned and normalised."""
 
-    recipe: Recipe = Field("shift-gcn", description="how the bodies that are kept are chosen")
+    recipe: Recipe = Field(
+        "shift-gcn",
+        description="shift-gcn, denoised or tracked: which bodies are kept",
+    )
     workers: int = Field(0, ge=0, description="worker processes; 0 = all cores")

@@ -38,6 +38,7 @@ class Reject:
 class CleanBatch:
     """The result of a batch: its clips, its rejects, and how many bodies were dropped for each reason.
 
+    joined, exchanged: of how many clips these fields of CleanClip are true.
     unreadable: the files that the system could not read this time. They are not rejects, because they may be good.
     """
 
@@ -45,6 +46,8 @@ class CleanBatch:
     rejects: list[Reject]
     dropped: dict[str, int]
     unreadable: list[Reject]
+    joined: int = 0
+    exchanged: int = 0
 
 
 def collect(clips: Sequence[tuple[ClipName, CleanClip]]) -> CleanClips:
@@ -89,4 +92,6 @@ def clean_batch(sources: Sequence[tuple[ClipName, ClipSource]], recipe: Recipe) 
         clips.append((name, clip))
         for reason, number in clip.dropped.items():
             dropped[reason] = dropped.get(reason, 0) + number
-    return CleanBatch(collect(clips), rejects, dropped, unreadable)
+    joined = sum(clip.joined for _, clip in clips)
+    exchanged = sum(clip.exchanged for _, clip in clips)
+    return CleanBatch(collect(clips), rejects, dropped, unreadable, joined, exchanged)

@@ -56,12 +56,17 @@ class RawClip:
         joints[self.row_frame, self.row_body] = self.rows
         return joints
 
+    @property
+    def longest_list(self) -> int:
+        """The number of bodies in the frame that lists the most."""
+        return int(self.row_place.max(initial=-1)) + 1
+
     def listed(self, places: int) -> NDArray[np.float32]:
         """Returns coordinates by place, (P, T, V, 3) metres: index p is the p-th body in each frame's list.
 
         P is the length of the longest list, and at most `places`. The body at a place may differ between frames.
         """
-        num_places = min(places, int(self.row_place.max(initial=-1)) + 1)
+        num_places = min(places, self.longest_list)
         joints = np.zeros((num_places, self.frames, NUM_JOINTS, 3), np.float32)
         listed = self.row_place < num_places
         joints[self.row_place[listed], self.row_frame[listed]] = self.rows[listed]

@@ -61,8 +61,8 @@ _open_files: dict[h5py.File, SteadyFile] = {}  # every file that `writing` has o
 def writing(path: Path, record: Mapping[str, str]) -> Iterator[h5py.File]:
     """Yields a new HDF5 file. When the block ends without an error, that file replaces `path`.
 
-    `record` is written to the root attributes, with the format version and the fingerprint of the contents. Raises
-    DataError when the file can't be written.
+    `record` is written to the root attributes, with the format version and the fingerprint of the contents, when the
+    block ends, so that counts can be added to it meanwhile. Raises DataError when the file can't be written.
     """
     with replacing(path) as partial:
         target = SteadyFile(partial)

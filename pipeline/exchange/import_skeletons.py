@@ -20,12 +20,14 @@ from data.published.skeletons import (
     npz_names,
     read_labelled_array,
 )
+from data.recipes import revision
 from data.splits import CUSTOM, NUM_ACTIONS, resolve_split, training_clips
 from data.stores import h5
 from data.stores.files import sha256_of
 from data.stores.skeleton_store import SkeletonWriter
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.phase import missing_actions, phase_of, require_clips
+from pipeline.stages.preprocess import Identities
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import IMPORT, RECIPE, Provenance
 
@@ -45,7 +47,7 @@ def import_skeletons(context: Context, paths: Sequence[Path]) -> list[str]:
     if archives and len(paths) > 1:
         raise PipelineError(f"{archives[0]} holds training and test clips; import it alone")
     settings = {"dataset.name": context.config.dataset.name}
-    recipe = {}
+    recipe, recipe_revision = {}, {}
     if archives:
         names = npz_names(archives[0])
         _require_parts_protocol(context, archives[0])
@@ -53,13 +55,14 @@ def import_skeletons(context: Context, paths: Sequence[Path]) -> list[str]:
         for key in ("dataset.protocol", "dataset.train_subjects", RECIPE):
             settings[key] = flat[key]
         clips, files = npz_clips(archives[0], names, context.config.preprocess.recipe), archives
+        recipe_revision = revision(context.config.preprocess.recipe)
     else:
         arrays = [read_labelled_array(path) for path in _data_paths(paths)]
         names = [name for array in arrays for name in array.names]
         clips, files = array_clips(arrays), [path for array in arrays for path in (array.path, array.label_path)]
         recipe[RECIPE] = ARRAY_RECIPE  # outside of `settings`, because the setting of this name does not affect arrays
     _check_names(context, names, files)
-    provenance = Provenance(IMPORT, 1, settings, {path.name: sha256_of(path) for path in files})
+    provenance = Provenance(IMPORT, 1, settings, {path.name: sha256_of(path) for path in files} | recipe_revision)
     return _write(context, {**provenance.record(), **recipe}, clips, len(names))
 
 
@@ -126,7 +129,8 @@ def _check_names(context: Context, names: Sequence[ClipName], files: Sequence[Pa
 
 def _write(context: Context, record: Mapping[str, str], clips: Iterable[Imported], total: int) -> list[str]:
     """Write the clips and return lines for the screen. Raises DataError when none of them can be used."""
-    path, rejects = context.workspace.skeletons, []
+    path, rejects, identities = context.workspace.skeletons, [], Identities()
+    record = dict(record)
     written_clips = written_frames = 0
     with h5.writing(path, record) as file:
         writer = SkeletonWriter(file)
@@ -137,6 +141,8 @@ def _write(context: Context, record: Mapping[str, str], clips: Iterable[Imported
                 continue
             batch.append((name, clip))
             written_clips, written_frames = written_clips + 1, written_frames + clip.joints.shape[1]
+            identities.joined += clip.joined
+            identities.exchanged += clip.exchanged
             if len(batch) == BATCH_CLIPS:
                 writer.append(collect(batch))
                 batch.clear()
@@ -144,13 +150,16 @@ def _write(context: Context, record: Mapping[str, str], clips: Iterable[Imported
             raise DataError(f"none of {total} clips can be used; the first: {rejects[0]}")
         writer.append(collect(batch))
         writer.finish()
+        if RECIPE not in record:  # arrays have been cleaned elsewhere, so that nothing is known of identities
+            record.update(identities.record())
     for reject in rejects[:SHOWN_REJECTS]:
         context.console.print(f"left out: {reject}", markup=False, highlight=False)
     if len(rejects) > SHOWN_REJECTS:
         context.console.print(f"left out: {len(rejects) - SHOWN_REJECTS} more clips")
     left_out = f", {len(rejects)} left out" if rejects else ""
     mean_frames = f"{written_frames / written_clips:.0f} frames on average"
-    return [f"wrote {path}: {written_clips} clips{left_out}, {mean_frames}", "next: `fsvae-pipe run`"]
+    wrote = f"wrote {path}: {written_clips} clips{left_out}, {mean_frames}"
+    return [wrote, *identities.lines(context.config.preprocess.recipe), "next: `fsvae-pipe run`"]
 
 
 def _with_progress(context: Context, clips: Iterable[Imported], total: int) -> Iterator[Imported]:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from data.clean.bodies import SHORT_FRAMES, WIDE_RATIO, WIDE_SHARE
+from data.clean.choice import SHORT_FRAMES, WIDE_RATIO, WIDE_SHARE
+from data.clean.people import NEAR_M, SHARED_FRAMES
 from data.clean.plausible import PERSON_M
 from data.joints import JOINT_NAMES, NUM_JOINTS
 from data.recipes import Recipe
@@ -16,6 +17,13 @@ from pipeline.predict.recognizer import stored_recipe
 from pipeline.predict.trained_run import TrainedRun
 from pipeline.workspace.provenance import package_versions, read_record
 
+TWO_ACTORS = (
+    "distances are root mean squares over joints",
+    "in this order, join them to two actors at most: one that is seen together with an actor in at most "
+    f"{SHARED_FRAMES} frame is a part of that actor, of the nearer one where that holds for both; else it is the "
+    "second actor, if there is none yet; else drop it",
+    "everything else as by the recipe shift-gcn, which fsvae-pipe's docs describe",
+)
 PREPARATION: Mapping[Recipe, Sequence[str]] = {
     "shift-gcn": (
         "of the bodies that stand first to fourth in each frame's list keep the two with the largest sum over x, y, z "
@@ -30,10 +38,18 @@ PREPARATION: Mapping[Recipe, Sequence[str]] = {
         "its joints are zero",
     ),
     "denoised": (
+        f"a body is an id; two ids are one body where the second begins after the first ends, at most {NEAR_M} m away",
         f"drop bodies seen in {SHORT_FRAMES} frames or fewer, then those wider than a person (x-extent above "
-        f"{WIDE_RATIO} of the y-extent) in a share of {WIDE_SHARE} of their frames or more, never the last one; "
-        "keep the two with the largest variance",
-        "everything else as by the recipe shift-gcn, which fsvae-pipe's docs describe",
+        f"{WIDE_RATIO} of the y-extent) in a share of {WIDE_SHARE} of their frames or more, never the last one",
+        "rank the others by their variance, over all joints and the frames that are not too wide, the largest first",
+        *TWO_ACTORS,
+    ),
+    "tracked": (
+        "follow each person by position: two bodies of consecutive frames are one person where each is the nearest to "
+        f"the other and they are at most {NEAR_M} m apart",
+        f"two of these are one person where the second begins after the first ends, at most {NEAR_M} m away",
+        "rank people by the sum over x, y, z of the standard deviation over all joints and frames, the largest first",
+        *TWO_ACTORS,
     ),
 }
 

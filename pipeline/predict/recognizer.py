@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from data.errors import DataError
 from data.joints import NUM_JOINTS
-from data.recipes import RECIPES, Recipe
+from data.recipes import RECIPES, Recipe, revision
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.action_bank import ActionBank, BankAction, Floats, make_bank
 from pipeline.predict.clip_stream import BATCH_CLIPS, ClipLike, Unread, clip_batches
@@ -26,7 +26,7 @@ from pipeline.predict.free_text import GivenAction, given_action, used_levels
 from pipeline.predict.modes import Mode
 from pipeline.predict.trained_run import TrainedRun, open_run
 from pipeline.workspace.context import Context
-from pipeline.workspace.provenance import RECIPE, Provenance, read_record
+from pipeline.workspace.provenance import IMPORT, RECIPE, Provenance, read_record
 
 
 @dataclass(frozen=True)
@@ -156,9 +156,16 @@ def stored_recipe(context: Context) -> Recipe:
             f"{path} is missing; its record says how clips are cleaned. Put it back, or run `fsvae-pipe preprocess`"
         )
     record = read_record(path)
-    name = Provenance.from_record(record).settings.get(RECIPE, record.get(RECIPE))
+    made = Provenance.from_record(record)
+    name = made.settings.get(RECIPE, record.get(RECIPE))
     for recipe in RECIPES:
         if recipe == name:
+            if any(made.inputs.get(key) != current for key, current in revision(recipe).items()):
+                advice = "import them again" if made.stage == IMPORT else "run `fsvae-pipe run` to make it again"
+                raise PipelineError(
+                    f"{path} was made by an earlier revision of the recipe {recipe}, which cleaned clips in another "
+                    f"way, so that no raw clip can be treated like those; {advice}"
+                )
             return recipe
     if name is None:
         raise DataError(

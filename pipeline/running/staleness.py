@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 from data.errors import DataError, NewerFormatError, UnavailableFileError
+from data.recipes import revision
 from descriptions.errors import DescriptionError
 from pipeline.messages.errors import PipelineError
 from pipeline.stages.table import STAGES, Stage
 from pipeline.workspace.context import Context
-from pipeline.workspace.provenance import IMPORT, Provenance, read_record
+from pipeline.workspace.provenance import IMPORT, RECIPE, Provenance, read_record
 
 KEPT = (NewerFormatError, UnavailableFileError)  # faults of outputs that no stage may overwrite
 
@@ -96,12 +97,17 @@ def _names(paths: Sequence[Path], context: Context) -> str:
 
 
 def _import_changes(stage: Stage, context: Context) -> list[str]:
-    """Say which settings have changed since the import was checked against them."""
+    """Say which settings have changed since the import was checked against them, and whether its recipe has."""
     settings = context.config.flat()
     changes: dict[str, None] = {}  # a dict keeps the order and drops repetitions
     for path in stage.outputs(context):
         recorded = _provenance_of(path)
-        current = replace(recorded, settings={key: settings.get(key) for key in recorded.settings})
+        recipe = revision(str(recorded.settings.get(RECIPE)))  # only that of imported clips which a recipe cleaned
+        current = replace(
+            recorded,
+            settings={key: settings.get(key) for key in recorded.settings},
+            inputs={**recorded.inputs, **recipe},
+        )
         changes.update(dict.fromkeys(f"{change} since the import" for change in current.changes_from(recorded)))
     return list(changes)
 

@@ -11,11 +11,12 @@ from pipeline.workspace.provenance import read_record
 
 
 def raw_clips(context: Context) -> Mapping[str, str]:
-    """Return a fingerprint for each path in `dataset.raw`.
+    """Return a fingerprint for each path in `dataset.raw`, and the revision of the recipe if it is not the first one.
 
-    It is made from names, sizes and modification times. The contents are not read.
+    A fingerprint is made from names, sizes and modification times. The contents are not read.
     """
     from data.raw.sources import fingerprint_source
+    from data.recipes import revision
 
     raw = context.config.dataset.raw
     if not raw:
@@ -24,7 +25,8 @@ def raw_clips(context: Context) -> Mapping[str, str]:
             ".skeleton files there, or run `fsvae-pipe preprocess --raw PATH`; without them, `fsvae-pipe import` takes "
             "features or skeleton arrays (both phases) that others made"
         )
-    return {path: fingerprint_source(context.user_path(path)) for path in raw}
+    sources = {path: fingerprint_source(context.user_path(path)) for path in raw}
+    return {**sources, **revision(context.config.preprocess.recipe)}
 
 
 def skeletons_and_weights(context: Context) -> Mapping[str, str]:

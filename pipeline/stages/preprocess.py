@@ -14,10 +14,11 @@ from pathlib import Path
 import joblib
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from data.clean.bodies import SHORT_FRAMES
+from data.clean.choice import SHORT_FRAMES
 from data.clean.cleaning import CleanBatch, Reject, clean_batch
 from data.clip_name import ClipName
 from data.raw.sources import ClipSource, find_clips, missing_clips
+from data.recipes import Recipe
 from data.splits import NUM_ACTIONS, action_label
 from data.stores import h5
 from data.stores.files import replacing
@@ -37,10 +38,34 @@ WHY_DROPPED = {
     "energy": "less energy than two others of the clip",
     "too short": f"too short, seen in {SHORT_FRAMES} frames or fewer",
     "too wide": "too wide for a person",
-    "variance": "less variance than two others of the clip",
+    "variance": "less variance than two others of the clip, beside whom it is seen",
 }
 
 Clip = tuple[ClipName, ClipSource]
+
+
+@dataclass
+class Identities:
+    """Of how many clips the fields `joined` and `exchanged` of a CleanClip are true."""
+
+    joined: int = 0
+    exchanged: int = 0
+
+    def record(self) -> dict[str, str]:
+        """The counts for the record of skeletons.h5."""
+        return {"joined_clips": str(self.joined), "exchanged_clips": str(self.exchanged)}
+
+    def lines(self, recipe: Recipe) -> list[str]:
+        """The counts that are not 0, in words."""
+        joined, exchanged = _counted(self.joined, "clip"), _counted(self.exchanged, "clip")
+        words = {
+            "shift-gcn": f"{exchanged} in which people change places in the list of bodies; "
+            "the recipe tracked would follow them",
+            "denoised": f"{exchanged} in which people exchange their body ids; the recipe tracked would follow them",
+            "tracked": f"{exchanged} in which people change places in the list of bodies; they were followed",
+        }
+        lines = [f"{joined} in which a person has several body ids; they were joined"] if self.joined else []
+        return [*lines, words[recipe]] if self.exchanged else lines
 
 
 @dataclass
@@ -55,6 +80,7 @@ class Tally:
     rejects: list[Reject] = field(default_factory=list)
     unreadable: list[Reject] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
+    identities: Identities = field(default_factory=Identities)
 
     def add(self, batch: CleanBatch) -> None:
         """Count one batch."""
@@ -64,6 +90,8 @@ class Tally:
         self.rejects += batch.rejects
         self.unreadable += batch.unreadable
         self.dropped.update(batch.dropped)
+        self.identities.joined += batch.joined
+        self.identities.exchanged += batch.exchanged
 
 
 def preprocess(context: Context, provenance: Provenance) -> None:
@@ -75,7 +103,8 @@ def preprocess(context: Context, provenance: Provenance) -> None:
     tally = Tally()
     clips = _choose(context, tally)
     workspace = context.workspace
-    with h5.writing(workspace.skeletons, provenance.record()) as file:
+    record = dict(provenance.record())
+    with h5.writing(workspace.skeletons, record) as file:
         writer = SkeletonWriter(file)
         for batch in _batches(context, clips):
             writer.append(batch.clips)
@@ -87,6 +116,7 @@ def preprocess(context: Context, provenance: Provenance) -> None:
         if not tally.kept:
             raise PipelineError(_nothing_left(context, tally))
         writer.finish()
+        record.update(tally.identities.record())
     _report(context, tally)
 
 
@@ -173,6 +203,7 @@ def _report(context: Context, tally: Tally) -> None:
         lines.append(f"{_counted(len(tally.rejects), 'file')} refused; the reasons are in {context.workspace.rejects}")
     for reason, number in sorted(tally.dropped.items()):
         lines.append(f"{_counted(number, 'body')} dropped: {WHY_DROPPED[reason]}")
+    lines += tally.identities.lines(context.config.preprocess.recipe)
     for line in lines:
         context.console.print(line, soft_wrap=True, highlight=False, markup=False)
 

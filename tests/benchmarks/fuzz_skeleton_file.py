@@ -23,6 +23,7 @@ from data.errors import RawFileError
 from data.raw.skeleton_file import format_clip, parse_clip
 from data.raw.skeleton_lines import COORDINATES, read_lines
 from data.raw.skeleton_scan import scan
+from data.recipes import RECIPES
 from tests.shared.made_skeletons import full_clip, moving_clip
 from tests.shared.mutations import mutate
 
@@ -64,7 +65,7 @@ def outcome(content: bytes) -> str:
         clip = parse_clip(content, "file")
     except RawFileError as error:
         return "refused" if error.reason else "refused without a reason"
-    for recipe in ("shift-gcn", "denoised"):
+    for recipe in RECIPES:
         try:
             clean(clip, recipe)
         except RawFileError:

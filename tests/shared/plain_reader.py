@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.shared.plain_people import body_of, chained, followed, person_of, two_actors
+
 Array = NDArray[Any]
 Body = tuple[int, list[list[float]]]
 
@@ -56,18 +58,26 @@ def seen_frames(body: Array) -> Array:
 
 
 def by_energy(bodies: list[Array]) -> list[Array]:
-    """The recipe shift-gcn: the two bodies with the most energy."""
+    """The bodies, that with the most energy first. The recipe shift-gcn takes two of them."""
 
     def energy(body: Array) -> float:
         seen = seen_frames(body)
         return sum(float(seen[:, :, axis].std()) for axis in range(3)) if len(seen) else 0.0
 
-    return sorted((body for body in bodies if len(seen_frames(body))), key=energy, reverse=True)[:2]
+    return sorted((body for body in bodies if len(seen_frames(body))), key=energy, reverse=True)
+
+
+def tracked(bodies: list[Array]) -> list[Array]:
+    """The recipe tracked: the two actors made of people who are followed by position."""
+    length = len(bodies[0])
+    people = by_energy([body_of(person, length) for person in chained(followed(bodies))])
+    return [body_of(actor, length) for actor in two_actors([person_of(body) for body in people])]
 
 
 def denoised(bodies: list[Array]) -> list[Array]:
-    """The recipe denoised: drop bodies that are seen briefly or too wide for a person; the two of largest variance."""
-    left = [body for body in bodies if len(seen_frames(body))]
+    """The recipe denoised: drop who is seen briefly or too wide for a person; the two actors made of the others."""
+    length = len(bodies[0])
+    left = [body_of(person, length) for person in chained([person_of(body) for body in bodies if body.any()])]
     for body in sorted(left, key=lambda body: len(seen_frames(body))):
         if len(left) > 1 and len(seen_frames(body)) <= 11:
             left = [other for other in left if other is not body]
@@ -84,7 +94,8 @@ def denoised(bodies: list[Array]) -> list[Array]:
             continue
         points = np.array(calm or seen_frames(body)).reshape(-1, 3)
         variances[id(body)] = float(sum(points[:, axis].var() for axis in range(3)))
-    return sorted(left, key=lambda body: variances[id(body)], reverse=True)[:2]
+    left.sort(key=lambda body: variances[id(body)], reverse=True)
+    return [body_of(actor, length) for actor in two_actors([person_of(body) for body in left])]
 
 
 def filled(bodies: list[Array], length: int) -> Array:
@@ -148,5 +159,10 @@ def normalised(bodies: list[Array], length: int) -> Array:
 def plain_clip(content: bytes, recipe: str, length: int) -> Array:
     """A raw file as the network sees it: (3, length, 25, 2)."""
     frames = read_frames(content)
-    chosen = by_energy(listed_bodies(frames)) if recipe == "shift-gcn" else denoised(identified_bodies(frames))
+    if recipe == "shift-gcn":
+        chosen = by_energy(listed_bodies(frames))[:2]
+    elif recipe == "denoised":
+        chosen = denoised(identified_bodies(frames))
+    else:
+        chosen = tracked(listed_bodies(frames, 16))
     return normalised(chosen, length).transpose(3, 1, 2, 0)

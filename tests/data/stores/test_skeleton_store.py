@@ -12,7 +12,7 @@ from data.clean.cleaning import collect
 from data.clip_name import ClipName
 from data.errors import DataError
 from data.raw.skeleton_file import format_clip, parse_clip
-from data.recipes import Recipe
+from data.recipes import RECIPES, Recipe
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore, SkeletonWriter, output_frames
 from tests.shared.made_skeletons import moving_clip
@@ -49,7 +49,7 @@ def coming_and_going(seed: int) -> bytes:
     return format_clip(joints)
 
 
-@pytest.mark.parametrize("recipe", ["shift-gcn", "denoised"])
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_batches_equal_those_of_a_plain_implementation(tmp_path: Path, recipe: Recipe) -> None:
     contents = [coming_and_going(seed) for seed in range(6)]
     contents.append(format_clip(moving_clip(np.random.default_rng(0), 7)))

@@ -1,11 +1,14 @@
 """`fsvae-pipe import skeletons` of an archive: NTU60_CS.npz -> skeletons.h5."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from data.recipes import revision
+from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore
 from tests.shared.import_command import call
 from tests.shared.made_arrays import (
@@ -65,6 +68,21 @@ def test_an_archive_becomes_what_the_raw_clips_would(work: Path, tmp_path: Path,
         assert store.action.tolist() == [name.action for clips in parts.values() for name in clips]
     changed = call("-w", work, "status", "--set", "dataset.train_subjects=[2]").stdout
     assert "dataset.train_subjects changed from [1] to [2] since the import" in changed
+
+
+def test_people_who_change_identity_in_an_archive_are_counted(work: Path, tmp_path: Path) -> None:
+    (work / "config.toml").write_text((work / "config.toml").read_text().replace("[1, 2]", "[1]"))
+    parts = {"train": raw_clips(TRAIN, 1), "test": raw_clips(TEST, 1)}
+    two = next(joints for name, joints in parts["train"].items() if name.action == 3)
+    two[10:] = two[10:, ::-1].copy()
+    path = write_npz(tmp_path / "NTU60_CS.npz", parts, compressed=True)
+    denoised = ("--set", "preprocess.recipe=denoised")
+    result = call("-w", work, "import", "skeletons", path, *denoised)
+    assert "1 clip in which people exchange their body ids" in result.stdout
+    record = h5.read_record(work / "skeletons.h5")
+    assert record["exchanged_clips"] == "1"
+    assert json.loads(record["inputs"]).items() >= revision("denoised").items()
+    assert "preprocess  done     imported" in call("-w", work, "status", *denoised).stdout
 
 
 def test_broken_archives_are_named(work: Path, tmp_path: Path) -> None:

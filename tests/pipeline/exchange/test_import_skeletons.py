@@ -112,7 +112,7 @@ def test_a_missing_recipe_of_an_import_ends_in_advice(tiny_run: TinyRun, tmp_pat
     with pytest.raises(DataError, match=r"imported without a record.*import it again.*`fsvae-pipe preprocess --force`"):
         Recognizer.load(copy.run("default").root)
     rewrite_record(copy.skeletons, {RECIPE: "guessed"})
-    with pytest.raises(DataError, match=r"the recipe 'guessed', where shift-gcn or denoised is wanted"):
+    with pytest.raises(DataError, match=r"the recipe 'guessed', where shift-gcn or denoised or tracked is wanted"):
         Recognizer.load(copy.run("default").root)
 
 

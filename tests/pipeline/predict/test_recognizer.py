@@ -1,6 +1,7 @@
 """A trained run names clips as evaluate did, takes actions in words, and refuses files that are not its own."""
 
 import csv
+import json
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pipeline.predict.clip_stream as clip_stream
 from data.errors import DataError
 from data.raw.skeleton_file import format_clip, parse_clip
 from data.raw.sources import list_source
+from data.recipes import revision
 from descriptions.errors import DescriptionError
 from descriptions.levels import LEVELS
 from pipeline.messages.errors import PipelineError
@@ -22,6 +24,7 @@ from pipeline.predict.clip_stream import Unread, clip_batches, raw_clip
 from pipeline.predict.free_text import parse_given, read_given
 from pipeline.predict.recognizer import Answer, Recognizer
 from pipeline.workspace.folder import Workspace
+from pipeline.workspace.provenance import RECIPE, Provenance, read_record
 from tests.conftest import TinyRun
 from tests.shared.made_skeletons import moving_clip
 from tests.shared.rewritten import rewrite_record
@@ -187,6 +190,19 @@ def test_the_recipe_must_be_known(copy: Workspace) -> None:
     copy.skeletons.unlink()
     with pytest.raises(PipelineError, match=r"skeletons\.h5 is missing"):
         Recognizer.load(copy.root / "runs" / "default")
+
+
+@pytest.mark.parametrize(("stage", "advice"), [("preprocess", "run `fsvae-pipe run`"), ("import", "import them again")])
+def test_clips_of_an_earlier_revision_of_the_recipe_are_no_model_for_others(
+    copy: Workspace, stage: str, advice: str
+) -> None:
+    made = Provenance.from_record(read_record(copy.skeletons))
+    settings = json.dumps({**made.settings, RECIPE: "denoised"})
+    rewrite_record(copy.skeletons, {"stage": stage, "settings": settings})
+    with pytest.raises(PipelineError, match=f"made by an earlier revision of the recipe denoised.*{advice}"):
+        Recognizer.load(copy.root / "runs" / "default")
+    rewrite_record(copy.skeletons, {"inputs": json.dumps({**made.inputs, **revision("denoised")})})
+    assert Recognizer.load(copy.root / "runs" / "default").recipe == "denoised"
 
 
 def test_imported_features_have_no_backbone(copy: Workspace) -> None:
