@@ -46,8 +46,13 @@ def test_a_single_clip_is_never_held_out() -> None:
         (1.8, 1000, 55, True),
         (2.7, 1000, 55, True),
         (2.8, 1000, 55, False),
-        (60.0, 40, 2, False),  # half as much again as chance, 75 %, would be good
+        (60.0, 400, 2, False),  # half as much again as chance, 75 %, would be good
+        (60.0, 40, 2, True),  # 24 of 40: of seven guesses, one is as good
+        (75.0, 40, 2, False),
         (52.0, 40, 2, True),
+        (4.0, 100, 55, True),  # 4 of 100, where a guess gives 2
+        (6.0, 100, 55, False),
+        (100.0, 40, 1, False),  # one class: nothing to tell apart
         (0.0, 19, 55, False),  # too few to tell
         (float("nan"), 100, 5, False),
     ],
