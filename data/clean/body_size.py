@@ -26,6 +26,6 @@ def wrong_size(sizes_m: NDArray[np.float64]) -> str:
     if least_m <= median_m <= most_m:
         return ""
     return (
-        f"the bodies of these clips measure {median_m:.3g} m from end to end (the median), which is no person's size: "
+        f"the bodies of these clips measure {median_m:.4g} m from end to end (the median), which is no person's size: "
         "coordinates must be in metres"
     )

@@ -8,6 +8,7 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from data.clean.bodies import CleanClip
+from data.clean.body_size import body_sizes_m, wrong_size
 from data.clean.cleaning import collect
 from data.clip_name import ClipName
 from data.errors import DataError
@@ -111,7 +112,7 @@ def _check_names(context: Context, names: Sequence[ClipName], files: Sequence[Pa
 
 def _write(context: Context, record: Mapping[str, str], clips: Iterable[Imported], total: int) -> list[str]:
     """Write the clips and return lines for the screen. Raises DataError when none of them can be used."""
-    path, rejects = context.workspace.skeletons, []
+    path, rejects, sizes_m = context.workspace.skeletons, [], []
     written_clips = written_frames = 0
     with h5.writing(path, record) as file:
         writer = SkeletonWriter(file)
@@ -121,6 +122,7 @@ def _write(context: Context, record: Mapping[str, str], clips: Iterable[Imported
                 rejects.append(str(clip))
                 continue
             batch.append((name, clip))
+            sizes_m.append(body_sizes_m(clip.joints[:1, 0]))
             written_clips, written_frames = written_clips + 1, written_frames + clip.joints.shape[1]
             if len(batch) == BATCH_CLIPS:
                 writer.append(collect(batch))
@@ -133,6 +135,8 @@ def _write(context: Context, record: Mapping[str, str], clips: Iterable[Imported
         context.console.print(f"left out: {reject}", markup=False, highlight=False)
     if len(rejects) > SHOWN_REJECTS:
         context.console.print(f"left out: {len(rejects) - SHOWN_REJECTS} more clips")
+    if wrong := wrong_size(np.concatenate(sizes_m)):
+        context.console.print(f"warning: {wrong}", style="yellow", markup=False, highlight=False)
     left_out = f", {len(rejects)} left out" if rejects else ""
     mean_frames = f"{written_frames / written_clips:.0f} frames on average"
     return [f"wrote {path}: {written_clips} clips{left_out}, {mean_frames}", "next: `fsvae-pipe run`"]

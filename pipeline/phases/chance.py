@@ -1,4 +1,4 @@
-"""Do features and logits tell the seen actions apart, or no better than a guess? Measured wherever answers are known.
+"""Do features and logits tell the seen actions apart better than a guess? Measured wherever answers are known.
 
 `extract` and `import` say so at once, and keep it in the record of the features file. `evaluate` measures it where no
 record tells. It puts these warnings among the caveats of results.json, and `predict` and `export` repeat them.
@@ -24,7 +24,7 @@ Record = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Causes:
-    """The likely cause when the logits, or the features, are no better than a guess: the end of a sentence."""
+    """The likely cause when the logits, or the features, are hardly better than a guess: the end of a sentence."""
 
     logits: str
     features: str
@@ -65,31 +65,25 @@ def seen_warnings(
     """A sentence for each sign that nothing can be told from the logits or the features of a phase.
 
     The masks (N,) hold clips of seen actions. Logits are measured on `logit_clips`, which their classifier was not
-    fitted to. Features are measured on `feature_clips` by the nearest of the means of the `fit` clips of each action;
-    when these are too few, on the `fit` clips themselves, each of which is then left out of its action's mean.
+    fitted to. Features are measured on `feature_clips`, by the nearest of the means of each action's `fit` clips.
     """
-    classes = len(phase.seen)
-    found = []
+    classes, low = len(phase.seen), []
+    consequence = cause = ""
     clips = int(logit_clips.sum())
-    if clips >= LEAST_CLIPS:
-        top1 = logit_top1(phase, features, logit_clips)
-        if at_chance(top1, clips, classes):
-            found.append(
-                f"the logits of the {phase.name} phase name the right action for {top1:.1f} % of {clips} seen clips, "
-                f"where a guess among {classes} gives {100 / classes:.1f} %, so that seen accuracy, the gate and H "
-                f"mean nothing: {causes.logits}"
-            )
-    measured = feature_clips if int(feature_clips.sum()) >= LEAST_CLIPS else _not_alone(features.action, fit)
-    clips = int(measured.sum())
-    if clips >= LEAST_CLIPS:
-        top1 = nearest_mean_top1(features, fit, measured)
-        if at_chance(top1, clips, classes):
-            found.append(
-                f"the features of the {phase.name} phase do not tell the actions apart: the nearest mean of an action "
-                f"is the right one for {top1:.1f} % of {clips} seen clips, where a guess among {classes} gives "
-                f"{100 / classes:.1f} %, so that no result means anything: {causes.features}"
-            )
-    return found + _many_equal(phase, features)
+    if clips >= LEAST_CLIPS and at_chance(top1 := logit_top1(phase, features, logit_clips), clips, classes):
+        low.append(f"its logits name the right action for {top1:.1f} % of {clips} seen clips")
+        consequence, cause = "seen accuracy, the gate and H mean nothing", causes.logits
+    clips = int(feature_clips.sum())
+    if clips >= LEAST_CLIPS and at_chance(top1 := nearest_mean_top1(features, fit, feature_clips), clips, classes):
+        low.append(f"its features lie nearest to the mean of the right action for {top1:.1f} % of {clips} seen clips")
+        consequence, cause = "no result means anything", causes.features
+    found = _many_equal(phase, features)
+    if low:
+        found.append(
+            f"the backbone of the {phase.name} phase is hardly better than a guess: {', and '.join(low)}, where a "
+            f"guess among {classes} actions gives {100 / classes:.1f} %, so that {consequence}: {cause}"
+        )
+    return found
 
 
 def logit_top1(phase: Phase, features: FeatureSet, clips: Mask) -> float:
@@ -108,28 +102,15 @@ def named(features: FeatureSet, clips: Mask, actions: Collection[int]) -> NDArra
 def nearest_mean_top1(features: FeatureSet, fit: Mask, clips: Mask) -> float:
     """The percentage of `clips` that lie nearest to the mean of their own action's `fit` clips.
 
-    Each number of a feature is divided by its standard deviation, so that a large one can't hide the others. A clip
-    that is itself a `fit` clip does not count in its action's mean; with the mean of the others it is n / (n - 1) times
-    as far away as with that of all n; n must be at least 2.
+    Each number of a feature is divided by its standard deviation, so that a large one can't hide the others.
     """
     action = features.action
     centre, scale = (part(features.features[fit], axis=0, dtype=np.float64) for part in (np.mean, np.std))
     points = (features.features - centre) / np.where(scale > 0, scale, 1)  # (N, D)
-    actions, number = np.unique(action[fit], return_counts=True)
+    actions = np.unique(action[fit])  # (K,)
     means = np.stack([points[fit & (action == wanted)].mean(axis=0) for wanted in actions])  # (K, D)
-    points = points[clips]
-    squares = np.square(points).sum(1)[:, None] + np.square(means).sum(1) - 2 * points @ means.T  # (clips, K)
-    rows, own = np.arange(len(points)), np.searchsorted(actions, action[clips])
-    farther = np.where(fit[clips], np.square(number / np.maximum(number - 1, 1))[own], 1)
-    distance = np.maximum(squares[rows, own], 1e-9) * farther
-    squares[rows, own] = np.inf
-    return 100 * float((distance < squares.min(axis=1)).mean())
-
-
-def _not_alone(action: NDArray[np.int64], fit: Mask) -> Mask:
-    """The `fit` clips (N,) whose action has another one."""
-    actions, number = np.unique(action[fit], return_counts=True)
-    return fit & np.isin(action, actions[number > 1])
+    nearness = points[clips] @ means.T - np.square(means).sum(axis=1) / 2  # (clips, K) falls with the distance
+    return 100 * float((actions[nearness.argmax(axis=1)] == action[clips]).mean())
 
 
 def _many_equal(phase: Phase, features: FeatureSet) -> list[str]:

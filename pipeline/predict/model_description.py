@@ -79,6 +79,7 @@ def description(run: TrainedRun, bank: ActionBank, given: Sequence[GivenAction])
             "protocol": run.config.dataset.protocol,
             "transfer": read_record(run.context.workspace.features("test")).get("transfer", "unknown"),
         },
+        "warnings": list(run.warnings),
         "versions": package_versions(),
     }
 

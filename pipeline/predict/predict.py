@@ -19,7 +19,7 @@ from pipeline.predict.clip_stream import Unread
 from pipeline.predict.free_text import GivenAction, parse_given, read_given, used_levels
 from pipeline.predict.modes import Mode
 from pipeline.predict.recognizer import Answer, Ranked, Recognizer
-from pipeline.predict.trained_run import TrainedRun, open_run
+from pipeline.predict.trained_run import TrainedRun, open_run, print_warnings
 from pipeline.workspace.context import Context
 
 Form = Literal["table", "json", "csv"]
@@ -57,8 +57,9 @@ def predict(
         highlight=False,
         markup=False,
     )
+    print_warnings(run)
     tally = _Tally()
-    WRITERS[form](tally.count(recognizer.stream(clips, bank)), top, output)
+    WRITERS[form](tally.count(recognizer.stream(clips, bank)), top, output, run.warnings)
     if tally.unread:
         context.console.print(f"{tally.unread} of {tally.total} clips could not be read", style="yellow")
     if tally.unread == tally.total:
@@ -102,10 +103,10 @@ class _Tally:
             yield item
 
 
-def write_json(found: Iterable[Found], top: int, output: TextIO) -> None:
+def write_json(found: Iterable[Found], top: int, output: TextIO, warnings: Sequence[str] = ()) -> None:
     """One object a line: {"clip", "actions": [{"action", "label", "kind", "probability"}], "unseen_probability"}.
 
-    A clip that could not be read is {"clip", "error"}.
+    A clip that could not be read is {"clip", "error"}. When there are `warnings`, each answer has them as "warnings".
     """
     for item in found:
         if isinstance(item, Unread):
@@ -114,34 +115,43 @@ def write_json(found: Iterable[Found], top: int, output: TextIO) -> None:
             row = {"clip": item.clip, "actions": [_plain(ranked) for ranked in item.ranked[:top]]}
             if item.unseen_probability is not None:
                 row["unseen_probability"] = round(item.unseen_probability, 6)
+            if warnings:
+                row["warnings"] = list(warnings)
         output.write(_json_line(row, output.encoding) + "\n")
         output.flush()
 
 
-def write_csv(found: Iterable[Found], top: int, output: TextIO) -> None:
-    """A row for each clip and rank; a clip that could not be read has one row with its reason as `error`."""
+def write_csv(found: Iterable[Found], top: int, output: TextIO, warnings: Sequence[str] = ()) -> None:
+    """A row for each clip and rank; a clip that could not be read has one row with its reason as `error`.
+
+    When there are `warnings`, each answer has them in a last column of that name.
+    """
     names = ("clip", "rank", "action", "label", "kind", "probability", "unseen_probability", "error")
-    output.write(_csv_line(names))
+    last = {"warnings": "; ".join(warnings)} if warnings else {}
+    output.write(_csv_line((*names, *last)))
     for item in found:
         if isinstance(item, Unread):
-            output.write(_csv_line((item.clip, "", "", "", "", "", "", item.reason)))
+            output.write(_csv_line((item.clip, "", "", "", "", "", "", item.reason, *("" for _ in last))))
             continue
         gate = "" if item.unseen_probability is None else f"{item.unseen_probability:.6f}"
         for rank, ranked in enumerate(item.ranked[:top], start=1):
             action = ranked.action
             answer = (action.name, action.label, action.kind, f"{ranked.probability:.6f}", gate, "")
-            output.write(_csv_line((item.clip, rank, *answer)))
+            output.write(_csv_line((item.clip, rank, *answer, *last.values())))
         output.flush()
 
 
-def write_table(found: Iterable[Found], top: int, output: TextIO) -> None:
+def write_table(found: Iterable[Found], top: int, output: TextIO, warnings: Sequence[str] = ()) -> None:
     """A row for each clip; columns keep their width, so that rows are written as they come.
 
-    Where `top` actions would not fit beside each other, they stand one below the other.
+    Where `top` actions would not fit beside each other, they stand one below the other. A file gets the `warnings`
+    above them; on a terminal they were printed before.
     """
     console = Console(file=output)
     if not console.is_terminal:
         console = Console(file=output, width=PLAIN_WIDTH)
+        for warning in warnings:
+            console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
     found = iter(found)
     header = True
     make_table = _table if top <= (console.width - CLIP_WIDTH - GATE_WIDTH - 2) // (ACTION_WIDTH + 2) else _long_table
@@ -155,7 +165,7 @@ def write_table(found: Iterable[Found], top: int, output: TextIO) -> None:
                 header = False
 
 
-WRITERS: dict[Form, Callable[[Iterable[Found], int, TextIO], None]] = {
+WRITERS: dict[Form, Callable[[Iterable[Found], int, TextIO, Sequence[str]], None]] = {
     "table": write_table,
     "json": write_json,
     "csv": write_csv,

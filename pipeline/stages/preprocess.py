@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import joblib
+import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from data.clean.bodies import SHORT_FRAMES
+from data.clean.body_size import body_sizes_m, wrong_size
 from data.clean.cleaning import CleanBatch, Reject, clean_batch
 from data.clip_name import ClipName
 from data.raw.sources import ClipSource, find_clips, missing_clips
@@ -55,6 +57,7 @@ class Tally:
     rejects: list[Reject] = field(default_factory=list)
     unreadable: list[Reject] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
+    sizes_m: list[float] = field(default_factory=list)  # of the first body in each clip's first frame
 
     def add(self, batch: CleanBatch) -> None:
         """Count one batch."""
@@ -64,6 +67,8 @@ class Tally:
         self.rejects += batch.rejects
         self.unreadable += batch.unreadable
         self.dropped.update(batch.dropped)
+        rows = batch.clips.frames * batch.clips.bodies
+        self.sizes_m += body_sizes_m(batch.clips.joints[np.cumsum(rows) - rows]).tolist()
 
 
 def preprocess(context: Context, provenance: Provenance) -> None:
@@ -175,6 +180,8 @@ def _report(context: Context, tally: Tally) -> None:
         lines.append(f"{_counted(number, 'body')} dropped: {WHY_DROPPED[reason]}")
     for line in lines:
         context.console.print(line, soft_wrap=True, highlight=False, markup=False)
+    if wrong := wrong_size(np.array(tally.sizes_m)):
+        context.console.print(f"warning: {wrong}", style="yellow", soft_wrap=True, highlight=False, markup=False)
 
 
 def _counted(number: int, noun: str) -> str:
