@@ -128,6 +128,19 @@ def test_an_exported_model_says_it_too(millimetres: Path, tmp_path: Path) -> Non
     assert f"warning: {GUESS}" in ran.stderr
 
 
+def test_a_sweep_and_feature_folders_say_it_too(millimetres: Path, tmp_path: Path) -> None:
+    grid = tmp_path / "mine.toml"
+    grid.write_text('[rows]\n"one level" = { "text.levels" = ["label"] }\n', "utf-8")
+    swept = call(millimetres, "sweep", grid, *RIDGE, *GIVEN)
+    assert swept.exit_code == 0, swept.output
+    assert f"warning: {GUESS}" in one_line(swept.stdout)
+    with (millimetres / "sweeps" / "mine.csv").open(encoding="utf-8", newline="") as file:
+        assert all(row["warnings"].startswith(GUESS) for row in csv.DictReader(file))
+    exported = call(millimetres, "export", tmp_path / "features", "--features", *GIVEN)
+    assert exported.exit_code == 0, exported.output
+    assert f"warning: {GUESS}" in one_line(exported.stderr)
+
+
 def test_a_given_checkpoint_on_its_own_clips_gets_no_word(tiny_run: TinyRun, tmp_path: Path) -> None:
     root = tmp_path / "work"
     shutil.copytree(tiny_run.root, root, symlinks=True)
