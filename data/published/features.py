@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from data.errors import DataError
 from data.phase_names import PhaseName
 from data.published.npy_file import load_labels, load_matrix
+from data.stores.feature_store import all_the_same
 
 # phase -> part -> endings of its files: features, labels, logits
 FILES: Mapping[PhaseName, Mapping[str, tuple[str, ...]]] = {
@@ -116,6 +117,8 @@ def _read_part(path: Path, label_path: Path, *logit_paths: Path) -> Part:
     for other, rows in ((label_path, len(labels)), *((logit_path, len(logits)) for logit_path in logit_paths)):
         if rows != len(features):
             raise DataError(f"{other}: has {rows} rows, but {path.name} beside it has {len(features)}")
+    if wrong := all_the_same(features, labels):
+        raise DataError(f"{path}: {wrong}; get the file again from those who made it")
     return Part(path, label_path, features, labels + 1, logits)
 
 

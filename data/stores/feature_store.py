@@ -106,6 +106,14 @@ def read_features(path: Path) -> FeatureSet:
     return features
 
 
+def all_the_same(features: NDArray[np.float32], action: NDArray[np.int64]) -> str:
+    """What is wrong when `features` (n, D) of clips of several actions (n,) are all equal, as a clause; else ""."""
+    if len(np.unique(action)) < 2 or (features != features[0]).any():
+        return ""
+    kind = "equal" if features[0].any() else "zero"
+    return f"the features of all {len(features)} clips are {kind}, so that no action can be told from another"
+
+
 def feature_width(path: Path) -> int:
     """Return D without reading the features. Raises DataError when the file is missing or damaged."""
     with h5.reading(path) as file:

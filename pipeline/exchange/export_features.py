@@ -11,9 +11,11 @@ from data.phase_names import PHASES, PhaseName
 from data.published.features import FILES
 from data.stores.feature_store import FeatureSet
 from data.stores.files import replacing
+from pipeline.phases.chance import warnings_of
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use
 from pipeline.phases.phase import Mask, PhaseClips
 from pipeline.workspace.context import Context
+from pipeline.workspace.provenance import read_record
 
 UNKNOWN_LOGIT = -1e4  # softmax makes it a probability of 0 at any temperature in use
 
@@ -23,14 +25,16 @@ def export_features(context: Context, folder: Path) -> list[Path]:
 
     data/published/features.py describes the format. Logits have a column for every action up to the last one. The
     column of an action that the backbone does not know holds UNKNOWN_LOGIT. Scored clips of the val phase are training
-    clips. Raises DataError when a features file is missing or broken.
+    clips. Prints the warnings about features. Raises DataError when a features file is missing or broken.
     """
     features = read_phases(context)
     split = split_in_use(context.config, features)
     folders = []
     for name in PHASES:
         path = folder / f"shift_{'val_' if name == 'val' else ''}{len(split.unseen)}_r"
-        _, clips = phase_and_clips(name, split, features[name])
+        phase, clips = phase_and_clips(name, split, features[name])
+        for warning in warnings_of(phase, features[name], read_record(context.workspace.features(name))):
+            context.console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
         _write_phase(path, features[name], _masks(name, clips), FILES[name], max(split.actions))
         folders.append(path)
     return folders

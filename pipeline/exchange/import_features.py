@@ -11,8 +11,9 @@ from data.published.features import Part, folder_files, phase_of_folder, read_fo
 from data.splits import CUSTOM, Split, action_label, resolve_split
 from data.stores.feature_store import FeatureSet, read_features, write_features
 from data.stores.files import sha256_of
-from pipeline.exchange.published_phase import feature_set, known_unseen, seen_accuracy
+from pipeline.exchange.published_phase import feature_set, known_unseen
 from pipeline.messages.errors import PipelineError
+from pipeline.phases.chance import WARNINGS, logit_top1, warnings_of
 from pipeline.phases.phase import Phase, phase_clips, phase_of
 from pipeline.stages.caveats import LOOKS_AT_TEST_CLIPS, val_looks_at_test_clips
 from pipeline.workspace.context import Context
@@ -48,7 +49,11 @@ def import_features(context: Context, folders: Sequence[Path]) -> list[str]:
         known = [action_label(action) for action in known_unseen(phase, features)]
         saw = {"transfer": json.dumps(bool(known)), "backbone_saw": json.dumps(known)}
         record = {**_provenance(context, split, name, folder_of[name]).record(), **saw, **notes}
+        if warnings := warnings_of(phase, features, record):
+            record[WARNINGS] = json.dumps(warnings)
         write_features(context.workspace.features(name), features, record)
+        for warning in warnings:
+            _warn(context, warning)
         lines.append(_summary(context, phase, features))
     if note:
         _warn(context, note)
@@ -95,15 +100,9 @@ def _provenance(context: Context, split: Split, phase: PhaseName, folder: Path) 
 
 
 def _summary(context: Context, phase: Phase, features: FeatureSet) -> str:
-    """Say what was written, and how often the logits are right: columns in a wrong order show there."""
+    """Say what was written, and how often the logits are right."""
     clips = phase_clips(phase, features)
-    right = seen_accuracy(phase, features)
-    if right <= 2 / len(phase.seen):
-        _warn(
-            context,
-            f"the logits of the {phase.name} phase name the right action for {right:.1%} of the seen clips, which is "
-            "chance; are their columns in the order of the actions?",
-        )
+    right = logit_top1(phase, features, clips.seen)
     known = known_unseen(phase, features)
     if known:
         _warn(
@@ -114,7 +113,7 @@ def _summary(context: Context, phase: Phase, features: FeatureSet) -> str:
     return (
         f"wrote {context.workspace.features(phase.name)}: {int(clips.fit.sum())} clips to train on; to be scored, "
         f"{int(clips.seen.sum())} clips of {len(phase.seen)} seen and {int(clips.unseen.sum())} clips of "
-        f"{len(phase.unseen)} unseen actions; the backbone is right on {right:.1%} of the seen ones"
+        f"{len(phase.unseen)} unseen actions; the backbone is right on {right:.1f} % of the seen ones"
     )
 
 

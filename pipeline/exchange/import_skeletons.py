@@ -5,9 +5,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from data.clean.bodies import CleanClip
+from data.clean.body_size import body_sizes_m, wrong_size
 from data.clean.cleaning import collect
 from data.clip_name import ClipName
 from data.errors import DataError
@@ -130,6 +132,7 @@ def _check_names(context: Context, names: Sequence[ClipName], files: Sequence[Pa
 def _write(context: Context, record: Mapping[str, str], clips: Iterable[Imported], total: int) -> list[str]:
     """Write the clips and return lines for the screen. Raises DataError when none of them can be used."""
     path, rejects, identities = context.workspace.skeletons, [], Identities()
+    sizes_m: list[NDArray[np.float64]] = []
     record = dict(record)
     written_clips = written_frames = 0
     with h5.writing(path, record) as file:
@@ -140,6 +143,7 @@ def _write(context: Context, record: Mapping[str, str], clips: Iterable[Imported
                 rejects.append(str(clip))
                 continue
             batch.append((name, clip))
+            sizes_m.append(body_sizes_m(clip.joints[:1, 0]))
             written_clips, written_frames = written_clips + 1, written_frames + clip.joints.shape[1]
             identities.joined += clip.joined
             identities.exchanged += clip.exchanged
@@ -156,6 +160,8 @@ def _write(context: Context, record: Mapping[str, str], clips: Iterable[Imported
         context.console.print(f"left out: {reject}", markup=False, highlight=False)
     if len(rejects) > SHOWN_REJECTS:
         context.console.print(f"left out: {len(rejects) - SHOWN_REJECTS} more clips")
+    if wrong := wrong_size(np.concatenate(sizes_m)):
+        context.console.print(f"warning: {wrong}", style="yellow", markup=False, highlight=False)
     left_out = f", {len(rejects)} left out" if rejects else ""
     mean_frames = f"{written_frames / written_clips:.0f} frames on average"
     wrote = f"wrote {path}: {written_clips} clips{left_out}, {mean_frames}"

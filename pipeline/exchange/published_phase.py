@@ -7,12 +7,12 @@ clips get zeros, which nothing reads, since only the logits of scored clips are 
 from collections.abc import Collection, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from data.errors import DataError
 from data.published.features import Part, unmatched
 from data.splits import action_label
 from data.stores.feature_store import FeatureSet
+from pipeline.phases.chance import named
 from pipeline.phases.phase import Phase, missing_actions, phase_clips
 
 KNOWN_SHARE = 0.2  # a backbone that names this share of an unseen action's clips right was trained on that action
@@ -104,25 +104,11 @@ def _logit_actions(phase: Phase, part: Part, num_actions: int) -> Sequence[int]:
     )
 
 
-def seen_accuracy(phase: Phase, features: FeatureSet) -> float:
-    """The share of scored seen clips for which the logits of the seen actions name the right one."""
-    clips = phase_clips(phase, features).seen
-    return float((_predicted(features, clips, phase.seen) == features.action[clips]).mean())
-
-
 def known_unseen(phase: Phase, features: FeatureSet) -> list[int]:
     """The unseen actions that the logits recognise: the backbone must have been trained on them.
 
     A classifier's logit for an action that it was not trained on is hardly ever the highest one.
     """
     clips = phase_clips(phase, features).unseen
-    actual, predicted = features.action[clips], _predicted(features, clips, phase.actions)
+    actual, predicted = features.action[clips], named(features, clips, phase.actions)
     return [a for a in phase.unseen if float((predicted == a)[actual == a].mean()) >= KNOWN_SHARE]
-
-
-def _predicted(features: FeatureSet, clips: NDArray[np.bool_], actions: Collection[int]) -> NDArray[np.int64]:
-    """The one of `actions` with the highest logit, for each of `clips`; actions without a column are left out."""
-    columns = np.isin(features.logit_actions, list(actions))
-    highest = features.logits[clips][:, columns].argmax(axis=1)
-    predicted: NDArray[np.int64] = features.logit_actions[columns][highest]
-    return predicted

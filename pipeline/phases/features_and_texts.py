@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from data.errors import DataError
 from data.phase_names import PHASES, PhaseName
 from data.splits import Split, action_label, resolve_split
-from data.stores.feature_store import FeatureSet, read_features
+from data.stores.feature_store import FeatureSet, all_the_same, read_features
 from data.stores.text_store import read_text_features
 from pipeline.phases.phase import Phase, PhaseClips, missing_actions, phase_clips, phase_of
 from pipeline.phases.readable_texts import require_told_apart
@@ -22,7 +22,10 @@ def split_in_use(config: Config, phases: dict[PhaseName, FeatureSet]) -> Split:
 
 
 def read_phases(context: Context) -> dict[PhaseName, FeatureSet]:
-    """Read both features files. Raises DataError when one is missing or damaged, or holds NaN or infinite numbers."""
+    """Read both features files.
+
+    Raises DataError when one is missing or damaged, holds NaN or infinite numbers, or the same feature for all clips.
+    """
     features_of: dict[PhaseName, FeatureSet] = {}
     for name in PHASES:
         path = context.workspace.features(name)
@@ -34,6 +37,11 @@ def read_phases(context: Context) -> dict[PhaseName, FeatureSet]:
                     f"{path}: {part} of {len(bad)} clips hold NaN or infinite numbers (the first: "
                     f"{features.name[bad[0]]}); the backbone diverged or the clip is broken: "
                     "run `fsvae-pipe extract` again"
+                )
+        for clips in (features.train & ~features.held_out, features.held_out, ~features.train):
+            if wrong := all_the_same(features.features[clips], features.action[clips]):
+                raise DataError(
+                    f"{path}: in one part {wrong}; run `fsvae-pipe extract` again, or import the right files"
                 )
         features_of[name] = features
     return features_of

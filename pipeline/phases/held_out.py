@@ -1,21 +1,29 @@
 """Holds out training clips: backbones do not train on them, so that accuracy can be measured without a test clip."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from data.random_streams import HELD_OUT_CLIPS
 
-LEAST_CLIPS = 20  # the accuracy on fewer held-out clips says nothing
+LEAST_CLIPS = 20  # the accuracy on fewer clips says nothing
 
 
 def at_chance(top1: float, clips: int, classes: int) -> bool:
-    """Return whether a held-out accuracy of `top1` percent is about what guessing among `classes` gives.
+    """Return whether an accuracy of `top1` percent on `clips` is about what guessing among `classes` gives.
 
-    About is at most 1.5 times chance. With few classes, 1.5 times chance would be a good accuracy, so that the limit is
-    then chance plus a tenth of the way to 100 %. False when there are fewer than LEAST_CLIPS held-out `clips`.
+    It is when `top1` is at most three times chance, as when few columns of logits in a wrong order are right by luck.
+    With few classes, that would be a good accuracy, so that the limit is then chance plus a tenth of the way to 100 %.
+    With few clips, a guess is often better than that: the limit is at least chance plus two standard errors of a guess,
+    which a guess exceeds once in forty times. False when there are fewer than LEAST_CLIPS `clips` or one class, which
+    tell nothing.
     """
+    if clips < LEAST_CLIPS or classes < 2:
+        return False
     chance = 100 / classes
-    return clips >= LEAST_CLIPS and top1 <= chance + min(chance / 2, (100 - chance) / 10)
+    standard_error = math.sqrt(chance * (100 - chance) / clips)
+    return top1 <= chance + max(min(2 * chance, (100 - chance) / 10), 2 * standard_error)
 
 
 def choose_held_out(

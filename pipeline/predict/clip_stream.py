@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from data.clean.bodies import clean
-from data.clean.plausible import clip_warnings
+from data.clean.body_size import clip_warnings
 from data.errors import DataError
 from data.joints import NUM_JOINTS
 from data.raw.joint_array import joint_array, require_joints

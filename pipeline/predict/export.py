@@ -28,7 +28,7 @@ from pipeline.predict.model_description import description
 from pipeline.predict.modes import Mode
 from pipeline.predict.predict import given_actions
 from pipeline.predict.run_backbone import RunBackbone
-from pipeline.predict.trained_run import open_run
+from pipeline.predict.trained_run import open_run, print_warnings
 from pipeline.workspace.context import Context
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def export(
     """
     require_onnx()
     run = open_run(context.run.root, seed, context)
+    print_warnings(run)
     given = given_actions(run, actions, actions_file, mode)
     backbone, bank = run.backbone(), make_bank(run, mode, given)
     model_json = description(run, bank, given)

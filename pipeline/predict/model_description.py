@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from data.clean.body_size import PERSON_M
 from data.clean.choice import SHORT_FRAMES, WIDE_RATIO, WIDE_SHARE
 from data.clean.people import NEAR_M, SHARED_FRAMES
-from data.clean.plausible import PERSON_M
 from data.joints import JOINT_NAMES, NUM_JOINTS
 from data.recipes import Recipe
 from data.stores.feature_store import feature_width
@@ -97,6 +97,7 @@ def description(run: TrainedRun, bank: ActionBank, given: Sequence[GivenAction])
             "protocol": run.config.dataset.protocol,
             "transfer": read_record(run.context.workspace.features("test")).get("transfer", "unknown"),
         },
+        "warnings": list(run.warnings),
         "versions": package_versions(),
     }
 

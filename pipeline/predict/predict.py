@@ -19,7 +19,7 @@ from pipeline.predict.clip_stream import Unread
 from pipeline.predict.free_text import GivenAction, parse_given, read_given, used_levels
 from pipeline.predict.modes import Mode
 from pipeline.predict.recognizer import Answer, Ranked, Recognizer
-from pipeline.predict.trained_run import TrainedRun, open_run
+from pipeline.predict.trained_run import TrainedRun, open_run, print_warnings
 from pipeline.workspace.context import Context
 
 Form = Literal["table", "json", "csv"]
@@ -57,8 +57,9 @@ def predict(
         highlight=False,
         markup=False,
     )
+    print_warnings(run)
     tally = _Tally()
-    WRITERS[form](tally.count(recognizer.stream(clips, bank)), top, output)
+    WRITERS[form](tally.count(recognizer.stream(clips, bank)), top, output, run.warnings)
     if tally.unread:
         context.console.print(f"{tally.unread} of {tally.total} clips could not be read", style="yellow")
     if tally.warned:
@@ -108,10 +109,11 @@ class _Tally:
             yield item
 
 
-def write_json(found: Iterable[Found], top: int, output: TextIO) -> None:
+def write_json(found: Iterable[Found], top: int, output: TextIO, warnings: Sequence[str] = ()) -> None:
     """One object a line: {"clip", "actions": [{"action", "label", "kind", "probability"}], "unseen_probability"}.
 
-    An answer that may be wrong has "warnings" as well, a list. A clip that could not be read is {"clip", "error"}.
+    An answer that may be wrong has "warnings" as well: `warnings` about every answer, then those about its clip.
+    A clip that could not be read is {"clip", "error"}.
     """
     for item in found:
         if isinstance(item, Unread):
@@ -120,14 +122,17 @@ def write_json(found: Iterable[Found], top: int, output: TextIO) -> None:
             row = {"clip": item.clip, "actions": [_plain(ranked) for ranked in item.ranked[:top]]}
             if item.unseen_probability is not None:
                 row["unseen_probability"] = round(item.unseen_probability, 6)
-            if item.warnings:
-                row["warnings"] = list(item.warnings)
+            if about := [*warnings, *item.warnings]:
+                row["warnings"] = about
         output.write(_json_line(row, output.encoding) + "\n")
         output.flush()
 
 
-def write_csv(found: Iterable[Found], top: int, output: TextIO) -> None:
-    """A row for each clip and rank; a clip that could not be read has one row with its reason as `error`."""
+def write_csv(found: Iterable[Found], top: int, output: TextIO, warnings: Sequence[str] = ()) -> None:
+    """A row for each clip and rank; a clip that could not be read has one row with its reason as `error`.
+
+    The last column has the `warnings` about every answer, then those about the clip.
+    """
     names = ("clip", "rank", "action", "label", "kind", "probability", "unseen_probability", "error", "warnings")
     output.write(_csv_line(names))
     for item in found:
@@ -135,23 +140,26 @@ def write_csv(found: Iterable[Found], top: int, output: TextIO) -> None:
             output.write(_csv_line((item.clip, "", "", "", "", "", "", item.reason, "")))
             continue
         gate = "" if item.unseen_probability is None else f"{item.unseen_probability:.6f}"
-        warnings = " | ".join(item.warnings)
+        about = " | ".join((*warnings, *item.warnings))
         for rank, ranked in enumerate(item.ranked[:top], start=1):
             action = ranked.action
-            answer = (action.name, action.label, action.kind, f"{ranked.probability:.6f}", gate, "", warnings)
+            answer = (action.name, action.label, action.kind, f"{ranked.probability:.6f}", gate, "", about)
             output.write(_csv_line((item.clip, rank, *answer)))
         output.flush()
 
 
-def write_table(found: Iterable[Found], top: int, output: TextIO) -> None:
+def write_table(found: Iterable[Found], top: int, output: TextIO, warnings: Sequence[str] = ()) -> None:
     """A row for each clip; columns keep their width, so that rows are written as they come.
 
-    Where `top` actions would not fit beside each other, they stand one below the other. Warnings about
-    answers follow the rows that were laid out together.
+    Where `top` actions would not fit beside each other, they stand one below the other. Warnings about single
+    answers follow the rows that were laid out together. A file gets the `warnings` about every answer above the rows;
+    on a terminal they were printed before.
     """
     console = Console(file=output)
     if not console.is_terminal:
         console = Console(file=output, width=PLAIN_WIDTH)
+        for warning in warnings:
+            console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
     found = iter(found)
     header = True
     make_table = _table if top <= (console.width - CLIP_WIDTH - GATE_WIDTH - 2) // (ACTION_WIDTH + 2) else _long_table
@@ -165,7 +173,7 @@ def write_table(found: Iterable[Found], top: int, output: TextIO) -> None:
                 console.print(line, style="yellow", highlight=False, markup=False)
 
 
-WRITERS: dict[Form, Callable[[Iterable[Found], int, TextIO], None]] = {
+WRITERS: dict[Form, Callable[[Iterable[Found], int, TextIO, Sequence[str]], None]] = {
     "table": write_table,
     "json": write_json,
     "csv": write_csv,

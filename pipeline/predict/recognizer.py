@@ -24,7 +24,7 @@ from pipeline.predict.action_bank import ActionBank, BankAction, Floats, make_ba
 from pipeline.predict.clip_stream import BATCH_CLIPS, ClipLike, Unread, clip_batches
 from pipeline.predict.free_text import GivenAction, given_action, used_levels
 from pipeline.predict.modes import Mode
-from pipeline.predict.trained_run import TrainedRun, open_run
+from pipeline.predict.trained_run import TrainedRun, open_run, print_warnings
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import IMPORT, RECIPE, Provenance, read_record
 
@@ -73,9 +73,12 @@ class Recognizer:
     def load(cls, run_folder: Path | str, seed: int | None = None, context: Context | None = None) -> Self:
         """The run in `run_folder`, WORKSPACE/runs/NAME: its first seed unless `seed` names another.
 
-        Raises PipelineError, DataError or ModelError when the run is not whole or its files do not belong together.
+        Prints the warnings of the run. Raises PipelineError, DataError or ModelError when the run is not whole or its
+        files do not belong together.
         """
-        return cls(open_run(Path(run_folder), seed, context))
+        run = open_run(Path(run_folder), seed, context)
+        print_warnings(run)
+        return cls(run)
 
     @property
     def frames(self) -> int:

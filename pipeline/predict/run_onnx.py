@@ -71,6 +71,8 @@ for needed in (Path(folder, "model.json"), Path(folder, "model.onnx"), Path(path
     if not needed.exists():
         sys.exit(f"{needed}: no such file; usage: python run_onnx.py FOLDER CLIP, FOLDER being what export wrote")
 about = json.loads(Path(folder, "model.json").read_text("utf-8"))
+for warning in about["warnings"]:
+    print(f"warning: {warning}", file=sys.stderr)
 if about["preparation"]["recipe"] != "shift-gcn":
     sys.exit("this example prepares clips by the recipe shift-gcn alone; see model.json for what the model wants")
 try:

@@ -17,8 +17,11 @@ from rich.console import Console
 
 from data.phase_names import PHASES
 from data.splits import Split, action_label
+from data.stores.feature_store import read_features
 from data.stores.text_store import read_text_features
 from pipeline.messages.errors import PipelineError
+from pipeline.phases.chance import WARNINGS, warnings_of
+from pipeline.phases.phase import phase_of
 from pipeline.predict.run_backbone import RunBackbone, run_backbone
 from pipeline.workspace.config import Config, config_of
 from pipeline.workspace.context import Context, require_device_alone
@@ -35,6 +38,7 @@ class TrainedRun:
 
     context: the workspace, and the settings that its files were made with.
     selection, cycles: the rule of the headline, and the cycles (from 1) of the test phase that it took.
+    warnings: why no answer of the run means anything, a sentence each; mostly there is none.
     """
 
     context: Context
@@ -42,6 +46,7 @@ class TrainedRun:
     seed: int
     selection: str
     cycles: tuple[int, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def config(self) -> Config:
@@ -92,20 +97,32 @@ def open_run(folder: Path, seed: int | None = None, context: Context | None = No
     selection = results["selection"]
     scores = results["seeds"][str(seed)][selection]
     cycles = tuple(range(int(scores["first_cycle"]), int(scores["cycle"]) + 1))
-    split = results["split"]
-    return TrainedRun(
-        replace(context, config=config),
-        Split(
-            split["name"],
-            tuple(split["seen"]),
-            tuple(split["unseen"]),
-            tuple(split["val_unseen"]),
-            split["val_unseen_drawn"],
-        ),
-        seed,
-        selection,
-        cycles,
+    tree = results["split"]
+    split = Split(
+        tree["name"],
+        tuple(tree["seen"]),
+        tuple(tree["unseen"]),
+        tuple(tree["val_unseen"]),
+        tree["val_unseen_drawn"],
     )
+    warnings = results[WARNINGS] if WARNINGS in results else _measured(context.workspace, split)
+    return TrainedRun(replace(context, config=config), split, seed, selection, cycles, tuple(warnings))
+
+
+def print_warnings(run: TrainedRun) -> None:
+    """Print the warnings about every answer of `run`."""
+    for warning in run.warnings:
+        run.context.console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
+
+
+def _measured(workspace: Workspace, split: Split) -> list[str]:
+    """The warnings about a run whose results.json was written before it held them."""
+    paths = {name: workspace.features(name) for name in PHASES}
+    return [
+        sentence
+        for name, path in paths.items()
+        for sentence in warnings_of(phase_of(name, split), read_features(path), read_record(path))
+    ]
 
 
 def _context(folder: Path, context: Context | None) -> Context:

@@ -28,6 +28,7 @@ from data.stores.files import replacing
 from models.errors import ModelError
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError, WrongUsage
+from pipeline.phases.chance import WARNINGS
 from pipeline.running.run import chosen_stages, run_stages
 from pipeline.stages.parallel import worked_on
 from pipeline.stages.result_tables import Table, number, on_screen
@@ -141,7 +142,10 @@ def sweep(context: Context, grid: str, overrides: Sequence[str] = (), workers: i
         outcomes.append({"row": row, "run": names[row], "fault": fault, "settings": rows[row], "results": results})
     path = context.workspace.sweep(name)
     _write_csv(path, outcomes)
-    Console().print(on_screen(_table(outcomes), f"{name}: ZSL / GZSL H, mean over seeds (± of ZSL)"))
+    screen = Console()
+    screen.print(on_screen(_table(outcomes), f"{name}: ZSL / GZSL H, mean over seeds (± of ZSL)"))
+    for warning in dict.fromkeys(warning for row in outcomes for warning in row["results"].get(WARNINGS, ())):
+        screen.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
     failed = [row for row in outcomes if row["fault"]]
     if failed:
         raise PipelineError(
@@ -175,11 +179,11 @@ def _write_csv(path: Path, outcomes: Sequence[Row]) -> None:
         {"row": row["row"], "run": row["run"], "rule": rule, "seeds": len(row["results"].get("seeds", ()))}
         | {key: json.dumps(value) for key, value in row["settings"].items()}
         | (_measures(row["results"], rule) if row["results"] else {})
-        | {"fault": row["fault"]}
+        | {WARNINGS: "; ".join(row["results"].get(WARNINGS, ())), "fault": row["fault"]}
         for row in outcomes
         for rule in RULES
     ]
-    columns = ["row", "run", "rule", "seeds", *keys, *MEASURES, "fault"]
+    columns = ["row", "run", "rule", "seeds", *keys, *MEASURES, WARNINGS, "fault"]
     table = pd.DataFrame([cells(line.get(column) for column in columns) for line in lines], columns=cells(columns))
     with replacing(path) as partial:
         table.to_csv(partial, index=False, lineterminator="\r\n")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from data.phase_names import PhaseName
 from data.splits import Split
 from data.stores.feature_store import FeatureSet
+from pipeline.phases.chance import warnings_of
 from pipeline.phases.held_out import at_chance
 from pipeline.phases.phase import Phase, missing_actions, phase_clips, phase_of
 from pipeline.workspace.provenance import IMPORT, Provenance
@@ -42,7 +43,6 @@ def caveats(split: Split, features: Mapping[PhaseName, FeatureSet], records: Map
         elif transfer != "false":
             found.append(f"it is not known which actions the backbone of the {name} phase was trained on")
     for name, features_of in features.items():
-        found += _learnt_nothing(name, records[name], len(features_of.logit_actions))
         found += _not_scored(phase_of(name, split), features_of)
     if _given(records["test"]):
         found.append(
@@ -51,6 +51,17 @@ def caveats(split: Split, features: Mapping[PhaseName, FeatureSet], records: Map
         )
     if records["val"]["stage"] == IMPORT and val_looks_at_test_clips(split, features["test"], features["val"]):
         found.append(LOOKS_AT_TEST_CLIPS)
+    return found
+
+
+def seen_clip_warnings(
+    split: Split, features: Mapping[PhaseName, FeatureSet], records: Mapping[PhaseName, Record]
+) -> list[str]:
+    """Return the caveats that concern every answer of the model, because features or logits are like a guess."""
+    found = []
+    for name, record in records.items():
+        phase = phase_of(name, split)
+        found += _learnt_nothing(name, record, len(phase.seen)) or warnings_of(phase, features[name], record)
     return found
 
 

@@ -25,9 +25,10 @@ from models.zero_shot.score_gate import SeenDistance
 from models.zero_shot.settings import GateKind
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.agreement import require_agreement
+from pipeline.phases.chance import WARNINGS
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
 from pipeline.phases.selection_rules import chosen_cycles
-from pipeline.stages.caveats import caveats, one_sided_gate
+from pipeline.stages.caveats import caveats, one_sided_gate, seen_clip_warnings
 from pipeline.stages.comparison import comparison_table, differences, published
 from pipeline.stages.inputs import features_and_text, model_features_and_text
 from pipeline.stages.parallel import worked_on
@@ -74,6 +75,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
             highlight=False,
         )
     records = {name: h5.read_record(context.workspace.features(name)) for name in PHASES}
+    warnings = seen_clip_warnings(split, features, records)
     mean = over_seeds(list(seeds.values()), "mean")
     results: Tree = {
         "mean": mean,
@@ -86,9 +88,11 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         "transfer": KNOWN.get(records["test"].get("transfer", "unknown")),
         "caveats": [
             *stale,
+            *warnings,
             *caveats(split, features, records),
             *one_sided_gate(mean[context.config.evaluate.selection]),
         ],
+        WARNINGS: warnings,
         "differences": differences(context, trained),
         "config": {**made_with(context), "evaluate": context.config.evaluate.model_dump(mode="json")},
         "versions": package_versions(),

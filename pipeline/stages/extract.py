@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
+from data.clean.body_size import body_sizes_m, wrong_size
 from data.errors import DataError
 from data.phase_names import PHASES
 from data.splits import Split, action_label, resolve_split, training_clips
-from data.stores.feature_store import FeatureSet, Head, write_features
+from data.stores.feature_store import FeatureSet, Head, all_the_same, write_features
 from data.stores.skeleton_store import SkeletonStore
 from models.backbone.checkpoint import network_fingerprint
 from models.backbone.features import clip_features
 from models.backbone.protocol import Backbone
 from models.devices import make_accelerator
 from pipeline.messages.hints import complete_commands
+from pipeline.phases.chance import CAUSES, WARNINGS, Causes, seen_warnings
 from pipeline.phases.held_out import at_chance, choose_held_out
 from pipeline.phases.phase import Phase, phase_of, require_clips, require_held_out
 from pipeline.phases.texts_in_use import require_texts
@@ -33,6 +35,8 @@ from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import BACKBONE, Provenance
 
 CLIPS_READ_AT_A_TIME = 64
+CLIPS_MEASURED = 256  # to find the size of bodies
+DIVERGED = "training diverged: lower backbone.learning_rate, or set backbone.clip_gradient = 1.0"
 
 
 @dataclass(frozen=True)
@@ -93,13 +97,12 @@ def _phase_features(
         network = inputs.given.network.to(accelerator.device)
         record = inputs.given.record(phase)
         if warning := inputs.given.warning(phase):
-            context.console.print(f"warning: {warning}", style="yellow", markup=False)
+            _warn(context, warning)
     else:
         training = PhaseTraining(phase, fit, held_out, provenance.inputs["skeletons.h5"])
         network, best = trained_backbone(context, training, store, accelerator)
         if at_chance(best.top1, int(held_out.sum()), len(phase.seen)):
-            warning = complete_commands(nothing_learnt(context, phase, best.top1))
-            context.console.print(f"warning: {warning}", style="yellow", markup=False)
+            _warn(context, complete_commands(nothing_learnt(context, phase, best.top1)))
         accuracy = {"epoch": best.epoch, "top1": best.top1, "top5": best.top5, "clips": int(held_out.sum())}
         record = {"transfer": "false", "backbone_saw": "[]", "held_out_accuracy": json.dumps(accuracy)}
     features, logits = _all_clips(context, store, network, phase, accelerator)
@@ -108,16 +111,19 @@ def _phase_features(
         cause = (
             f"the weights in {context.config.backbone.weights} can't be right: get them again"
             if inputs.given
-            else "training diverged: lower backbone.learning_rate, or set backbone.clip_gradient = 1.0"
+            else DIVERGED
         )
         raise DataError(
             f"{phase.name} phase: the backbone gives NaN or infinite features for {len(bad)} of {len(store)} clips, "
             f"the first {store.name[bad[0]]}; {cause}"
         )
+    if wrong := all_the_same(features, store.action):
+        advice = f"the weights in {context.config.backbone.weights} can't be right" if inputs.given else DIVERGED
+        raise DataError(f"{phase.name} phase: {wrong}; {advice}")
     head = Head(*(part.detach().cpu().numpy() for part in (network.fc.weight, network.fc.bias)))
     if inputs.given:
         logits, head = inputs.given.of_phase(phase, features, logits, store.action, fit)
-    return FeatureSet(
+    found = FeatureSet(
         name=store.name,
         action=store.action,
         train=inputs.train,
@@ -126,7 +132,46 @@ def _phase_features(
         logits=logits,
         logit_actions=np.asarray(phase.seen, np.int64),
         head=head,
-    ), {**record, BACKBONE: network_fingerprint(network)}
+    )
+    warnings = _seen_warnings(inputs, phase, found, fit, held_out)
+    for warning in warnings:
+        _warn(context, warning)
+    if warnings:
+        record[WARNINGS] = json.dumps(warnings)
+    return found, {**record, BACKBONE: network_fingerprint(network)}
+
+
+def _warn(context: Context, warning: str) -> None:
+    context.console.print(f"warning: {warning}", style="yellow", markup=False)
+
+
+def _seen_warnings(
+    inputs: _Inputs, phase: Phase, features: FeatureSet, fit: NDArray[np.bool_], held_out: NDArray[np.bool_]
+) -> list[str]:
+    """What clips with known answers show against the features of a phase.
+
+    A given backbone's own logits were fitted to none of these clips, so that they are measured on all training clips.
+    Those of a trained one were measured by its training.
+    """
+    given = inputs.given
+    if not given:
+        return seen_warnings(phase, features, fit, np.zeros_like(fit), held_out, CAUSES["trained"])
+    size = _wrong_size(inputs.store)
+    causes = Causes(size, size) if size else CAUSES["given"]
+    own_logits = given.knows(phase)
+    measured = seen_warnings(phase, features, fit, fit | held_out if own_logits else held_out, held_out, causes)
+    if size and not measured and not own_logits:
+        return [
+            f"{phase.name} phase: {size}; unless {given.name} was trained on bodies of this size, its features mean "
+            "nothing"
+        ]
+    return measured
+
+
+def _wrong_size(store: SkeletonStore) -> str:
+    """Why the bodies of the clips can't be in metres; "" when they can be."""
+    clips = np.unique(np.linspace(0, len(store) - 1, CLIPS_MEASURED).astype(np.int64))
+    return wrong_size(body_sizes_m(store.batch(clips, 1)[:, :, 0, :, 0].transpose(0, 2, 1)))
 
 
 def nothing_learnt(context: Context, phase: Phase, top1: float) -> str:

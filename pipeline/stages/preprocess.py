@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import joblib
+import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from data.clean.body_size import body_sizes_m, wrong_size
 from data.clean.choice import SHORT_FRAMES
 from data.clean.cleaning import CleanBatch, Reject, clean_batch
 from data.clip_name import ClipName
@@ -81,6 +83,7 @@ class Tally:
     unreadable: list[Reject] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     identities: Identities = field(default_factory=Identities)
+    sizes_m: list[float] = field(default_factory=list)  # of the first body in each clip's first frame
 
     def add(self, batch: CleanBatch) -> None:
         """Count one batch."""
@@ -92,6 +95,8 @@ class Tally:
         self.dropped.update(batch.dropped)
         self.identities.joined += batch.joined
         self.identities.exchanged += batch.exchanged
+        rows = batch.clips.frames * batch.clips.bodies
+        self.sizes_m += body_sizes_m(batch.clips.joints[np.cumsum(rows) - rows]).tolist()
 
 
 def preprocess(context: Context, provenance: Provenance) -> None:
@@ -206,6 +211,8 @@ def _report(context: Context, tally: Tally) -> None:
     lines += tally.identities.lines(context.config.preprocess.recipe)
     for line in lines:
         context.console.print(line, soft_wrap=True, highlight=False, markup=False)
+    if wrong := wrong_size(np.array(tally.sizes_m)):
+        context.console.print(f"warning: {wrong}", style="yellow", soft_wrap=True, highlight=False, markup=False)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -79,6 +79,15 @@ def test_arrays_come_back_bit_for_bit(work: Path, arrays: list[Path], tmp_path: 
     assert "preprocess  done     imported" in call("-w", work, "status").stdout
 
 
+def test_arrays_in_millimetres_are_told(work: Path, arrays: list[Path]) -> None:
+    assert "no person's size" not in call("-w", work, "import", "skeletons", *arrays).output
+    for path in arrays:
+        np.save(path, 1000 * np.load(path))
+    result = call("-w", work, "import", "skeletons", *arrays)
+    assert result.exit_code == 0, result.output
+    assert "which is no person's size: coordinates must be in metres" in " ".join(result.stderr.split())
+
+
 def test_a_run_on_arrays_treats_raw_clips_by_their_recipe(
     tmp_path: Path, tiny_run: TinyRun, tiny_raw: Path, tiny_workspace_config: str
 ) -> None:

@@ -44,10 +44,15 @@ def test_a_single_clip_is_never_held_out() -> None:
     ("top1", "clips", "classes", "nothing"),
     [
         (1.8, 1000, 55, True),
-        (2.7, 1000, 55, True),
-        (2.8, 1000, 55, False),
-        (60.0, 40, 2, False),  # half as much again as chance, 75 %, would be good
+        (5.4, 1000, 55, True),  # three columns of logits in a wrong order, right by luck
+        (5.5, 1000, 55, False),
+        (60.0, 400, 2, False),  # half as much again as chance, 75 %, would be good
+        (60.0, 40, 2, True),  # 24 of 40: of seven guesses, one is as good
+        (75.0, 40, 2, False),
         (52.0, 40, 2, True),
+        (5.0, 20, 55, True),  # one of 20: of three guesses, one is as good
+        (10.0, 20, 55, False),
+        (100.0, 40, 1, False),  # one class: nothing to tell apart
         (0.0, 19, 55, False),  # too few to tell
         (float("nan"), 100, 5, False),
     ],

@@ -9,7 +9,7 @@ import numpy as np
 from data.phase_names import PHASES, PhaseName
 from data.stores.feature_store import read_features
 from pipeline.phases.features_and_texts import split_in_use
-from pipeline.stages.caveats import caveats, one_sided_gate
+from pipeline.stages.caveats import caveats, one_sided_gate, seen_clip_warnings
 from pipeline.workspace.provenance import Provenance
 from tests.shared.made_features import Made, made_workspace
 from tests.shared.made_report import run_stages
@@ -33,7 +33,8 @@ def said(
         kept = found.train | ~np.isin(found.action, without)
         features[phase] = replace(found, **{name: getattr(found, name)[kept] for name in COLUMNS})
     records: dict[PhaseName, dict[str, str]] = {"test": test, "val": val}
-    return " | ".join(caveats(split_in_use(context.config, features), features, records))
+    split = split_in_use(context.config, features)
+    return " | ".join(seen_clip_warnings(split, features, records) + caveats(split, features, records))
 
 
 def test_a_backbone_of_one_s_own_needs_no_word(tmp_path: Path) -> None:

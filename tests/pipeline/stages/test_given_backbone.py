@@ -58,6 +58,28 @@ def test_weights_of_other_classes_get_a_fitted_classifier(tiny: Path) -> None:
     assert "it is not known whether ntu.pt was trained on unseen actions" in said(context)
 
 
+def test_weights_that_give_all_clips_the_same_features_are_refused(tiny: Path) -> None:
+    state = published_state(lively_network(60))
+    torch.save({**state, "data_bn.weight": 0 * state["data_bn.weight"]}, tiny / "ntu.pt")
+    before = (tiny / "features" / "test.h5").read_bytes()
+    with pytest.raises(DataError, match=r"test phase: the features of all 64 clips are equal.*weights in ntu.pt"):
+        EXTRACT.run(context_of(tiny, "backbone.weights=ntu.pt"))
+    assert (tiny / "features" / "test.h5").read_bytes() == before
+
+
+def test_weights_of_other_classes_on_clips_in_another_unit_are_told_by_the_size(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A classifier that was fitted here may seem right, and few clips are held out to tell."""
+    save_published(tiny / "ntu.pt", 60)
+    monkeypatch.setattr("data.clean.body_size.PERSON_M", (2.5, 52))  # as if these were decimetres
+    context = context_of(tiny, "backbone.weights=ntu.pt")
+    EXTRACT.run(context)
+    shown = " ".join(said(context).split())
+    assert "test phase: the bodies of these clips measure 1." in shown
+    assert "unless ntu.pt was trained on bodies of this size, its features mean nothing" in shown
+
+
 @pytest.mark.parametrize("prefix", ["", "module."])
 @pytest.mark.parametrize("metadata", [None, {"format": "pt"}])
 def test_published_weights_kept_as_safetensors_are_weights_without_a_record(

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from data.clean.bodies import clean
-from data.clean.plausible import body_size, clip_warnings
+from data.clean.body_size import clip_size_m, clip_warnings
 from data.clip_name import ClipName
 from data.raw.skeleton_file import format_clip, parse_clip
 from data.stores.skeleton_store import loop_clip
@@ -38,7 +38,7 @@ def test_people_are_people(size: float) -> None:
 def test_other_units_are_told_with_the_size_that_was_found(size: float) -> None:
     clip = normalised(person(size))
     (warning,) = clip_warnings(clip)
-    assert f"measures {body_size(clip[..., 0]):.4g} m" in warning
+    assert f"measures {clip_size_m(clip[..., 0]):.4g} m" in warning
     assert "not to be in metres" in warning
 
 
@@ -46,7 +46,7 @@ def test_the_size_is_that_of_the_raw_body_and_frames_without_it_do_not_count() -
     joints = person()
     tall = float(np.median(np.ptp(joints[:, 0], axis=1).max(axis=1)))
     joints[4:15] = 0
-    assert body_size(normalised(joints)[..., 0]) == pytest.approx(tall, rel=0.1)
+    assert clip_size_m(normalised(joints)[..., 0]) == pytest.approx(tall, rel=0.1)
 
 
 def test_a_speck_beside_a_person_is_a_mistake_of_the_sensor() -> None:
