@@ -4,8 +4,9 @@
 
 Kinds: checkpoints of a backbone (this program's own, and those of others), the backbone and the model of a finished
 run, and folders of text encoders. Tensors are removed, renamed, reshaped, exchanged, scaled, given other types or NaN;
-files are cut. A refusal must name the file, and the tensor where the contents of one are impossible. Other numbers in a
-tensor are seen only where a file holds a fingerprint; in files of others such changes are left out.
+files are cut, and in a folder removed. A refusal must name the file, and the tensor where the contents of one are
+impossible. Other numbers in a tensor are seen only where a file holds a fingerprint; in files of others such changes
+are left out.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,14 +50,31 @@ class Kind:
     read: Callable[[], Array]
     fingerprint: bool = False  # the file holds one of its tensors
     names_tensors: bool = True  # else the fingerprint is compared before anything is looked at
+    folder: bool = False  # all files beside `file` belong to it
+
+    @property
+    def files(self) -> list[Path]:
+        """All files of it."""
+        return sorted(path for path in self.file.parent.rglob("*") if path.is_file()) if self.folder else [self.file]
 
 
-def write_changed(kind: Kind, whole: bytes, rng: np.random.Generator) -> Change:
-    """Write a changed file in the place of the whole one, whose bytes are `whole`."""
-    kind.file.write_bytes(whole)
-    if rng.random() < 0.1:
-        kind.file.write_bytes(whole[: int(rng.integers(len(whole)))])
-        return Change("cut file")
+def put_back(whole: Mapping[Path, bytes]) -> None:
+    """Write the whole files again."""
+    for path, content in whole.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def write_changed(kind: Kind, whole: Mapping[Path, bytes], rng: np.random.Generator) -> Change:
+    """Write a changed file in the place of a whole one; `whole` has the contents of all."""
+    put_back(whole)
+    if rng.random() < (0.3 if kind.folder else 0.1):
+        path = list(whole)[int(rng.integers(len(whole)))]
+        if kind.folder and rng.random() < 0.5:
+            path.unlink()
+            return Change(f"no {path.name}")
+        path.write_bytes(whole[path][: int(rng.integers(len(whole[path])))])
+        return Change(f"cut {path.name}")
     if kind.file.suffix == ".pt":
         tensors: Tensors = dict(torch.load(kind.file, weights_only=True))
         done = change(tensors, rng, kind.fingerprint)
@@ -120,7 +138,7 @@ def make_kinds(root: Path) -> dict[str, Kind]:
     kinds["model of a run, evaluate"] = Kind(model, partial(by_evaluate, work), True, names_tensors=False)
     saves: dict[str, Callable[[Path], Path]] = {"clip": save_clip, "siglip": save_siglip, "bert": save_bert}
     for name, save in saves.items():
-        kinds[name] = Kind(save(root / name) / "model.safetensors", partial(by_encoder, root / name))
+        kinds[name] = Kind(save(root / name) / "model.safetensors", partial(by_encoder, root / name), folder=True)
     return kinds
 
 
@@ -191,12 +209,13 @@ def context_of(root: Path, *overrides: str) -> "Context":
 
 def fuzz_kind(kind: Kind, files: int, seed: int) -> Counter[str]:
     """Read so many changed files of a kind, and put the whole one back; return the counted outcomes."""
-    whole, wanted, outcomes = kind.file.read_bytes(), kind.read(), Counter[str]()
+    whole = {path: path.read_bytes() for path in kind.files}
+    wanted, outcomes = kind.read(), Counter[str]()
     for number in range(files):
         done = write_changed(kind, whole, np.random.default_rng((seed, number)))
         found = outcome(kind, done, wanted)
         outcomes[found if found in GOOD else f"file {number}, {done.what} {done.name}: {found}"] += 1
-    kind.file.write_bytes(whole)
+    put_back(whole)
     return outcomes
 
 
