@@ -29,10 +29,8 @@ class Edits:
 
     def edit_setting(self) -> None:
         """Change one setting in config.toml."""
-        keys = [
-            key for key in VALUES if self.rng.random() < 0.5 or key.startswith("dataset.")
-        ]  # half of them about clips and actions
-        key = self.choice(keys)
+        clips_and_actions = [key for key in VALUES if key.startswith("dataset.")]
+        key = self.choice(clips_and_actions if self.rng.random() < 0.4 else list(VALUES))
         self.account.settings[key] = self.choice(VALUES[key])
         write_config(self.root, self.account.settings)
         self.steps.append(f"set {key} = {self.account.settings[key]}")
@@ -69,15 +67,13 @@ class Edits:
 
     def edit_file(self) -> None:
         """Delete an output, or give an output of the backbones as weights, or let one stand in for another."""
-        files = [path for path in self.root.rglob("*") if path.suffix in (".h5", ".safetensors", ".json")]
-        files = [
-            path
-            for path in files
-            if {"encoder", "other-encoder", "old", "model"}.isdisjoint(path.relative_to(self.root).parts)
-        ]
+        outputs = [path for path in self.root.rglob("*") if path.suffix in (".h5", ".safetensors", ".json")]
+        kept = {"encoder", "other-encoder", "old", "model"}
+        outputs = [path for path in outputs if kept.isdisjoint(path.relative_to(self.root).parts)]
+        files = sorted(path for path in outputs if file_digest(path) in self.account.made)
         if not files:
             return
-        path, kind = self.choice(sorted(files)), self.rng.random()
+        path, kind = self.choice(files), self.rng.random()
         given = self.choice(("test", "val"))
         source = self.root / "backbones" / f"{given}.safetensors"
         known = self.account.made.get(file_digest(source) or "")
@@ -85,7 +81,7 @@ class Edits:
             shutil.copy(source, self.root / "weights" / source.name)
             self.steps.append(f"weights/{source.name} from backbones")
         elif kind < 0.7:
-            others = [other for other in sorted(files) if other.name == path.name or other.parent == path.parent]
+            others = [other for other in files if other.name == path.name or other.parent == path.parent]
             other = self.choice([other for other in others if other.suffix == path.suffix])
             if other != path:
                 shutil.copy(other, path)
