@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 FeatureKind = Literal["given", "standardised", "half-whitened", "whitened"]
+LEAST_VARIANCE = 1e-4  # within actions, of standardised features; one clip an action has none at all
 POWERS = {"half-whitened": -0.25, "whitened": -0.5}  # of the eigenvalues of S
 
 
@@ -73,5 +74,4 @@ def _power(within: NDArray[np.float64], power: float) -> NDArray[np.float64]:
     with threadpool_limits(1):
         covariance, _ = ledoit_wolf(within, assume_centered=True)
         values, vectors = np.linalg.eigh(covariance)
-        values = np.maximum(values, 1e-12 * max(values[-1], 1e-12))  # clips that are all equal have no spread
-        return np.asarray((vectors * values**power) @ vectors.T)
+        return np.asarray((vectors * np.maximum(values, LEAST_VARIANCE) ** power) @ vectors.T)

@@ -10,7 +10,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import cosine_similarity
 
 from models.aligners.protocol import State
-from models.aligners.ridge import STRENGTHS, TEMPERATURES, RidgeAligner, RidgeScorer
+from models.aligners.ridge import STRENGTHS, TEMPERATURES, RidgeAligner
 from models.errors import ModelError
 from models.fsvae.batches import TrainingData
 
@@ -30,7 +30,7 @@ def made(seed: int, actions: int = 7, clips: int = 6, size: int = 11, text_size:
 
 
 def fitted(data: TrainingData) -> State:
-    states, history = RidgeAligner().fit(data, (5, 0), CPU, lambda cycle, row: None)
+    states, history = RidgeAligner("standardised").fit(data, (5, 0), CPU, lambda cycle, row: None)
     assert not history
     (state,) = states
     return state
@@ -103,7 +103,9 @@ def test_two_seen_actions_are_enough_and_a_constant_feature_does_no_harm() -> No
 
 def test_nothing_is_random() -> None:
     data = made(4)
-    first, second = (RidgeAligner().fit(data, (seed, 1), CPU, lambda cycle, row: None)[0][0] for seed in (5, 6))
+    first, second = (
+        RidgeAligner("standardised").fit(data, (seed, 1), CPU, lambda cycle, row: None)[0][0] for seed in (5, 6)
+    )
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
@@ -123,4 +125,4 @@ def test_a_state_that_is_not_whole_is_refused(name: str, fault: str, message: st
     else:
         state[name] = state[name] * torch.nan if fault == "nan" else torch.zeros(2, 2)
     with pytest.raises(ModelError, match=f"state of the ridge is not whole; {message}"):
-        RidgeScorer(state, torch.from_numpy(data.texts))
+        RidgeAligner().scorer(state, data.texts, (5, 0, 1))

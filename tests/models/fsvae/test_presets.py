@@ -22,6 +22,7 @@ def test_the_default_is_what_the_settings_say() -> None:
 def test_released_has_the_public_codes_quirks() -> None:
     flat = build_config({"model": {"preset": "released"}}, "test").flat()
     quirks = {
+        "model.features": "given",
         "model.noise": "sample",
         "model.decoder_relu": True,
         "model.frequency.apply_to": "both",
@@ -33,8 +34,13 @@ def test_released_has_the_public_codes_quirks() -> None:
         "train.calibrated": "one-sided",
         "train.cross_weight": 0.0,
         "train.shuffle": "step",
+        "train.steps_per_cycle": 1700,
+        "train.learning_rate": 1e-4,
+        "evaluate.selection": "val",
+        "evaluate.classifier.kind": "regression",
         "evaluate.classifier.relu": True,
         "evaluate.classifier.start": "xavier",
+        "evaluate.gate.kind": "published",
         "evaluate.gate.c": 2.0,
         "evaluate.gate.balanced": False,
         "evaluate.gate.held_out": 0.2,
@@ -47,8 +53,11 @@ def test_paper_has_the_figures_form() -> None:
     flat = build_config({"model": {"preset": "paper"}}, "test").flat()
     assert (flat["model.frequency.apply_to"], flat["model.frequency.cutoff"]) == ("skeleton", 35)
     assert flat["train.calibrated"] == "two-sided"
-    differs = {"model.preset", "model.noise", "train.calibrated", "evaluate.gate.balanced"} | {
-        f"model.frequency.{key}" for key in ("apply_to", "form", "cutoff")
+    differs = {
+        *("model.preset", "model.features", "model.decoder_relu", "model.noise"),
+        *(f"model.frequency.{key}" for key in ("apply_to", "form", "cutoff")),
+        *("train.calibrated", "train.steps_per_cycle", "train.learning_rate"),
+        *("evaluate.selection", "evaluate.classifier.kind", "evaluate.gate.kind", "evaluate.gate.balanced"),
     }
     assert {key for key, value in Config().flat().items() if flat[key] != value} == differs  # silent: our default
 

@@ -17,6 +17,7 @@ from data.errors import DataError
 from data.raw.skeleton_file import format_clip, parse_clip
 from data.raw.sources import list_source
 from data.recipes import revision
+from data.stores import h5
 from descriptions.errors import DescriptionError
 from descriptions.levels import LEVELS
 from pipeline.messages.errors import PipelineError
@@ -184,6 +185,15 @@ def test_files_that_changed_since_the_run_are_refused(copy: Workspace) -> None:
     copy.text.unlink()
     with pytest.raises(PipelineError, match=r"text\.h5 is missing"):
         Recognizer.load(copy.root / "runs" / "default")
+
+
+def test_the_encoder_is_set_up_as_text_h5_says_and_not_config_toml(copy: Workspace) -> None:
+    wanted = {"prompt": "do: ", "dimensions": 3, "dtype": "bfloat16"}
+    recorded = json.loads(h5.read_record(copy.text)["settings"])
+    recorded |= {f"text.{key}": value for key, value in wanted.items()}
+    rewrite_record(copy.text, {"settings": json.dumps(recorded)})
+    text = Recognizer.load(copy.root / "runs" / "default").run.config.text
+    assert {key: getattr(text, key) for key in wanted} == wanted
 
 
 def test_the_recipe_must_be_known(copy: Workspace) -> None:

@@ -1,0 +1,98 @@
+"""The gate of scores: ranks, the threshold, the distance, and that it is as good as the better of two constants."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.zero_shot.metrics import auroc, harmonic_mean
+from models.zero_shot.score_gate import PlainScoreGate, ScoreGate, SeenDistance, text_score
+
+
+def scores(seed: int, clips: int = 80) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of three scales, higher for unseen clips, and which clips are unseen."""
+    generator = np.random.default_rng(seed)
+    unseen = generator.random(clips) < 0.6
+    unseen[:2] = True, False
+    return (generator.normal(size=(clips, 3)) + 1.5 * unseen[:, None]) * [0.01, 1000, 3], unseen
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=30, deadline=None)
+def test_the_threshold_lies_at_one_half_and_keeps_the_order(seed: int) -> None:
+    values, unseen = scores(seed)
+    every = np.ones_like(unseen)
+    gate = ScoreGate.fit(values, unseen, every, every)
+    rank, probability = gate.mean_rank(values), gate.probability(values)
+    assert ((probability >= 0.5) == (rank >= gate.threshold)).all()
+    order = np.argsort(rank)
+    assert (np.diff(probability[order]) >= 0).all()
+    assert probability.min() >= 0
+    assert probability.max() <= 1
+    taken = probability >= 0.5
+    h = harmonic_mean(float((~taken)[~unseen].mean()), float(taken[unseen].mean()))
+    assert h > 0.5  # always "seen" and always "unseen" have 0
+
+
+def test_ranks_need_no_scale() -> None:
+    values, unseen = scores(1)
+    every = np.ones_like(unseen)
+    first = ScoreGate.fit(values, unseen, every, every).probability(values)
+    second = ScoreGate.fit(7 * values + 3, unseen, every, every).probability(7 * values + 3)
+    np.testing.assert_allclose(first, second, atol=1e-3)
+
+
+def test_scores_that_are_all_equal_say_nothing_and_do_no_harm() -> None:
+    values, unseen = scores(2)
+    values[:, 0] = 4
+    every = np.ones_like(unseen)
+    assert np.isfinite(ScoreGate.fit(values, unseen, every, every).probability(values)).all()
+
+
+def test_far_outside_of_the_val_phase_a_rank_is_zero_or_one() -> None:
+    values, unseen = scores(3)
+    every = np.ones_like(unseen)
+    gate = ScoreGate.fit(values, unseen, every, every)
+    np.testing.assert_allclose(gate.probability(np.array([[-1e9] * 3, [1e9] * 3])), [0, 1], atol=1e-9)
+
+
+def test_onnx_form_is_the_same() -> None:
+    values, unseen = scores(4)
+    every = np.ones_like(unseen)
+    gate = ScoreGate.fit(values, unseen, every, every)
+    seen = torch.rand(len(values), 5).softmax(dim=1)
+    by_text = torch.rand(len(values), 8).softmax(dim=1)
+    distance = torch.from_numpy(values[:, 1]).float()
+    wanted = gate.probability(
+        np.stack((-seen.amax(1).double().numpy(), values[:, 1], text_score(by_text.double().numpy(), 5)), axis=1)
+    )
+    np.testing.assert_allclose(PlainScoreGate(gate, 5)(seen, distance, by_text).numpy(), wanted, atol=1e-4)
+
+
+def test_the_distance_is_that_of_mahalanobis() -> None:
+    generator = np.random.default_rng(0)
+    action = np.repeat(np.arange(3), 4000)
+    means = np.array([[0.0, 0], [9, 0], [0, 9]])
+    mixing = np.array([[2.0, 0.5], [0, 0.7]])
+    features = (means[action] + generator.normal(size=(len(action), 2)) @ mixing).astype(np.float32)
+    distance = SeenDistance.fit(features, action)
+    clips = np.array([[1.0, 2], [20, 1]], np.float32)
+    inverse = np.linalg.inv(mixing.T @ mixing)
+    wanted = [min((clip - mean) @ inverse @ (clip - mean) for mean in means) for clip in clips]
+    np.testing.assert_allclose(distance.of(clips), wanted, rtol=0.1)
+    again = SeenDistance.from_arrays(distance.arrays())
+    np.testing.assert_array_equal(again.of(clips), distance.of(clips))
+
+
+def test_the_text_score_compares_the_best_of_either_kind() -> None:
+    probabilities = np.array([[0.5, 0.1, 0.25, 0.15], [0.1, 0.1, 0.2, 0.6]])
+    np.testing.assert_allclose(text_score(probabilities, 2), np.log([0.5, 6.0]))
+
+
+@pytest.mark.parametrize(
+    ("values", "positive", "percent"),
+    [([1, 2, 3, 4], [0, 0, 1, 1], 100), ([1, 2, 3, 4], [0, 1, 0, 1], 75), ([2, 2, 2], [0, 1, 0], 50)],
+)
+def test_auroc(values: list[float], positive: list[int], percent: float) -> None:
+    assert auroc(np.array(values, float), np.array(positive, bool)) == pytest.approx(percent)
