@@ -67,7 +67,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     seeds: dict[str, Any] = {}
     predictions: dict[int, dict[Rule, Prediction]] = {}
     for seed, scores in _seed_scores(context, trained, phases):
-        seeds[str(seed)], predictions[seed] = _score_seed(seed, context.config.evaluate, phases, scores)
+        seeds[str(seed)], predictions[seed] = score_seed(seed, context.config.evaluate, phases, scores)
         chosen = seeds[str(seed)][context.config.evaluate.selection]
         context.console.print(
             f"evaluate: seed {seed}: ZSL {chosen['zsl']['top1']:.2f} %, GZSL H {chosen['gzsl']['h']:.2f} % "
@@ -201,7 +201,7 @@ def _member_scores(path: Path, phase: PhaseScoring, aligner: Aligner, seed: int,
     return member_scores(phase, aligner, states, (seed, PHASES.index(phase.name)), gate)
 
 
-def _score_seed(
+def score_seed(
     seed: int,
     settings: EvaluateSettings,
     phases: dict[PhaseName, PhaseScoring],

@@ -1,0 +1,217 @@
+"""Compares aligners, settings and gates on the same clips, over many random sets of unseen actions.
+
+    python -m tests.benchmarks.bench_alignment FEATURES.npz --texts descriptions.csv --out FOLDER
+        [--sets 60] [--unseen 5] [--val-unseen 4] [--workers 2] [--row "NAME key=value ..."]
+
+FEATURES.npz holds `features` (n, D), `action` (n,), and `train` (n,) bool or `subject` (n,), of which odd ones train.
+Every set draws its unseen and pseudo-unseen actions from its number. The classifier of the seen actions is fitted to
+the features in each phase. So only the aligner and the gate differ between rows; but the backbone that made the
+features may know the unseen actions, so that no number is a zero-shot result.
+
+Rows: the presets `default` and `released`, the ridge in both spaces, and those given with --row. The results of a row
+and a set are kept in FOLDER, so that an interrupted run continues and a new row costs only itself. A row's ZSL is that
+of its own selection rule; `oracle` is the best cycle by the unseen test clips. Printed are means over the sets with
+their standard errors, and the differences from `released` and from `ridge`, paired by set.
+"""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from data.phase_names import PHASES, PhaseName
+from data.splits import Split
+from data.stores.feature_store import FeatureSet
+from descriptions.levels import LEVELS
+from descriptions.loader import read_descriptions
+from models.aligners.registry import make_aligner
+from models.fsvae.batches import TrainingData
+from models.text.encoders import load_text_encoder
+from models.zero_shot.gate import best_threshold
+from models.zero_shot.metrics import harmonic_mean
+from models.zero_shot.score_gate import SeenDistance
+from pipeline.phases.features_and_texts import joined_levels
+from pipeline.phases.held_out import choose_held_out
+from pipeline.phases.phase import phase_clips, phase_of
+from pipeline.stages.evaluate import score_seed
+from pipeline.stages.given_backbone import fit_head
+from pipeline.stages.scoring import PhaseScoring, Prediction, member_scores
+from pipeline.workspace.config import build_config
+from pipeline.workspace.overrides import apply_override
+
+ROWS = {
+    "default": [],
+    "released": ["model.preset=released"],
+    "ridge": ["model.aligner=ridge"],
+    "ridge, standardised": ["model.aligner=ridge", "model.features=standardised"],
+}
+SEED, HELD_OUT = 5, 0.2
+COLUMNS = ("ZSL", "oracle", "S", "U", "H", "H best threshold", "H perfect gate", "AUROC")
+Texts = NDArray[np.float32]
+
+
+def main() -> None:
+    """Read the command line, fill FOLDER, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("features", type=Path)
+    parser.add_argument("--texts", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    for name, value in (("sets", 60), ("unseen", 5), ("val-unseen", 4), ("workers", 2)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--encoder", default="minilm")
+    parser.add_argument("--row", action="append", default=[], help='"NAME key=value ..."; NAME alone: only this row')
+    parser.add_argument("--seed", type=int, default=SEED)
+    arguments = parser.parse_args()
+    rows = dict(ROWS)
+    for name, *overrides in (row.split() for row in arguments.row):
+        rows[name] = overrides or rows[name]
+    only = [row for row in arguments.row if row in ROWS]
+    rows = {name: rows[name] for name in only or rows}
+    clips = read_clips(arguments.features)
+    texts = encoded(arguments.texts, arguments.encoder)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    tasks = [
+        (clips, texts, overrides, number, arguments.unseen, arguments.val_unseen, arguments.seed, arguments.out)
+        for number in range(arguments.sets)
+        for overrides in rows.values()
+    ]
+    done = joblib.Parallel(n_jobs=arguments.workers)(joblib.delayed(_kept)(*task) for task in tasks)
+    values = np.array(done).reshape(arguments.sets, len(rows), len(COLUMNS))
+    for line in table(list(rows), values):
+        print(line)
+
+
+def read_clips(path: Path) -> tuple[Texts, NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Features (n, D), action, subject and training part (n,) each, without clips whose feature is constant."""
+    with np.load(path) as file:
+        features, action = file["features"].astype(np.float32), file["action"].astype(np.int64)
+        subject = file["subject"].astype(np.int64) if "subject" in file else np.zeros_like(action)
+        train = file["train"].astype(bool) if "train" in file else subject % 2 == 1
+    usable = np.isfinite(features).all(axis=1) & (features.std(axis=1) > 0)
+    return features[usable], action[usable], subject[usable], train[usable]
+
+
+def encoded(path: Path, encoder: str) -> dict[int, Texts]:
+    """The text feature of each action in the CSV."""
+    texts, model = read_descriptions(path), load_text_encoder(encoder)
+    levels = [np.asarray(model.encode([row[level] for row in texts.values()], batch_size=32)) for level in LEVELS]
+    return dict(zip(texts, joined_levels(levels), strict=True))
+
+
+def _kept(
+    clips: Any,
+    texts: dict[int, Texts],
+    overrides: list[str],
+    number: int,
+    unseen: int,
+    val_unseen: int,
+    seed: int,
+    folder: Path,
+) -> list[float]:
+    """One row and set, from the folder of results when it is there."""
+    key = repr((overrides, number, unseen, val_unseen, seed)).encode() + clips[0].tobytes()
+    path = folder / f"{hashlib.sha256(key).hexdigest()[:16]}.json"
+    if not path.is_file():
+        torch.set_num_threads(1)
+        path.write_text(json.dumps(measure(clips, texts, overrides, number, unseen, val_unseen, seed)), "utf-8")
+    values: list[float] = json.loads(path.read_text("utf-8"))
+    return values
+
+
+def measure(
+    clips: Any, texts: Mapping[int, Texts], overrides: list[str], number: int, unseen: int, val_unseen: int, seed: int
+) -> list[float]:
+    """The COLUMNS of one row on the set of unseen actions with this number."""
+    tree: dict[str, Any] = {}
+    for override in overrides:
+        apply_override(tree, override)
+    config = build_config(tree, "--row")
+    features, action, subject, train = clips
+    actions = np.random.default_rng([7, number]).permutation(np.unique(action)).tolist()
+    parts = actions[:unseen], actions[unseen : unseen + val_unseen], actions[unseen:]
+    drawn, held_back, seen = (tuple(sorted(part)) for part in parts)
+    split = Split("custom", seen, drawn, held_back, True)
+    held_out = choose_held_out(action, subject, train, HELD_OUT, seed)
+    aligner = make_aligner(config.model, config.train, config.evaluate.classifier)
+    phases, scores = {}, {}
+    for place, name in enumerate(PHASES):
+        data, phases[name] = _phase(name, split, features, action, train, held_out, texts)
+        states, _ = aligner.fit(data, (seed, place), torch.device("cpu"), lambda cycle, row: None)
+        gate = config.evaluate.gate.kind
+        scores[name] = member_scores(phases[name], aligner, states, (seed, place), gate)
+    results, predictions = score_seed(seed, config.evaluate, phases, scores)
+    rule = config.evaluate.selection
+    return _columns(results[rule], results["oracle"], phases["test"], predictions[rule])
+
+
+def _phase(
+    name: PhaseName,
+    split: Split,
+    features: Texts,
+    action: NDArray[np.int64],
+    train: NDArray[np.bool_],
+    held_out: NDArray[np.bool_],
+    texts: Mapping[int, Texts],
+) -> tuple[TrainingData, PhaseScoring]:
+    """What a phase trains on and is scored on, with a classifier of its seen actions fitted here."""
+    phase = phase_of(name, split)
+    known = train & ~held_out & np.isin(action, phase.seen)
+    logits, _ = fit_head(features, action, known)
+    names = np.array([str(row) for row in range(len(action))])
+    parts = phase_clips(phase, FeatureSet(names, action, train, held_out, features, logits, np.array(phase.seen)))
+    scored = parts.seen | parts.unseen
+    row = np.searchsorted(phase.seen, action[parts.fit])
+    seen_texts, unseen_texts = (np.stack([texts[one] for one in kind]) for kind in (phase.seen, phase.unseen))
+    distance = SeenDistance.fit(features[parts.fit], row).of(features[scored])
+    return TrainingData(features[parts.fit], row, seen_texts), PhaseScoring(
+        name, phase.seen, phase.unseen, names[scored], action[scored], features[scored], logits[scored],
+        seen_texts, unseen_texts, distance,
+    )  # fmt: skip
+
+
+def _columns(own: Any, oracle: Any, test: PhaseScoring, prediction: Prediction) -> list[float]:
+    right_if_unseen = test.zsl_actions(prediction.unseen_probabilities) == test.action
+    right_if_seen = np.asarray(test.seen)[test.seen_logits.argmax(axis=1)] == test.action
+    level = best_threshold(prediction.gate, test.is_unseen, right_if_seen, right_if_unseen)
+    taken = prediction.gate >= level
+    best = harmonic_mean(
+        100 * float((right_if_seen & ~taken)[~test.is_unseen].mean()),
+        100 * float((right_if_unseen & taken)[test.is_unseen].mean()),
+    )
+    gzsl = own["gzsl"]
+    perfect, auroc = own["gzsl_oracle_gate"]["h"], own["auroc"]["gate"]
+    zsl = own["zsl"]["top1"], oracle["zsl"]["top1"]
+    return [*zsl, gzsl["seen"], gzsl["unseen"], gzsl["h"], best, perfect, auroc]
+
+
+def table(names: list[str], values: NDArray[np.float64]) -> Iterator[str]:
+    """Lines for `values` (sets, rows, columns): means, then paired differences, each with its standard error."""
+    yield f"{len(values)} sets; mean ± standard error"
+    yield "| row | " + " | ".join(COLUMNS) + " |"
+    yield "|---" * (len(COLUMNS) + 1) + "|"
+    for place, name in enumerate(names):
+        yield f"| {name} | {' | '.join(map(_mean, values[:, place].T))} |"
+    oracle, zsl, h = (COLUMNS.index(column) for column in ("oracle", "ZSL", "H"))
+    for reference, column, words in (("released", oracle, "oracle ZSL of released"), ("ridge", zsl, "ZSL of ridge")):
+        if reference in names:
+            other = values[:, names.index(reference)]
+            yield f"paired differences from the {words}, and from its H:"
+            for place, name in enumerate(names):
+                differences = values[:, place, zsl] - other[:, column], values[:, place, h] - other[:, h]
+                yield f"  {name}: ZSL {_mean(differences[0])}, H {_mean(differences[1])}"
+
+
+def _mean(values: NDArray[np.float64]) -> str:
+    error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.0
+    return f"{values.mean():.1f} ± {error:.1f}"
+
+
+if __name__ == "__main__":
+    main()
