@@ -90,7 +90,7 @@ The clips are made by a program, not recorded. The figures show that the stages 
 ZSL: accuracy among the {len(UNSEEN)} unseen actions, which are known from their descriptions alone.
 S / U / H: accuracy on seen and on unseen actions when all {len(ACTIONS)} may be the answer, and their harmonic mean.
 A gate decides whether a clip shows a seen or an unseen action; the fitted gate is the headline.
-The columns are three rules that pick the training cycle. The result is that of val (*):
+The columns are rules that say which cycles of training count. The result is that of mean (*):
 {rules}
 
   {folder}/raw/              the clips, in NTU RGB+D's raw format; the broken ones are in rejects.csv
