@@ -172,6 +172,12 @@ def test_tracked_does_not_depend_on_the_order_of_bodies(seed: int, frames: int, 
     assert same(clean(clip, "tracked"), clean(reordered(clip, rng), "tracked"))
 
 
+def test_tracked_does_not_depend_on_the_order_of_two_who_are_as_energetic() -> None:
+    person = moving_clip(np.random.default_rng(7), 30) + np.array([2, 0, 0], np.float32)
+    joints = np.concatenate([person, person * np.array([-1, 1, 1], np.float32)], axis=1)  # and the mirror image
+    assert same(cleaned(joints, "tracked"), cleaned(joints[:, ::-1], "tracked"))
+
+
 @settings(deadline=None, max_examples=25)
 @given(SEEDS, st.integers(1, 25), st.integers(1, 4), st.sampled_from([0.02, 0.1, 0.6]))
 def test_people_equal_those_of_a_plain_implementation(seed: int, frames: int, bodies: int, step_m: float) -> None:

@@ -14,10 +14,12 @@ from rich.console import Console
 from data.errors import DataError
 from data.raw.skeleton_file import format_clip
 from data.raw.sources import ClipSource, fingerprint_source, missing_clips
-from data.recipes import RECIPES
+from data.recipes import RECIPES, Recipe
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.messages.errors import PipelineError
+from pipeline.predict.clip_stream import clip_batches
+from pipeline.predict.recognizer import stored_recipe
 from pipeline.running.staleness import stage_state
 from pipeline.stages import preprocess as stage
 from pipeline.stages.table import stage_named
@@ -174,6 +176,16 @@ def test_clips_in_which_people_change_identity_are_counted(
     assert [line for line in said.splitlines() if "in which" in line] == lines
     record = h5.read_record(tmp_path / "work" / "skeletons.h5")
     assert (record["joined_clips"], record["exchanged_clips"]) == (joined, exchanged)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_predict_prepares_clips_as_the_recipe_of_the_workspace_does(tmp_path: Path, recipe: Recipe) -> None:
+    raw = write_folder(tmp_path / "raw", of_several_people(np.random.default_rng(0)))
+    preprocess(tmp_path / "work", raw, recipe=recipe, workers=1)
+    context = context_of(tmp_path / "work", raw)  # whose recipe is shift-gcn: that of skeletons.h5 counts
+    (batch,) = clip_batches([raw], stored_recipe(context), 50)
+    with SkeletonStore(context.workspace.skeletons) as store:
+        np.testing.assert_array_equal(batch.joints, store.batch(np.arange(3), 50))
 
 
 def test_nothing_is_said_of_identities_where_all_is_well(tmp_path: Path) -> None:
