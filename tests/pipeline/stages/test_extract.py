@@ -6,17 +6,21 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from rich.console import Console
 
+import pipeline.stages.extract as extract_module
 from data.errors import DataError
 from data.phase_names import PHASES
 from data.stores import h5
 from data.stores.feature_store import read_features
+from data.stores.skeleton_store import SkeletonStore
 from models.backbone.checkpoint import load_network
+from models.backbone.features import clip_features
 from models.errors import ModelError
 from pipeline.messages.errors import PipelineError
 from pipeline.stages.table import stage_named
@@ -65,6 +69,24 @@ def test_features_are_those_of_each_phase(tiny_run: TinyRun) -> None:
         accuracy = json.loads(record["held_out_accuracy"])
         assert accuracy["clips"] == (features.held_out & np.isin(features.action, features.logit_actions)).sum()
     assert "held out: top-1" in tiny_run.progress
+
+
+def test_a_clip_without_finite_features_is_named_and_nothing_is_written(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_nan(*arguments: Any) -> tuple[np.ndarray, np.ndarray]:
+        features, logits = clip_features(*arguments)
+        features[3, 7] = np.nan
+        return features, logits
+
+    monkeypatch.setattr(extract_module, "clip_features", with_nan)
+    context = context_of(tiny)
+    before = context.workspace.features("test").read_bytes()
+    with SkeletonStore(context.workspace.skeletons) as store:
+        fourth, number = str(store.name[3]), len(store)
+    with pytest.raises(DataError, match=f"NaN or infinite features for 1 of {number} clips, the first {fourth}; "):
+        EXTRACT.run(context)
+    assert context.workspace.features("test").read_bytes() == before
 
 
 def test_a_backbone_that_learnt_nothing_is_warned_of(tiny: Path) -> None:
