@@ -83,7 +83,7 @@ class TextEncoder(ABC):
         On a CPU texts go through one at a time by default and in one thread, so that a feature depends, to its last
         bit, neither on the texts beside it nor on the machine's number of cores; a text is too small a job to gain
         from more. Raises ModelError naming the first text that is longer than the encoder's context, or whose features
-        are not finite.
+        are not finite, or when tokeniser and weights do not belong together.
         """
         for text in texts:
             if not self.fits(text):
@@ -91,7 +91,13 @@ class TextEncoder(ABC):
                     f'the text "{text[:60]}..." has {self.count_tokens(text)} tokens, but {self.name} reads '
                     f"{self.max_tokens}; shorten the text"
                 )
-        features = self.encode_unchecked(texts, batch_size)
+        try:
+            features = self.encode_unchecked(texts, batch_size)
+        except IndexError as error:
+            raise ModelError(
+                f"{self.name}: its tokeniser has more tokens than its weights ({error}): they do not belong together; "
+                "copy the model's folder again, whole"
+            ) from error
         for text, row in zip(texts, features, strict=True):
             if not np.isfinite(row).all():
                 raise ModelError(f'{self.name} makes NaN or infinite features of the text "{text[:60]}"')

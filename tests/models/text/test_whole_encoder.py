@@ -168,6 +168,14 @@ def test_a_folder_without_its_tokeniser_is_refused(folders: dict[str, Path], tmp
         load_text_encoder(str(folder))
 
 
+def test_a_tokeniser_of_another_model_is_an_error(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = shutil.copytree(folders["bert"], tmp_path / "copy")
+    for path in folders["clip"].glob("token*"):
+        shutil.copy(path, folder)
+    with pytest.raises(ModelError, match="its tokeniser has more tokens than its weights"):
+        features(folder)
+
+
 @pytest.mark.parametrize("content", [b"", b"no weights", None])
 @pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
 def test_files_that_are_cut_short_are_an_error(

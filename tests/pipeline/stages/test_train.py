@@ -147,6 +147,16 @@ def test_a_level_that_was_not_embedded_is_named(tmp_path: Path) -> None:
         stage_named("train").run(context)
 
 
+def test_text_features_that_are_the_same_for_all_actions_are_refused(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    with h5py.File(context.workspace.text, "r+") as file:
+        for level in LEVELS:
+            file[level][...] = file[level][0]
+        file.attrs["fingerprint"] = h5.fingerprint(file)
+    with pytest.raises(DataError, match=r"text\.h5: A001, .* have the same text features"):
+        stage_named("train").run(context)
+
+
 def test_a_text_that_only_evaluate_needs_is_missed_before_training(tmp_path: Path) -> None:
     context = made_workspace(tmp_path, SMALL, QUICK)
     text = read_text_features(context.workspace.text)
