@@ -101,7 +101,12 @@ def fit_head(
     bias = regression.intercept_ - weight @ scaler.mean_
     if len(weight) == 1:  # with two actions, scikit-learn has one row: the second action against the first
         weight, bias = np.concatenate((0 * weight, weight)), np.concatenate((0 * bias, bias))
-    logits = regression.predict_log_proba(scaler.transform(features))
+    with np.errstate(divide="ignore"):
+        logits = regression.predict_log_proba(scaler.transform(features))
+    far = ~np.isfinite(logits).all(axis=1)  # clips with a probability too small for a number, whose logarithm is -inf
+    scores = features[far].astype(np.float64) @ weight.T + bias
+    scores -= scores.max(axis=1, keepdims=True)
+    logits[far] = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
     return np.asarray(logits, np.float32), Head(weight.astype(np.float32), bias.astype(np.float32))
 
 

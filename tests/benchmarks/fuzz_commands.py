@@ -16,6 +16,7 @@ import json
 import shutil
 import sys
 import tempfile
+import traceback
 import warnings
 from collections import Counter
 from collections.abc import Mapping
@@ -68,7 +69,11 @@ class Walk(Edits):
             named = ["--run", run] if stage in ("train", "evaluate") else []
             self.call(run, stage, *named, *(["--force"] if self.rng.random() < 0.4 else []), overrides=True)
         elif kind == "run":
-            some = [f"--{word}={self.choice(STAGES)}" for word in ("from", "until", "force") if self.rng.random() < 0.4]
+            some = [
+                f"--{word}={self.choice((*STAGES, 'train', 'evaluate'))}"
+                for word in ("from", "until", "force")
+                if self.rng.random() < 0.4
+            ]
             self.call(run, "run", "--run", run, *some, overrides=True)
         elif kind == "predict":
             mode = self.choice(("gzsl", "gzsl", "zsl"))
@@ -117,7 +122,8 @@ class Walk(Edits):
         done = CliRunner().invoke(program, ["-w", str(self.root), *words])
         self.tally[f"exit {done.exit_code}"] += 1
         if done.exception is not None and not isinstance(done.exception, SystemExit):
-            self.fault(f"{type(done.exception).__name__}: {done.exception}")
+            where = traceback.extract_tb(done.exception.__traceback__)[-1]
+            self.fault(f"{type(done.exception).__name__}: {done.exception} ({where.filename}:{where.lineno})")
         elif (
             done.exit_code not in (0, 1, 2)
             or (done.exit_code and "Error: " not in done.stderr)

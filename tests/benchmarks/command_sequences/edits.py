@@ -30,7 +30,7 @@ class Edits:
     def edit_setting(self) -> None:
         """Change one setting in config.toml."""
         clips_and_actions = [key for key in VALUES if key.startswith("dataset.")]
-        key = self.choice(clips_and_actions if self.rng.random() < 0.4 else list(VALUES))
+        key = self.choice(clips_and_actions if self.rng.random() < 0.5 else list(VALUES))
         self.account.settings[key] = self.choice(VALUES[key])
         write_config(self.root, self.account.settings)
         self.steps.append(f"set {key} = {self.account.settings[key]}")

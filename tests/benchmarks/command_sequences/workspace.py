@@ -29,8 +29,9 @@ START: Settings = {
 }  # fmt: skip
 VALUES: Mapping[str, Sequence[Any]] = {  # what an edit may choose from
     "seed": [1, 2], "dataset.name": ["tiny", "tiny", "other"], "dataset.train_subjects": [[1, 3, 4], [1, 2, 3], [2, 4]],
-    "dataset.unseen": [["A001", "A007"], ["A001", "A002", "A007"], ["A001"], ["A004", "A007"], ["A003"], ["A099"]],
-    "dataset.val_unseen": [["A003"], ["A003", "A006"], ["A006"], [], ["A002"]],
+    "dataset.unseen": [["A001", "A007"], ["A001", "A002", "A007"], ["A001"], ["A004", "A007"],
+                       ["A001", "A006", "A007"], ["A003"], ["A099"]],
+    "dataset.val_unseen": [["A003"], ["A003", "A006"], ["A003", "A008"], ["A006"], [], ["A002"]],
     "dataset.split": ["custom", "custom", "ntu60-synse-55-5"], "dataset.protocol": ["custom", "custom", "xsub"],
     "preprocess.recipe": ["shift-gcn", "denoised"],
     "backbone.frames": [6, 8], "backbone.epochs": [2, 3], "backbone.batch_size": [8, 9],

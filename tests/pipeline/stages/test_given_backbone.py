@@ -12,7 +12,7 @@ from data.stores import h5
 from data.stores.feature_store import read_features
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.phase import Phase
-from pipeline.stages.given_backbone import given_backbone
+from pipeline.stages.given_backbone import fit_head, given_backbone
 from tests.conftest import TinyRun
 from tests.pipeline.stages.test_extract import EXTRACT, context_of, said
 from tests.shared.made_networks import lively_network, published_state
@@ -124,3 +124,20 @@ def test_a_wrong_class_count(tiny: Path, name: str, classes: int) -> None:
     save_published(tiny / "ntu.pt", classes)
     with pytest.raises(PipelineError, match=f"has {classes} classes, but {name} has"):
         given_backbone(context_of(tiny, *NTU, f"dataset.name={name}"))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_clip_far_from_all_others_gets_finite_logits(classes: int) -> None:
+    generator = np.random.default_rng(0)
+    action = np.repeat(np.arange(classes), 10)
+    features = (np.eye(classes, 4)[action] + 0.1 * generator.normal(size=(len(action), 4))).astype(np.float32)
+    fit = np.arange(len(action)) % 10 > 0
+    near, _ = fit_head(features, action, fit)
+    features[0, :2] = (2000, -2000)  # probabilities below the smallest float64
+    logits, head = fit_head(features, action, fit)
+    assert np.isfinite(logits).all()
+    np.testing.assert_array_equal(logits[1:], near[1:])
+    wanted = head.logits(features)
+    np.testing.assert_allclose(
+        logits - logits.max(axis=1, keepdims=True), wanted - wanted.max(axis=1, keepdims=True), rtol=1e-4, atol=1e-4
+    )
