@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from models.aligners.protocol import Scorer
-from models.zero_shot.feature_space import FeatureSpace
+from models.feature_space import FeatureSpace
 
 
 class CosineScorer(Scorer):

@@ -1,6 +1,6 @@
 """Ridge regression from texts to class means, in closed form: the baseline that any claim needs. Ours.
 
-    x = (s - centre) matrix                     a clip's feature in the space of models/zero_shot/feature_space.py
+    x = (s - centre) matrix                     a clip's feature in the space of models/feature_space.py
     m_c = mean of x over the clips of action c  their mean over the C actions is 0
     W = (T'T + r I)^-1 T'M                      T (C, D_t) the centred texts, M (C, D_s) the class means
     p(u | s) = softmax over u of cos(x, (t_u - t) W) / temperature
@@ -24,10 +24,11 @@ from torch.nn.functional import normalize
 from models.aligners.cosines import CosineScorer
 from models.aligners.protocol import Arrays, Entropy, Scorer, State
 from models.errors import ModelError
+from models.feature_kinds import FeatureKind
+from models.feature_space import FeatureSpace
 from models.fsvae.batches import TrainingData
 from models.fsvae.training import LossRow
 from models.whole_state import faults
-from models.zero_shot.feature_space import FeatureKind, FeatureSpace
 
 STRENGTHS = tuple(10.0**power for power in range(-3, 3))  # tried; in units of the mean squared length of a text
 TEMPERATURES = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)  # tried; of cosines

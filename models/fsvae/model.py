@@ -12,10 +12,10 @@ Letters: B batch, C actions, D features, Z latent.
 import torch
 from torch import Tensor, nn
 
+from models.feature_space import FeatureSpace
 from models.fsvae.frequency import FrequencyModule
 from models.fsvae.settings import ModelSettings
 from models.fsvae.vae import VAE
-from models.zero_shot.feature_space import FeatureSpace
 
 
 class FSVAE(nn.Module):

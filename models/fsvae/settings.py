@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from models.zero_shot.feature_space import FeatureKind
+from models.feature_kinds import FeatureKind
 
 SCALED = -1  # a setting of the schedule with this value is as published, scaled to the length of the cycle
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from data.random_streams import FSVAE_BATCHES, FSVAE_NOISE, FSVAE_WEIGHTS
 from models.errors import ModelError
+from models.feature_space import FeatureSpace
 from models.fsvae.batches import Batch, TrainingData, batch_rows, draw_batches
 from models.fsvae.losses import LOSSES, weighted_sum
 from models.fsvae.model import FSVAE
@@ -20,7 +21,6 @@ from models.fsvae.settings import ModelSettings, TrainSettings
 from models.fsvae.step import ForwardPass
 from models.fsvae.vae import noise_width
 from models.torch_generators import torch_generator
-from models.zero_shot.feature_space import FeatureSpace
 
 LOGGED_PER_CYCLE = 10
 HISTORY_COLUMNS = ("cycle", "step", *(loss.name for loss in LOSSES), "total")

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.zero_shot.feature_space import FeatureSpace, class_means
+from models.feature_space import FeatureSpace, class_means
 from models.zero_shot.gate import Bools, Floats, Gate, best_threshold
 
 SCORES = ("softmax", "distance", "text")

@@ -46,8 +46,8 @@ def aurocs(results: Results, rule: Rule) -> str:
 
 def cycles(results: Results, rule: Rule) -> str:
     """Return which cycles `rule` took, on average over the seeds: "7.5", or "6 to 10" where it averages several."""
-    first, last = (number(results, rule, key) for key in ("first_cycle", "cycle"))
-    return last if first == last else f"{float(first):.0f} to {float(last):.0f}"
+    first, last = (number(results, rule, key, spread=False) for key in ("first_cycle", "cycle"))
+    return number(results, rule, "cycle") if first == last else f"{float(first):.0f} to {float(last):.0f}"
 
 
 def cycles_text(scores: Mapping[str, Any]) -> str:

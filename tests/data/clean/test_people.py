@@ -215,7 +215,8 @@ def test_more_pieces_than_are_looked_at_stay_apart_and_none_is_lost() -> None:
     assert [len(piece.frames) for piece in chained(pieces)] == [MOST_PIECES, 1, 1, 1, 1, 1]
 
 
-def test_tracked_refuses_a_frame_of_more_bodies_than_it_follows() -> None:
+def test_tracked_refuses_a_frame_of_more_bodies_than_it_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data.raw.joint_array.MOST_BODIES", TRACKED_BODIES + 1)  # so that such a file can be written
     crowd = moving_clip(np.random.default_rng(0), 2, TRACKED_BODIES + 1)
     with pytest.raises(RawFileError, match="a frame lists 17 bodies; the recipe tracked follows at most 16 at once"):
         cleaned(crowd, "tracked")

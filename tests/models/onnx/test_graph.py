@@ -10,12 +10,12 @@ import torch
 from models.aligners.averaged import AveragedScorer
 from models.aligners.cosines import CosineScorer
 from models.aligners.fsvae_plain import PlainFSVAE
+from models.feature_space import FeatureSpace
 from models.fsvae.model import FSVAE
 from models.fsvae.settings import ClassifierSettings, ModelSettings
 from models.fsvae.unseen_classifier import UnseenClassifier
 from models.onnx.graph import OUTPUTS, ModelParts, PlainGate, PlainScoresGate, onnx_model
 from models.shift_gcn.network import FEATURES, ShiftGCN
-from models.zero_shot.feature_space import FeatureSpace
 from models.zero_shot.gate import Gate, gate_features, softmax
 from models.zero_shot.score_gate import ScoreGate, SeenDistance, gate_scores, text_score
 

@@ -9,7 +9,13 @@ from pipeline.workspace.evaluate_settings import GZSL_WAYS, RULES, Rule, Way
 
 def tree(value: float) -> dict[str, Any]:
     ways: dict[str, Any] = {way: {"seen": value + 1, "unseen": value + 2, "h": value + 3} for way in GZSL_WAYS}
-    return {"cycle": value, "zsl": {"top1": value, "per_class": value, "chance": 20.0 if value > 1 else 0.0}, **ways}
+    return {
+        "first_cycle": 6.0 if value == 50 else value,
+        "cycle": 10.0 if value == 50 else value,
+        "zsl": {"top1": value, "per_class": value, "chance": 20.0 if value > 1 else 0.0},
+        "auroc": {"gate": value + 4, "softmax": value + 5, "distance": value + 6},
+        **ways,
+    }
 
 
 RESULTS = {
@@ -26,19 +32,22 @@ def test_every_rule_and_every_way_has_a_name() -> None:
 
 
 def test_a_number_has_its_spread_where_seeds_differ() -> None:
-    assert number(RESULTS, "val", "zsl.top1") == "50.0 ± 0.5"
-    assert number(RESULTS, "val", "zsl.top1", spread=False) == "50.0"
+    assert number(RESULTS, "val", "zsl.top1") == "51.0 ± 0.5"
+    assert number(RESULTS, "val", "zsl.top1", spread=False) == "51.0"
     assert number(RESULTS, "oracle", "zsl.chance") == "20.0"
     assert number(RESULTS, "val", "gzsl_of_another_program.h") == "-"
 
 
 def test_the_table_has_a_column_a_rule_and_a_row_a_way() -> None:
     table = results_table(RESULTS)
-    assert list(table.head) == ["percent", "val", "last *", "oracle"]
+    assert list(table.head) == ["percent", "mean", "val", "last *", "oracle"]
     rows = {row[0]: list(row[1:]) for row in table.rows}
     assert rows["S / U / H, perfect gate"][1] == "52.0 / 53.0 / 54.0 ± 3.5"
-    assert len(rows) == 3 + len(GZSL_WAYS) + 1
-    assert [table.rows[place][0] for place in table.groups] == ["S / U / H, fitted gate", "cycle"]
+    aurocs = "AUROC: gate / softmax / distance / text"
+    assert rows[aurocs][1] == "55.0 / 56.0 / 57.0 / -"
+    assert rows["cycle"] == ["6 to 10", "51.0 ± 0.5", "52.0 ± 0.5", "53.0 ± 0.5"]
+    assert len(rows) == 3 + len(GZSL_WAYS) + 2
+    assert [table.rows[place][0] for place in table.groups] == ["S / U / H, fitted gate", aurocs]
     assert table.note == "mean ± standard deviation of 2 seeds"
 
 

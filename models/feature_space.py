@@ -12,14 +12,15 @@ The centre is the mean of the class means of the training clips, so that large c
 Letters: N clips, C actions, D size of a feature.
 """
 
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-FeatureKind = Literal["given", "standardised", "half-whitened", "whitened"]
+from models.feature_kinds import FeatureKind
+
 LEAST_VARIANCE = 1e-4  # within actions, of standardised features; one clip an action has none at all
 POWERS = {"half-whitened": -0.25, "whitened": -0.5}  # of the eigenvalues of S
 

@@ -6,7 +6,8 @@ import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from models.zero_shot.feature_space import FeatureKind, FeatureSpace, class_means
+from models.feature_kinds import FeatureKind
+from models.feature_space import FeatureSpace, class_means
 
 ACTION = np.repeat(np.arange(4), (30000, 20000, 10000, 5000))
 
