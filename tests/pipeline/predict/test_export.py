@@ -77,7 +77,8 @@ def test_what_a_caller_must_know_stands_beside_it(tiny_run: TinyRun, exported: E
     assert {action["kind"] for action in about["actions"][:-2]} == {"seen"}
     assert all(set(action["texts"]) == {"label", "local", "global"} for action in about["actions"])
     results = json.loads((tiny_run.root / "runs" / "default" / "results.json").read_text("utf-8"))
-    assert about["run"]["cycle"] == results["seeds"]["5"][results["selection"]]["cycle"]
+    scores = results["seeds"]["5"][results["selection"]]
+    assert about["run"]["cycles"] == list(range(scores["first_cycle"], scores["cycle"] + 1))
 
 
 def uneven_clips(folder: Path) -> list[Path]:

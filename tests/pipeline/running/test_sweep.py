@@ -82,11 +82,12 @@ def test_rows_become_runs_and_a_csv(context: Context, tmp_path: Path, capsys: py
     path = context.workspace.sweep("mine")
     with path.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["row"], row["rule"]) for row in rows[:4]] == [
+    assert [(row["row"], row["rule"]) for row in rows[:5]] == [
+        ("wide", "mean"),
         ("wide", "val"),
         ("wide", "last"),
         ("wide", "oracle"),
-        ("one level", "val"),
+        ("one level", "mean"),
     ]
     assert rows[0]["model.latent"] == "4"
     assert 0 <= float(rows[0]["zsl_top1_mean"]) <= 100
