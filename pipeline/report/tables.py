@@ -53,7 +53,7 @@ def result_tables(run: RunData) -> list[tuple[str, Table]]:
 
 
 def paper_table(run: RunData) -> tuple[Table, list[str]] | None:
-    """Return the published results with those of the run below, and the differences from the paper's conditions.
+    """Return the published results with those of the run below, and the run's differences from the paper's conditions.
 
     None when nothing is published on the split.
     """
@@ -61,7 +61,7 @@ def paper_table(run: RunData) -> tuple[Table, list[str]] | None:
     if not published(split):
         return None
     unlike_paper = attempt(lambda: differences(run.context, run.config))
-    note = "Percent, cross-subject; published numbers as printed."
+    note = "Percent, cross-subject; published numbers as printed, to a tenth."
     table = replace(comparison_table(run.results, split), note=note)
     return table, [unlike_paper.reason] if isinstance(unlike_paper, Missing) else unlike_paper
 

@@ -22,12 +22,22 @@ COLUMNS = ("zsl", "seen", "unseen", "h")
 
 
 @cache
-def published(split: str) -> Mapping[str, Mapping[str, float]]:
-    """Return method -> zsl, seen, unseen, h on `split`, as far as printed. Empty when the paper lacks the split."""
-    tables: dict[str, dict[str, dict[str, float]]] = tomllib.loads(
-        resources.files("pipeline.stages").joinpath("published.toml").read_text("utf-8")
-    )
-    return tables.get(split, {})
+def _published_file() -> Mapping[str, Mapping[str, Any]]:
+    return tomllib.loads(resources.files("pipeline.stages").joinpath("published.toml").read_text("utf-8"))
+
+
+def published(split: str) -> Mapping[str, Mapping[str, Any]]:
+    """Return method -> zsl, seen, unseen, h on `split`, as far as printed; a list where several runs are known.
+
+    Empty when the paper lacks the split.
+    """
+    return _published_file().get(split, {})
+
+
+def other_publications(split: str) -> Mapping[str, str]:
+    """Return what differs from the paper, for each method on `split` whose figures come from another publication."""
+    differs = _published_file()["differs"]
+    return {method: differs[method] for method in published(split) if method in differs}
 
 
 def differences(context: Context, trained: Config) -> list[str]:
@@ -62,15 +72,30 @@ def differences(context: Context, trained: Config) -> list[str]:
 
 
 def comparison_table(results: Mapping[str, Any], split: str) -> Table:
-    """Return the published rows of `split`, then the rows of this run: one for each rule, with the fitted gate."""
+    """Return the published rows of `split`, then the rows of this run: one for each rule, with the fitted gate.
+
+    The paper's rows come before those of other publications. The footnotes say what differs in the latter.
+    """
     rows = [
         [
             f"{method} (misprinted)" if row.get("misprinted") else method,
-            *(f"{row[column]:.1f}" if column in row else "-" for column in COLUMNS),
+            *(_percent(row.get(column)) for column in COLUMNS),
         ]
         for method, row in published(split).items()
     ]
+    others = other_publications(split)
     this_run = [
         [f"this run, {rule}", number(results, rule, "zsl.top1"), *seen_unseen_h(results, rule)] for rule in RULES
     ]
-    return Table(["method", "ZSL", "S", "U", "H"], [*rows, *this_run], groups=(len(rows),))
+    return Table(
+        ["method", "ZSL", "S", "U", "H"],
+        [*rows, *this_run],
+        groups=(len(rows) - len(others), len(rows)),
+        footnotes=[f"{method}: {differs}." for method, differs in others.items()],
+    )
+
+
+def _percent(printed: float | list[float] | None) -> str:
+    if isinstance(printed, list):
+        return ", ".join(map(_percent, printed))
+    return "-" if printed is None else f"{printed:.1f}"

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table as ScreenTable
+from rich.text import Text
 
 from pipeline.workspace.evaluate_settings import GZSL_WAYS, RULES, Rule
 
@@ -20,6 +22,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     note: str = ""
     groups: Sequence[int] = ()  # indices of the rows that begin a new group
+    footnotes: Sequence[str] = ()  # a list below the table
 
 
 AUROCS = ("gate", "softmax", "distance", "text")
@@ -78,7 +81,7 @@ def _at(tree: Any, *keys: str) -> float | None:
     return None if tree is None else float(tree)
 
 
-def on_screen(table: Table, title: str) -> ScreenTable:
+def on_screen(table: Table, title: str) -> Group:
     """Return `table` in rich's form, for a terminal."""
     screen = ScreenTable(title=title, caption=table.note or None)
     for column, heading in enumerate(table.head):
@@ -87,4 +90,4 @@ def on_screen(table: Table, title: str) -> ScreenTable:
         if place in table.groups:
             screen.add_section()
         screen.add_row(*map(escape, row))
-    return screen
+    return Group(screen, *(Text(f"- {footnote}") for footnote in table.footnotes))

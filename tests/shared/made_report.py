@@ -9,6 +9,7 @@ from data.raw.skeleton_file import format_clip
 from data.stores.text_store import read_text_features, write_text_features
 from pipeline.stages.table import stage_named
 from pipeline.workspace.context import Context
+from pipeline.workspace.provenance import Provenance
 from tests.shared.made_features import Made, made_workspace
 from tests.shared.made_skeletons import moving_clip
 
@@ -42,6 +43,6 @@ def write_report_workspace(root: Path) -> None:
             (raw / f"S001C001P001R{number:03d}A{action:03d}.skeleton").write_bytes(clip)
     text = read_text_features(context.workspace.text)
     labels = np.array([HOSTILE if action == 3 else f"action number {action}" for action in text.action])
-    record = {"stage": "embed-text", "fingerprint": "made"}
+    record = Provenance("embed-text", 1, {}, {}).record()
     write_text_features(context.workspace.text, replace(text, texts={**text.texts, "label": labels}), record)
     run_stages(context, "preprocess", "train", "evaluate")

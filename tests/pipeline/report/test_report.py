@@ -142,6 +142,7 @@ def test_on_a_published_split_the_published_results_stand_beside(scored_work: Pa
     text = (copy / "runs" / "default" / "report.html").read_text("utf-8")
     assert "Beside the published results" in text
     assert "FS-VAE" in text
+    assert "<li>TDSM: backbone: " in text
     assert "Not as in the paper" in text
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from data.splits import split_names
 from models.zero_shot.metrics import harmonic_mean
 from pipeline.exchange.import_text import import_text
-from pipeline.stages.comparison import comparison_table, differences, published
+from pipeline.stages.comparison import comparison_table, differences, other_publications, published
 from pipeline.stages.result_tables import on_screen
 from pipeline.workspace.config import build_config
 from pipeline.workspace.provenance import read_record
@@ -37,13 +37,45 @@ def test_the_papers_headline() -> None:
     assert not published("custom")
 
 
-def test_the_table_has_this_run_below_the_published() -> None:
+NEWEST = {  # ZSL on SPLITS, then H
+    "SkeletonContext": ([89.6, 64.4, 74.2, 60.1], [77.1, 61.1, 63.1, 56.1]),
+    "Neuron": ([86.9, 62.7, 71.5, 57.1], [71.4, 59.1, 63.3, 53.6]),
+    "TDSM": ([86.5, 56.0, 74.2, 65.1], [None] * 4),
+    "FS-VAE (new texts, 8 B encoder)": ([80.3, 66.3, 79.9, 65.3], [72.9, 60.4, 65.0, 54.6]),
+}
+
+
+@pytest.mark.parametrize("method", NEWEST)
+def test_what_others_have_reached(method: str) -> None:
+    rows = [published(split)[method] for split in SPLITS]
+    assert ([row["zsl"] for row in rows], [row.get("h") for row in rows]) == NEWEST[method]
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_of_every_other_publication_backbone_texts_and_selection_are_said(split: str) -> None:
+    others = other_publications(split)
+    assert set(NEWEST) <= set(others)
+    assert "FS-VAE" not in others
+    for differs in others.values():
+        assert "features" in differs or "backbone" in differs.lower()
+        assert "texts" in differs.lower()
+        assert "selection" in differs.lower()
+
+
+def test_all_that_differs_is_of_a_row() -> None:
+    of_a_row = {method for split in SPLITS for method in other_publications(split)}
+    assert of_a_row == set(published("differs"))
+
+
+def test_the_table_has_this_run_below_the_published_and_below_it_what_differs() -> None:
     scores: dict[str, Any] = {"zsl": {"top1": 12.3}, "gzsl": {"seen": 1.0, "unseen": 2.0, "h": 1.3}}
     results = {"mean": {"val": scores, "last": scores, "oracle": scores}}
     screen = Console(file=io.StringIO(), width=120)
-    screen.print(on_screen(comparison_table(results, SPLITS[0]), SPLITS[0]))
+    screen.print(on_screen(comparison_table(results, SPLITS[1]), SPLITS[1]))
     printed = screen.file.getvalue()  # type: ignore[attr-defined]
-    assert printed.index("FS-VAE (reproduction 2)") < printed.index("this run, val")
+    in_order = ("FS-VAE (reproduction 2)", "38.8, 44.1, 48.6", "this run, val", "- TDSM: backbone: ", "- Neuron: ")
+    places = [printed.index(words) for words in in_order]
+    assert places == sorted(places)
     assert "12.3" in printed
 
 
