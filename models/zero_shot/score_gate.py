@@ -1,13 +1,14 @@
 """A gate of three scores, each higher for clips of unseen actions. Ours.
 
-softmax    minus the largest probability of the backbone's softmax over the seen actions
+entropy    of the backbone's softmax over the S seen actions, as a share of the largest, log S: 0 when it is sure of one
+           action, 1 when it holds all for equally likely, whatever their number is
 distance   the squared Mahalanobis distance to the nearest class mean of the seen actions' training clips
 text       how much better the best unseen text fits the clip than the best seen one (logarithms of probabilities)
 
-Each score is replaced by its rank among the scored clips of the val phase, a number from 0 to 1, and the gate is the
-mean of the three ranks. Ranks need no scale, and none of the three can outvote the other two. The threshold is the one
-with the best H in the val phase. It is moved to 0.5 in steps that keep the order, so that the gate's output can be read
-like the probability of the published gate.
+Each score is replaced by its rank among the scored clips of the val phase, a number from 0 to 1. Ranks need no scale.
+The gate is their weighted mean; the text counts twice, because it alone knows anything of the unseen actions. The
+threshold is the one with the best H in the val phase. It is moved to 0.5 in steps that keep the order, so that the
+gate's output can be read like the probability of the published gate.
 Letters: N clips, S seen actions, A all actions, D size of a feature, Q quantiles.
 """
 
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from models.feature_space import FeatureSpace, class_means
 from models.zero_shot.gate import Bools, Floats, Gate, best_threshold
 
-SCORES = ("softmax", "distance", "text")
+SCORES = {"entropy": 0.25, "distance": 0.25, "text": 0.5}  # with their weights in the mean
 QUANTILES = 101  # that ranks are read from
 SMALLEST = 1e-30  # probability whose logarithm is taken
 
@@ -81,14 +82,20 @@ def text_score(probabilities: Floats, seen: int) -> Floats:
     return np.asarray(logarithms[:, seen:].max(axis=1) - logarithms[:, :seen].max(axis=1))
 
 
+def relative_entropy(probabilities: Floats) -> Floats:
+    """The entropy of each row as a share of the largest possible one, (N, S) -> (N,). 0 with a single action."""
+    entropy = -(probabilities * np.log(np.maximum(probabilities, SMALLEST))).sum(axis=1)
+    return np.asarray(entropy / max(np.log(probabilities.shape[1]), SMALLEST))
+
+
 def gate_scores(seen_probabilities: Floats, distance: Floats, text: Floats) -> Floats:
     """The three scores side by side, in the order of SCORES. (N, S), (N,), (N,) -> (N, 3)."""
-    return np.stack((-seen_probabilities.max(axis=1), distance, text), axis=1)
+    return np.stack((relative_entropy(seen_probabilities), distance, text), axis=1)
 
 
 @dataclass(frozen=True)
 class ScoreGate:
-    """A fitted gate of scores: `quantiles` (3, Q) of the val phase's scores, and the threshold on the mean rank."""
+    """A fitted gate: `quantiles` (3, Q) of the val phase's scores, and the threshold on the weighted mean of ranks."""
 
     quantiles: Floats
     threshold: float
@@ -105,9 +112,10 @@ class ScoreGate:
         return cls(gate.quantiles, float(np.clip(threshold, 1e-6, 1 - 1e-6)))
 
     def mean_rank(self, scores: Floats) -> Floats:
-        """The mean of the three ranks, (N, 3) -> (N,), from 0 to 1."""
+        """The weighted mean of the three ranks, (N, 3) -> (N,), from 0 to 1."""
         low, width = self.segments()  # (3, Q - 1) each
-        return np.asarray(np.clip((scores[:, :, None] - low) / width, 0, 1).mean(axis=(1, 2)))
+        ranks = np.clip((scores[:, :, None] - low) / width, 0, 1).mean(axis=2)  # (N, 3)
+        return np.asarray(ranks @ list(SCORES.values()))
 
     def segments(self) -> tuple[Floats, Floats]:
         """Where each step between two quantiles begins, and how wide it is, (3, Q - 1) each."""
@@ -130,10 +138,13 @@ class PlainScoreGate(nn.Module):
 
     low: Tensor
     width: Tensor
+    weights: Tensor
 
     def __init__(self, gate: ScoreGate, seen: int) -> None:
         super().__init__()
         self.seen, self.threshold = seen, gate.threshold
+        self.largest_entropy = max(float(np.log(seen)), SMALLEST)
+        self.register_buffer("weights", torch.tensor(list(SCORES.values())))
         for name, values in zip(("low", "width"), gate.segments(), strict=True):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
 
@@ -141,7 +152,9 @@ class PlainScoreGate(nn.Module):
         """(B, S), (B,), (B, A) -> (B,)."""
         logarithms = by_text.clamp_min(SMALLEST).log()
         text = logarithms[:, self.seen :].amax(dim=1) - logarithms[:, : self.seen].amax(dim=1)  # (B,)
-        scores = torch.stack((-seen_probabilities.amax(dim=1), distance, text), dim=1)  # (B, 3)
-        rank = ((scores[:, :, None] - self.low) / self.width).clamp(0, 1).mean(dim=(1, 2))  # (B,)
+        entropy = -(seen_probabilities * seen_probabilities.clamp_min(SMALLEST).log()).sum(dim=1)  # (B,)
+        scores = torch.stack((entropy / self.largest_entropy, distance, text), dim=1)  # (B, 3)
+        ranks = ((scores[:, :, None] - self.low) / self.width).clamp(0, 1).mean(dim=2)  # (B, 3)
+        rank = ranks @ self.weights  # (B,)
         above = 0.5 + 0.5 * (rank - self.threshold) / (1 - self.threshold)
         return torch.where(rank < self.threshold, 0.5 * rank / self.threshold, above)

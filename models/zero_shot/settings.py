@@ -12,8 +12,8 @@ class GateSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
 
     kind: GateKind = Field(
         "scores",
-        description="scores: ranks of softmax, distance to seen clips and fit of the texts; published: a logistic "
-        "regression on the largest probabilities",
+        description="scores: ranks of the softmax's entropy, distance to seen clips and fit of the texts; published: a "
+        "logistic regression on the largest probabilities",
     )
     temperature: float = Field(2.0, gt=0, description="of the backbone's softmax")
     threshold: float = Field(0.5, ge=0, le=1, description="a clip is unseen where the gate reaches this")

@@ -25,7 +25,7 @@ class Table:
     footnotes: Sequence[str] = ()  # a list below the table
 
 
-AUROCS = ("gate", "softmax", "distance", "text")
+AUROCS = ("gate", "entropy", "distance", "text")
 ZSL_ROWS = (("ZSL top-1", "top1"), ("ZSL mean of classes", "per_class"), ("chance", "chance"))
 
 

@@ -26,7 +26,7 @@ from models.zero_shot.gate import (
     softmax,
 )
 from models.zero_shot.metrics import Actions, auroc, harmonic_mean, per_class, top1
-from models.zero_shot.score_gate import AnyGate, ScoreGate, gate_scores, text_score
+from models.zero_shot.score_gate import AnyGate, ScoreGate, gate_scores, relative_entropy, text_score
 from models.zero_shot.settings import GateKind
 from pipeline.phases.selection_rules import second_half
 from pipeline.workspace.evaluate_settings import EvaluateSettings, Way
@@ -244,7 +244,7 @@ def score(
             name: auroc(values, test.is_unseen)
             for name, values in {
                 "gate": gate,
-                "softmax": -seen_set.max(axis=1),
+                "entropy": relative_entropy(seen_set),
                 "distance": test.distance,
                 **({} if scores.text is None else {"text": scores.text}),
             }.items()

@@ -23,7 +23,7 @@ SETTINGS = {
     "train.workers": 1,
     "preprocess.workers": 1,
 }
-MADE = Made(actions=14, unseen=(3, 7, 12), val_unseen=(2, 9), train_clips=10, test_clips=6, noise=0.6)
+MADE = Made(actions=14, unseen=(3, 7, 12), val_unseen=(2, 9), train_clips=10, test_clips=6, noise=1.8)
 
 
 def run_stages(context: Context, *stages: str) -> None:

@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.zero_shot.metrics import auroc, harmonic_mean
-from models.zero_shot.score_gate import PlainScoreGate, ScoreGate, SeenDistance, text_score
+from models.zero_shot.score_gate import (
+    PlainScoreGate,
+    ScoreGate,
+    SeenDistance,
+    gate_scores,
+    relative_entropy,
+    text_score,
+)
 
 
 def scores(seed: int, clips: int = 80) -> tuple[np.ndarray, np.ndarray]:
@@ -64,9 +71,8 @@ def test_onnx_form_is_the_same() -> None:
     seen = torch.rand(len(values), 5).softmax(dim=1)
     by_text = torch.rand(len(values), 8).softmax(dim=1)
     distance = torch.from_numpy(values[:, 1]).float()
-    wanted = gate.probability(
-        np.stack((-seen.amax(1).double().numpy(), values[:, 1], text_score(by_text.double().numpy(), 5)), axis=1)
-    )
+    text = text_score(by_text.double().numpy(), 5)
+    wanted = gate.probability(gate_scores(seen.double().numpy(), values[:, 1], text))
     np.testing.assert_allclose(PlainScoreGate(gate, 5)(seen, distance, by_text).numpy(), wanted, atol=1e-4)
 
 
@@ -83,6 +89,14 @@ def test_the_distance_is_that_of_mahalanobis() -> None:
     np.testing.assert_allclose(distance.of(clips), wanted, rtol=0.1)
     again = SeenDistance.from_arrays(distance.arrays())
     np.testing.assert_array_equal(again.of(clips), distance.of(clips))
+
+
+@pytest.mark.parametrize("actions", [1, 2, 9, 11])
+def test_the_entropy_says_the_same_whatever_the_number_of_actions_is(actions: int) -> None:
+    undecided = np.full((1, actions), 1 / actions)
+    sure = np.eye(actions)[:1]
+    np.testing.assert_allclose(relative_entropy(undecided), 0 if actions == 1 else 1)
+    np.testing.assert_allclose(relative_entropy(sure), 0, atol=1e-12)
 
 
 def test_the_text_score_compares_the_best_of_either_kind() -> None:

@@ -13,7 +13,7 @@ def tree(value: float) -> dict[str, Any]:
         "first_cycle": 6.0 if value == 50 else value,
         "cycle": 10.0 if value == 50 else value,
         "zsl": {"top1": value, "per_class": value, "chance": 20.0 if value > 1 else 0.0},
-        "auroc": {"gate": value + 4, "softmax": value + 5, "distance": value + 6},
+        "auroc": {"gate": value + 4, "entropy": value + 5, "distance": value + 6},
         **ways,
     }
 
@@ -43,7 +43,7 @@ def test_the_table_has_a_column_a_rule_and_a_row_a_way() -> None:
     assert list(table.head) == ["percent", "mean", "val", "last *", "oracle"]
     rows = {row[0]: list(row[1:]) for row in table.rows}
     assert rows["S / U / H, perfect gate"][1] == "52.0 / 53.0 / 54.0 ± 3.5"
-    aurocs = "AUROC: gate / softmax / distance / text"
+    aurocs = "AUROC: gate / entropy / distance / text"
     assert rows[aurocs][1] == "55.0 / 56.0 / 57.0 / -"
     assert rows["cycle"] == ["6 to 10", "51.0 ± 0.5", "52.0 ± 0.5", "53.0 ± 0.5"]
     assert len(rows) == 3 + len(GZSL_WAYS) + 2
