@@ -62,8 +62,18 @@ class Loaded:
                 f"{name} is {tuple(found)} instead of {tuple(wanted)}"
                 for name, found, wanted in sorted(self.report["mismatched_keys"])
             ],
+            "types": self._whole_numbers(prefix),
             "NaN or infinite": not_finite(self.model.state_dict()),
         }
+
+    def _whole_numbers(self, prefix: str) -> list[str]:
+        """Tensors that the files hold as whole numbers where the model computes with fractions."""
+        fractions = {name for name, tensor in self.model.state_dict().items() if tensor.is_floating_point()}
+        return [
+            f"{name} holds {kind}"
+            for name, kind in _number_types(Path(self.folder)).items()
+            if fractions & {name, name.removeprefix(prefix), prefix + name} and not kind.startswith(("F", "BF"))
+        ]
 
 
 @contextmanager
@@ -133,6 +143,17 @@ def _used(missing: Mapping[str, "torch.Tensor"], encode: Callable[[], "NDArray[n
     for tensor in missing.values():
         tensor.fill_(0)
     return not np.array_equal(encode(), features)
+
+
+def _number_types(folder: Path) -> dict[str, str]:
+    """The type of each tensor in the .safetensors files of `folder`, as F32 or I64; of others nothing is known."""
+    from safetensors import safe_open
+
+    types: dict[str, str] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, "np") as file:
+            types |= {name: file.get_slice(name).get_dtype() for name in sorted(file.keys())}
+    return types
 
 
 def _not_whole(name: str, file: str, faults: Mapping[str, list[str]]) -> str:

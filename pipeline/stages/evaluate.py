@@ -110,7 +110,8 @@ def evaluate(context: Context, provenance: Provenance) -> None:
             on_screen(comparison_table(results, split.name), f"published results on {split.name}, cross-subject")
         )
         screen.print(
-            "The rows above this run's pick the cycle on the test classes, as oracle does. Not as in the paper:"
+            "FS-VAE's own rows pick the cycle on the test classes, as oracle does; of newer rows, the lines above "
+            "say it. Not as in the paper:"
         )
         for difference in results["differences"]:
             screen.print(f"- {difference}", highlight=False)

@@ -21,7 +21,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kind]:
 @pytest.mark.parametrize(
     "name",
     ["backbone.pt", "backbone.safetensors", "own backbone", "backbone of a run", "model of a run, predict",
-     "model of a run, evaluate"],
+     "model of a run, evaluate", "clip", "siglip", "bert"],
 )  # fmt: skip
 def test_changed_weights_are_refused_or_give_the_same_outputs(kinds: dict[str, Kind], name: str) -> None:
     outcomes = fuzz_kind(kinds[name], FILES, seed=3)
