@@ -80,7 +80,9 @@ def load_text_encoder(
         require_vocabulary(name, source, encoder.tokenizer)
         require_whole(name, source, encoder.model, loaded, lambda: encoder.encode_unchecked(PROBE))
         try:
-            encoder.encode_unchecked(PROBE)
+            encoder.encode(PROBE)
+        except ModelError:
+            raise
         except Exception as error:  # a tokeniser without its settings fails here
             raise ModelError(not_loaded(name, source, error)) from error
     encoder.model.to(device)

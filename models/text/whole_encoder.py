@@ -157,9 +157,9 @@ def _number_types(folder: Path) -> dict[str, str]:
 
 
 def _not_whole(name: str, file: str, faults: Mapping[str, list[str]]) -> str:
-    told = "; ".join(f"{kind}: {some(names)}" for kind, names in faults.items() if names)
+    listed = "; ".join(f"{kind}: {some(names)}" for kind, names in faults.items() if names)
     return (
-        f'text.encoder = "{name}": {file} is not a whole text encoder ({told}), so that its features would mean '
+        f'text.encoder = "{name}": {file} is not a whole text encoder ({listed}), so that its features would mean '
         "nothing; copy the model's folder again, whole. A text tower that was cut out of another model, as in the "
         "folder text_encoder of an image generator, may lack its projection: use the model that it was cut out of"
     )

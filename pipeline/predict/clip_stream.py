@@ -1,6 +1,6 @@
 """Raw clips in, batches for the backbone out: any number of clips, with bounded memory.
 
-Files are read and cleaned by a thread while the batch before is computed. A clip that can't be read is told as such
+Files are read and cleaned by a thread while the batch before is computed. A clip that can't be read is reported as such
 and does not stop the others.
 """
 
@@ -118,12 +118,12 @@ def _read(sources: Sequence[Source], recipe: Recipe, frames: int) -> ClipBatch:
             continue
         name = source.source if isinstance(source, RawClip) else str(source)
         try:
-            found = clean(source if isinstance(source, RawClip) else parse_clip(source.read(), name), recipe)
+            cleaned = clean(source if isinstance(source, RawClip) else parse_clip(source.read(), name), recipe)
         except DataError as error:
             order.append(Unread(name, str(error).removeprefix(name).lstrip(",: ")))
             continue
         clip = joints[len(warnings)]
-        loop_clip(found.joints, found.period, found.centre, clip)
+        loop_clip(cleaned.joints, cleaned.period, cleaned.centre, clip)
         warnings.append(clip_warnings(clip))
         order.append(name)
     return ClipBatch(order, joints[: len(warnings)], warnings)

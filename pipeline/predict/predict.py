@@ -1,4 +1,4 @@
-"""`fsvae-pipe predict`: the actions in new clips, as a table, JSON lines or CSV, written as they are found."""
+"""`fsvae-pipe predict`: the actions in new clips, as a table, JSON lines or CSV, written as they come."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ TABLE_CLIPS = 64  # rows that are laid out together
 PLAIN_WIDTH = 120  # columns, where standard output is no terminal
 CLIP_WIDTH, ACTION_WIDTH, GATE_WIDTH = 21, 14, 6  # columns of the table; the second is the least of an action
 
-Found = Answer | Unread
+Outcome = Answer | Unread
 
 
 def predict(
@@ -63,8 +63,10 @@ def predict(
     if tally.unread:
         context.console.print(f"{tally.unread} of {tally.total} clips could not be read", style="yellow")
     if tally.warned:
-        told = f"{tally.warned} of {tally.total - tally.unread} answers may be wrong, the first: {tally.first_warning}"
-        context.console.print(f"warning: {printable(told)}", style="yellow", highlight=False, markup=False)
+        summary = (
+            f"{tally.warned} of {tally.total - tally.unread} answers may be wrong, the first: {tally.first_warning}"
+        )
+        context.console.print(f"warning: {printable(summary)}", style="yellow", highlight=False, markup=False)
     if tally.unread == tally.total:
         raise PipelineError(
             f"none of {tally.total} clips could be read, the first because: {tally.first}; clips are NTU .skeleton "
@@ -97,8 +99,8 @@ class _Tally:
         self.total = self.unread = self.warned = 0
         self.first = self.first_warning = ""
 
-    def count(self, found: Iterable[Found]) -> Iterator[Found]:
-        for item in found:
+    def count(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+        for item in outcomes:
             self.total += 1
             if isinstance(item, Unread):
                 self.first = self.first or f"{item.clip}: {item.reason}"
@@ -109,13 +111,13 @@ class _Tally:
             yield item
 
 
-def write_json(found: Iterable[Found], top: int, output: TextIO, warnings: Sequence[str] = ()) -> None:
+def write_json(outcomes: Iterable[Outcome], top: int, output: TextIO, warnings: Sequence[str] = ()) -> None:
     """One object a line: {"clip", "actions": [{"action", "label", "kind", "probability"}], "unseen_probability"}.
 
     An answer that may be wrong has "warnings" as well: `warnings` about every answer, then those about its clip.
     A clip that could not be read is {"clip", "error"}.
     """
-    for item in found:
+    for item in outcomes:
         if isinstance(item, Unread):
             row: dict[str, object] = {"clip": item.clip, "error": item.reason}
         else:
@@ -128,14 +130,14 @@ def write_json(found: Iterable[Found], top: int, output: TextIO, warnings: Seque
         output.flush()
 
 
-def write_csv(found: Iterable[Found], top: int, output: TextIO, warnings: Sequence[str] = ()) -> None:
+def write_csv(outcomes: Iterable[Outcome], top: int, output: TextIO, warnings: Sequence[str] = ()) -> None:
     """A row for each clip and rank; a clip that could not be read has one row with its reason as `error`.
 
     The last column has the `warnings` about every answer, then those about the clip.
     """
     names = ("clip", "rank", "action", "label", "kind", "probability", "unseen_probability", "error", "warnings")
     output.write(_csv_line(names))
-    for item in found:
+    for item in outcomes:
         if isinstance(item, Unread):
             output.write(_csv_line((item.clip, "", "", "", "", "", "", item.reason, "")))
             continue
@@ -148,7 +150,7 @@ def write_csv(found: Iterable[Found], top: int, output: TextIO, warnings: Sequen
         output.flush()
 
 
-def write_table(found: Iterable[Found], top: int, output: TextIO, warnings: Sequence[str] = ()) -> None:
+def write_table(outcomes: Iterable[Outcome], top: int, output: TextIO, warnings: Sequence[str] = ()) -> None:
     """A row for each clip; columns keep their width, so that rows are written as they come.
 
     Where `top` actions would not fit beside each other, they stand one below the other. Warnings about single
@@ -160,10 +162,10 @@ def write_table(found: Iterable[Found], top: int, output: TextIO, warnings: Sequ
         console = Console(file=output, width=PLAIN_WIDTH)
         for warning in warnings:
             console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
-    found = iter(found)
+    outcomes = iter(outcomes)
     header = True
     make_table = _table if top <= (console.width - CLIP_WIDTH - GATE_WIDTH - 2) // (ACTION_WIDTH + 2) else _long_table
-    while rows := list(islice(found, TABLE_CLIPS)):
+    while rows := list(islice(outcomes, TABLE_CLIPS)):
         for unread, block in groupby(rows, key=lambda row: isinstance(row, Unread)):
             group = list(block)
             if not unread:
@@ -173,14 +175,14 @@ def write_table(found: Iterable[Found], top: int, output: TextIO, warnings: Sequ
                 console.print(line, style="yellow", highlight=False, markup=False)
 
 
-WRITERS: dict[Form, Callable[[Iterable[Found], int, TextIO, Sequence[str]], None]] = {
+WRITERS: dict[Form, Callable[[Iterable[Outcome], int, TextIO, Sequence[str]], None]] = {
     "table": write_table,
     "json": write_json,
     "csv": write_csv,
 }
 
 
-def _table(rows: Iterable[Found], top: int, header: bool, width: int) -> Table:
+def _table(rows: Iterable[Outcome], top: int, header: bool, width: int) -> Table:
     """A line for each clip, with a column for each rank."""
     share = max(ACTION_WIDTH, (width - CLIP_WIDTH - GATE_WIDTH - 2 * (top + 1)) // top)
     table = _empty_table(header, [f"{rank}." for rank in range(1, top + 1)], share)
@@ -191,7 +193,7 @@ def _table(rows: Iterable[Found], top: int, header: bool, width: int) -> Table:
     return table
 
 
-def _long_table(rows: Iterable[Found], top: int, header: bool, width: int) -> Table:
+def _long_table(rows: Iterable[Outcome], top: int, header: bool, width: int) -> Table:
     """A line for each rank of each clip, where columns for all ranks would not fit into `width`."""
     table = _empty_table(header, ["actions"], max(ACTION_WIDTH, width - CLIP_WIDTH - GATE_WIDTH - 4))
     for row in rows:
@@ -216,7 +218,7 @@ def _gate(answer: Answer) -> str:
     return "" if answer.unseen_probability is None else f"{100 * answer.unseen_probability:.0f} %"
 
 
-def _lines_below(row: Found) -> list[str]:
+def _lines_below(row: Outcome) -> list[str]:
     """Why a clip was not read, or the warnings about its answer."""
     if isinstance(row, Unread):
         return [f"{_short(row.clip)}: not read: {printable(row.reason)}"]

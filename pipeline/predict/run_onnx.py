@@ -12,10 +12,10 @@ np.seterr(over="ignore", invalid="ignore")  # what is not finite is refused belo
 
 
 def fields(lines, number):  # the next line, which has this number of fields
-    found = next(lines).split()
-    if len(found) != number:
-        raise ValueError(f"{len(found)} fields, not {number}")
-    return found
+    fields = next(lines).split()
+    if len(fields) != number:
+        raise ValueError(f"{len(fields)} fields, not {number}")
+    return fields
 
 
 def read(path):  # (4, T, 25, 3) metres: the bodies that stand first to fourth in each frame's list, zero where absent
@@ -87,12 +87,12 @@ if not smallest <= size(clip[0, ..., 0]) <= largest:
         file=sys.stderr,
     )
 session = onnxruntime.InferenceSession(Path(folder, "model.onnx"))
-outputs = session.run(None, {"clips": clip})
-found = {output.name: values[0] for output, values in zip(session.get_outputs(), outputs)}
-if not all(np.isfinite(values).all() for values in found.values()):
+values = session.run(None, {"clips": clip})
+outputs = {output.name: value[0] for output, value in zip(session.get_outputs(), values)}
+if not all(np.isfinite(values).all() for values in outputs.values()):
     sys.exit(f"{path}: its coordinates are so large that the network gives NaN or infinite numbers")
-seen = "gate" in found and found["gate"] < about["gate_threshold"]
-probabilities = found["seen_probabilities" if seen else "unseen_probabilities"]
+seen = "gate" in outputs and outputs["gate"] < about["gate_threshold"]
+probabilities = outputs["seen_probabilities" if seen else "unseen_probabilities"]
 actions = [action for action in about["actions"] if (action["kind"] == "seen") == seen]
 for k in np.argsort(-probabilities, kind="stable")[:3]:
     print(f"{probabilities[k]:.4f}  {actions[k]['action']}  {actions[k]['label']}")

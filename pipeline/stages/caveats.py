@@ -33,36 +33,36 @@ CONSEQUENCES: Mapping[PhaseName, str] = {
 
 def caveats(split: Split, features: Mapping[PhaseName, FeatureSet], records: Mapping[PhaseName, Record]) -> list[str]:
     """Return a sentence for each warning; `records` are those of the features files."""
-    found = []
+    sentences = []
     for name, consequence in CONSEQUENCES.items():
         record = records[name]
         transfer = record.get("transfer", "unknown")
         if transfer == "true":
             saw = ", ".join(json.loads(record.get("backbone_saw", "[]")))
-            found.append(f"the backbone of the {name} phase was trained on unseen actions ({saw}): {consequence}")
+            sentences.append(f"the backbone of the {name} phase was trained on unseen actions ({saw}): {consequence}")
         elif transfer != "false":
-            found.append(f"it is not known which actions the backbone of the {name} phase was trained on")
+            sentences.append(f"it is not known which actions the backbone of the {name} phase was trained on")
     for name, features_of in features.items():
-        found += _not_scored(phase_of(name, split), features_of)
+        sentences += _not_scored(phase_of(name, split), features_of)
     if _given(records["test"]):
-        found.append(
+        sentences.append(
             "the backbone was given, and it is not known which clips it was trained on: where scored clips are among "
             "them, seen accuracy and H are too high"
         )
     if records["val"]["stage"] == IMPORT and val_looks_at_test_clips(split, features["test"], features["val"]):
-        found.append(LOOKS_AT_TEST_CLIPS)
-    return found
+        sentences.append(LOOKS_AT_TEST_CLIPS)
+    return sentences
 
 
 def seen_clip_warnings(
     split: Split, features: Mapping[PhaseName, FeatureSet], records: Mapping[PhaseName, Record]
 ) -> list[str]:
     """Return the caveats that concern every answer of the model, because features or logits are like a guess."""
-    found = []
+    sentences = []
     for name, record in records.items():
         phase = phase_of(name, split)
-        found += _learnt_nothing(name, record, len(phase.seen)) or warnings_of(phase, features[name], record)
-    return found
+        sentences += _learnt_nothing(name, record, len(phase.seen)) or warnings_of(phase, features[name], record)
+    return sentences
 
 
 def one_sided_gate(mean: Mapping[str, Mapping[str, float]]) -> list[str]:
