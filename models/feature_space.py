@@ -49,7 +49,7 @@ class FeatureSpace(nn.Module):
         deviation[deviation == 0] = 1
         matrix = np.diag(1 / deviation)
         if kind != "standardised":
-            matrix = matrix @ _power((rows - means[action]) / deviation, POWERS[kind])
+            matrix = _power((rows - means[action]) / deviation, POWERS[kind]) / deviation[:, None]
         space.centre = torch.from_numpy(means.mean(axis=0)).float()
         space.matrix = torch.from_numpy(matrix).float()
         return space

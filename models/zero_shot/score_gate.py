@@ -68,8 +68,13 @@ class SeenDistance(nn.Module):
 
     @torch.no_grad()
     def of(self, features: NDArray[np.float32]) -> Floats:
-        """The same for arrays, (N, D) -> (N,)."""
-        distances: Tensor = self(torch.tensor(features))
+        """The same for arrays, (N, D) -> (N,). One thread computes it, so that its sums have one order."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            distances: Tensor = self(torch.tensor(features))
+        finally:
+            torch.set_num_threads(threads)
         return np.asarray(distances.double().numpy())
 
 

@@ -28,7 +28,7 @@ class Gains:
 
 
 def read_gains(run: RunData) -> Gains:
-    """Read the gains of every seed, after the cycle that the headline's rule chose in the test phase.
+    """Read the gains of every seed, after the last cycle that the headline's rule took in the test phase.
 
     Raises PipelineError when the run has no frequency module, DataError when its weights can't be read.
     """

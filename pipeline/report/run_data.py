@@ -164,7 +164,7 @@ def read_run(name: str, workspace: Workspace) -> RunData:
 
 
 def read_headline_weights(run: RunData, seed: int) -> dict[str, Tensor]:
-    """Return the test phase's FS-VAE of `seed`, after the cycle that the headline's rule chose: tensors by name.
+    """Return the test phase's FS-VAE of `seed`, after the last cycle that the headline's rule took: tensors by name.
 
     Raises PipelineError when the run's aligner is another one, DataError when model.safetensors is missing or damaged.
     """

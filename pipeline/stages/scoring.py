@@ -1,4 +1,4 @@
-"""Scores the clips of a phase after every cycle, tunes on the val phase, and measures the cycle that a rule chose.
+"""Scores the clips of a phase after every cycle, tunes on the val phase, and measures the cycles that a rule took.
 
 pipeline/phases/selection_rules.py says which cycles a rule takes.
 Letters: N scored clips, S seen actions, U unseen actions, D_s and D_t sizes of features of clips and texts.
