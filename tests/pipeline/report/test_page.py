@@ -80,7 +80,7 @@ def test_pointing_at_figures_names_clips_and_actions(browser: Page, report_page:
         browser.run(f"{place}.scrollIntoView({{block: 'center'}})")
         x, y = browser.run(
             f"(() => {{ const gd = {place}, box = gd.getBoundingClientRect(), full = gd._fullLayout, xa = full.xaxis,"
-            " ya = full.yaxis, point = gd.calcdata[0][Math.floor(gd.calcdata[0].length / 2)];"
+            " ya = full.yaxis, point = gd.calcdata[0][Math.floor(0.75 * gd.calcdata[0].length)];"
             " const [x, y] = gd.data[0].type === 'heatmap' ? [0, 0] : [point.x, point.y];"
             " return [box.left + xa._offset + xa.c2p(x), box.top + ya._offset + ya.c2p(y)]; })()"
         )
