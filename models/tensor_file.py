@@ -43,6 +43,12 @@ def read_tensors(path: Path, prefix: str = "") -> dict[str, "Tensor"]:
         return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
 
 
+def number_types(path: Path) -> dict[str, str]:
+    """Return the type of each tensor by name, as "F32" or "I64". Raises ModelError when the file is damaged."""
+    with _open(path, "numpy") as file:
+        return {name: file.get_slice(name).get_dtype() for name in sorted(file.keys())}
+
+
 def is_as_written(path: Path) -> bool:
     """Return whether the tensors at `path` have the fingerprint in its record. Holds one tensor in memory at a time.
 

@@ -79,12 +79,6 @@ def load_text_encoder(
             raise ModelError(not_loaded(name, source, error)) from error
         require_vocabulary(name, source, encoder.tokenizer)
         require_whole(name, source, encoder.model, loaded, lambda: encoder.encode_unchecked(PROBE))
-        try:
-            encoder.encode(PROBE)
-        except ModelError:
-            raise
-        except Exception as error:  # a tokeniser without its settings fails here
-            raise ModelError(not_loaded(name, source, error)) from error
     encoder.model.to(device)
     encoder.dimensions = dimensions
     if prompt:

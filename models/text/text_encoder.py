@@ -98,6 +98,10 @@ class TextEncoder(ABC):
                 f"{self.name}: its tokeniser has more tokens than its weights ({error}): they do not belong together; "
                 "copy the model's folder again, whole"
             ) from error
+        except ValueError as error:  # of transformers, as of a tokeniser without a padding token
+            raise ModelError(
+                f"{self.name}: its tokeniser can't be used ({error}); copy the model's folder again, whole"
+            ) from error
         for text, row in zip(texts, features, strict=True):
             if not np.isfinite(row).all():
                 raise ModelError(f'{self.name} makes NaN or infinite features of the text "{text[:60]}"')

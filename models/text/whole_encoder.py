@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.errors import ModelError
+from models.tensor_file import number_types
 from models.whole_state import not_finite, some
 
 if TYPE_CHECKING:
@@ -146,13 +147,10 @@ def _used(missing: Mapping[str, "torch.Tensor"], encode: Callable[[], "NDArray[n
 
 
 def _number_types(folder: Path) -> dict[str, str]:
-    """The type of each tensor in the .safetensors files of `folder`, as F32 or I64; of others nothing is known."""
-    from safetensors import safe_open
-
+    """The type of each tensor in the .safetensors files of `folder`; of others nothing is known."""
     types: dict[str, str] = {}
     for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(path, "np") as file:
-            types |= {name: file.get_slice(name).get_dtype() for name in sorted(file.keys())}
+        types |= number_types(path)
     return types
 
 

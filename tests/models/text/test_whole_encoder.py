@@ -45,6 +45,10 @@ def added(state: State, name: str) -> None:
     state[f"{name}.more"] = torch.zeros(2)
 
 
+def in_whole_numbers(state: State, name: str) -> None:
+    state[name] = (1000 * state[name]).to(torch.int64)
+
+
 DAMAGES: Mapping[Callable[[State, str], None], str] = {
     removed: "missing: ",
     renamed: "missing: ",
@@ -52,6 +56,7 @@ DAMAGES: Mapping[Callable[[State, str], None], str] = {
     with_nan: "NaN or infinite: ",
     with_infinity: "NaN or infinite: ",
     added: "unknown: ",
+    in_whole_numbers: "types: ",
 }
 
 
@@ -166,6 +171,18 @@ def test_a_folder_without_its_tokeniser_is_refused(folders: dict[str, Path], tmp
         path.unlink()
     with pytest.raises(ModelError, match=r"knows no word|holds no text encoder"):
         load_text_encoder(str(folder))
+
+
+def test_a_tokeniser_without_its_settings_is_an_error_or_as_good(folders: dict[str, Path], tmp_path: Path) -> None:
+    for kind, whole in folders.items():
+        folder = shutil.copytree(whole, tmp_path / kind)
+        for path in folder.rglob("tokenizer_config.json"):
+            path.unlink()
+        try:
+            same = np.array_equal(features(folder), features(whole))
+        except ModelError as error:
+            same = str(folder) in str(error)
+        assert same, kind
 
 
 def test_a_tokeniser_of_another_model_is_an_error(folders: dict[str, Path], tmp_path: Path) -> None:
