@@ -2,6 +2,7 @@
 
     x' = (x - centre) matrix
 
+given          The features are only centred. FS-VAE leaves even that out, as published.
 standardised   Each dimension is divided by its deviation over the training clips.
 whitened       Then the directions in which clips of the same action differ are made equally wide: the standardised
                features are multiplied by S^(-1/2), S the covariance within actions (Ledoit-Wolf's estimate). What
@@ -41,16 +42,16 @@ class FeatureSpace(nn.Module):
     def fit(cls, features: NDArray[np.float32], action: NDArray[np.int64], kind: FeatureKind) -> Self:
         """Fit to training clips (N, D); `action` (N,) counts from 0, and every action has a clip."""
         space = cls(features.shape[1])
-        if kind == "given":
-            return space
         rows = features.astype(np.float64)
         means = class_means(rows, action)  # (C, D)
+        space.centre = torch.from_numpy(means.mean(axis=0)).float()
+        if kind == "given":
+            return space
         deviation = rows.std(axis=0)
         deviation[deviation == 0] = 1
         matrix = np.diag(1 / deviation)
         if kind != "standardised":
             matrix = _power((rows - means[action]) / deviation, POWERS[kind]) / deviation[:, None]
-        space.centre = torch.from_numpy(means.mean(axis=0)).float()
         space.matrix = torch.from_numpy(matrix).float()
         return space
 

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.aligners.protocol import Arrays, Scorer
-
-SMALLEST = 1e-30  # probability whose logarithm is taken
+from models.zero_shot.score_gate import SMALLEST
 
 
 class AveragedScorer(Scorer):

@@ -100,7 +100,8 @@ class TextEncoder(ABC):
             ) from error
         except ValueError as error:  # of transformers, as of a tokeniser without a padding token
             raise ModelError(
-                f"{self.name}: its tokeniser can't be used ({error}); copy the model's folder again, whole"
+                f"{self.name} can't encode texts ({error}); when a file of its tokeniser is missing, copy the model's "
+                "folder again, whole"
             ) from error
         for text, row in zip(texts, features, strict=True):
             if not np.isfinite(row).all():

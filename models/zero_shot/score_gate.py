@@ -26,6 +26,7 @@ from models.zero_shot.gate import Bools, Floats, Gate, best_threshold
 
 SCORES = {"entropy": 0.25, "distance": 0.25, "text": 0.5}  # with their weights in the mean
 QUANTILES = 101  # that ranks are read from
+LEAST_STEP = 1e-6  # between two quantiles, as a share of their span: equal ones would have no order
 SMALLEST = 1e-30  # probability whose logarithm is taken
 
 
@@ -100,7 +101,7 @@ def gate_scores(seen_probabilities: Floats, distance: Floats, text: Floats) -> F
 
 @dataclass(frozen=True)
 class ScoreGate:
-    """A fitted gate: `quantiles` (3, Q) of the val phase's scores, and the threshold on the weighted mean of ranks."""
+    """A fitted gate: `quantiles` (3, Q) of the val phase's scores, rising, and the threshold on the mean of ranks."""
 
     quantiles: Floats
     threshold: float
@@ -111,22 +112,18 @@ class ScoreGate:
 
         `right_if_seen` and `right_if_unseen` (N,) say whether the clip would be right if taken for either.
         """
-        gate = cls(np.quantile(scores, np.linspace(0, 1, QUANTILES), axis=0).T, 0.5)
-        rank = gate.mean_rank(scores)
+        quantiles = np.quantile(scores, np.linspace(0, 1, QUANTILES), axis=0).T  # (3, Q)
+        span = np.ptp(quantiles, axis=1, keepdims=True)  # (3, 1)
+        quantiles += LEAST_STEP * np.where(span > 0, span, 1) * np.arange(QUANTILES)
+        rank = cls(quantiles, 0.5).mean_rank(scores)
         threshold = best_threshold(rank, unseen, right_if_seen, right_if_unseen)
-        return cls(gate.quantiles, float(np.clip(threshold, 1e-6, 1 - 1e-6)))
+        return cls(quantiles, float(np.clip(threshold, 1e-6, 1 - 1e-6)))
 
     def mean_rank(self, scores: Floats) -> Floats:
         """The weighted mean of the three ranks, (N, 3) -> (N,), from 0 to 1."""
-        low, width = self.segments()  # (3, Q - 1) each
-        ranks = np.clip((scores[:, :, None] - low) / width, 0, 1).mean(axis=2)  # (N, 3)
-        return np.asarray(ranks @ list(SCORES.values()))
-
-    def segments(self) -> tuple[Floats, Floats]:
-        """Where each step between two quantiles begins, and how wide it is, (3, Q - 1) each."""
-        steps = np.diff(self.quantiles, axis=1)
-        smallest = np.maximum(1e-6 * np.abs(self.quantiles).max(axis=1, keepdims=True), 1e-12)
-        return self.quantiles[:, :-1], np.maximum(steps, smallest)
+        levels = np.linspace(0, 1, self.quantiles.shape[1])
+        ranks = [np.interp(column, known, levels) for column, known in zip(scores.T, self.quantiles, strict=True)]
+        return np.asarray(np.stack(ranks, axis=1) @ list(SCORES.values()))
 
     def probability(self, scores: Floats) -> Floats:
         """The mean rank, with the threshold moved to 0.5. (N, 3) -> (N,), from 0 to 1."""
@@ -150,7 +147,8 @@ class PlainScoreGate(nn.Module):
         self.seen, self.threshold = seen, gate.threshold
         self.largest_entropy = max(float(np.log(seen)), SMALLEST)
         self.register_buffer("weights", torch.tensor(list(SCORES.values())))
-        for name, values in zip(("low", "width"), gate.segments(), strict=True):
+        steps = {"low": gate.quantiles[:, :-1], "width": np.diff(gate.quantiles, axis=1)}  # (3, Q - 1) each
+        for name, values in steps.items():
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
 
     def forward(self, seen_probabilities: Tensor, distance: Tensor, by_text: Tensor) -> Tensor:
@@ -159,7 +157,7 @@ class PlainScoreGate(nn.Module):
         text = logarithms[:, self.seen :].amax(dim=1) - logarithms[:, : self.seen].amax(dim=1)  # (B,)
         entropy = -(seen_probabilities * seen_probabilities.clamp_min(SMALLEST).log()).sum(dim=1)  # (B,)
         scores = torch.stack((entropy / self.largest_entropy, distance, text), dim=1)  # (B, 3)
-        ranks = ((scores[:, :, None] - self.low) / self.width).clamp(0, 1).mean(dim=2)  # (B, 3)
+        ranks = ((scores[:, :, None] - self.low) / self.width).clamp(0, 1).mean(dim=2)  # (B, 3): np.interp in ONNX
         rank = ranks @ self.weights  # (B,)
         above = 0.5 + 0.5 * (rank - self.threshold) / (1 - self.threshold)
         return torch.where(rank < self.threshold, 0.5 * rank / self.threshold, above)

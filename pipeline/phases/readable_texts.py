@@ -49,9 +49,9 @@ def unknown_words(encoder: TextEncoder, texts: Texts, settings: TextSettings) ->
     faults: dict[int, str] = {}
     for action, row in texts.items():
         shares = {level: encoder.unknown_share(row[level]) for level in settings.levels}
-        told = [f"{share:.0%} of {level}" for level, share in shares.items() if share >= MOST_UNKNOWN]
-        if told:
-            faults[action] = f"{', '.join(told)} is unknown to {encoder.name}"
+        unknown = [f"{share:.0%} of {level}" for level, share in shares.items() if share >= MOST_UNKNOWN]
+        if unknown:
+            faults[action] = f"{', '.join(unknown)} is unknown to {encoder.name}"
     return faults
 
 

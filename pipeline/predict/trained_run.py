@@ -23,6 +23,7 @@ from pipeline.messages.errors import PipelineError
 from pipeline.phases.chance import WARNINGS, warnings_of
 from pipeline.phases.phase import phase_of
 from pipeline.predict.run_backbone import RunBackbone, run_backbone
+from pipeline.stages.result_tables import require_every_rule
 from pipeline.workspace.config import Config, config_of
 from pipeline.workspace.context import Context, require_device_alone
 from pipeline.workspace.folder import RunFolder, Workspace
@@ -192,4 +193,5 @@ def _results(run: RunFolder) -> dict[str, Any]:
     absent = [key for key in ("seeds", "selection", "split") if key not in results]
     if absent:
         raise PipelineError(f"{run.results}: has no {', '.join(absent)}; run `fsvae-pipe evaluate --force`")
+    require_every_rule(run, results)
     return results

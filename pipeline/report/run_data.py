@@ -24,6 +24,7 @@ from descriptions.errors import DescriptionError
 from models.errors import ModelError
 from pipeline.messages.errors import PipelineError
 from pipeline.stages.inputs import model_features_and_text
+from pipeline.stages.result_tables import require_every_rule
 from pipeline.workspace.config import Config, build_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.evaluate_settings import Rule
@@ -160,6 +161,7 @@ def read_run(name: str, workspace: Workspace) -> RunData:
         raise DataError(
             f"{folder.results}: not as evaluate writes it ({error!r}); run `fsvae-pipe evaluate --force`"
         ) from error
+    require_every_rule(folder, results)
     return RunData(name, workspace, folder, results)
 
 

@@ -62,6 +62,8 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     split = split_in_use(trained, features)
     require_agreement(context, trained, split, features)
     stale = [*(f"made from what is stale: {stage}" for stage in context.stale), *require_trained_on(context)]
+    for unused in context.config.evaluate.unused():
+        context.console.print(f"warning: {unused}", style="yellow", highlight=False, markup=False)
     distances = {name: seen_distance(name, split, features[name]) for name in PHASES}
     phases = {name: phase_scoring(context, trained, name, split, features[name], distances[name]) for name in PHASES}
     seeds: dict[str, Any] = {}
@@ -102,13 +104,16 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     write_predictions(context.run.predictions, phases["test"], distances["test"], predictions, provenance.record())
     write_results(context.run.results, results)
     title = f"{context.run_name}: {trained.dataset.name}, split {split.name}, {trained.dataset.protocol}"
+    _print(results, split.name, title)
+
+
+def _print(results: Tree, split: str, title: str) -> None:
+    """Print the tables of the results, their caveats, and how the run differs from the paper."""
     screen = Console()
     screen.print(on_screen(results_table(results), title))
     print_caveats(screen, results)
-    if published(split.name):
-        screen.print(
-            on_screen(comparison_table(results, split.name), f"published results on {split.name}, cross-subject")
-        )
+    if published(split):
+        screen.print(on_screen(comparison_table(results, split), f"published results on {split}, cross-subject"))
         screen.print(
             "FS-VAE's own rows pick the cycle on the test classes, as oracle does; of newer rows, the lines above "
             "say it. Not as in the paper:"

@@ -1,5 +1,6 @@
 """Builds the tables of results as text, for the screen and for the page of a report."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,9 @@ from rich.markup import escape
 from rich.table import Table as ScreenTable
 from rich.text import Text
 
+from pipeline.messages.errors import PipelineError
 from pipeline.workspace.evaluate_settings import GZSL_WAYS, RULES, Rule
+from pipeline.workspace.folder import RunFolder
 
 Results = Mapping[str, Any]  # what results.json holds
 
@@ -27,6 +30,17 @@ class Table:
 
 AUROCS = ("gate", "entropy", "distance", "text")
 ZSL_ROWS = (("ZSL top-1", "top1"), ("ZSL mean of classes", "per_class"), ("chance", "chance"))
+
+
+def require_every_rule(run: RunFolder, results: Results) -> None:
+    """Raise PipelineError when a seed lacks a selection rule, as in results.json of an earlier version."""
+    if all("first_cycle" in scores.get(rule, {}) for scores in results["seeds"].values() for rule in RULES):
+        return
+    workspace = shlex.quote(str(run.root.resolve().parent.parent))
+    raise PipelineError(
+        f"{run.results} was written by an earlier version of this program, which scored in another way; "
+        f"`fsvae-pipe -w {workspace} run --run {shlex.quote(run.root.name)}` brings the run up to date"
+    )
 
 
 def results_table(results: Results) -> Table:

@@ -34,3 +34,21 @@ class EvaluateSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=Fal
     selection: Rule = Field("mean", description="the rule of the headline, which says what cycles count")
     classifier: ClassifierSettings = ClassifierSettings()
     gate: GateSettings = GateSettings()
+
+    def unused(self) -> list[str]:
+        """Return a sentence for each setting that is not the default, but which the chosen kind does not read."""
+        tables = {  # table -> the kind that reads every key of it, and the keys that each kind reads
+            "classifier": ("regression", {"kind"}),
+            "gate": ("published", {"kind", "temperature", "threshold"}),
+        }
+        sentences = []
+        for table, (reader, shared) in tables.items():
+            settings: BaseModel = getattr(self, table)
+            values, defaults = settings.model_dump(), type(settings)().model_dump()
+            sentences += [
+                f'evaluate.{table}.{key} is set, but evaluate.{table}.kind = "{values["kind"]}" does not read it; '
+                f'"{reader}" does'
+                for key, value in values.items()
+                if values["kind"] != reader and key not in shared and value != defaults[key]
+            ]
+        return sentences

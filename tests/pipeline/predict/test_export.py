@@ -19,17 +19,11 @@ import pipeline.predict.export as export_module
 from data.clean.bodies import clean
 from data.errors import DataError
 from data.joints import JOINT_NAMES
-from data.phase_names import PHASES
 from data.raw.skeleton_file import format_clip, parse_clip
 from data.raw.skeleton_lines import MAX_LINE_BYTES
-from data.stores.feature_store import read_features
 from models.onnx.graph import ModelParts
 from pipeline.cli.main import main
-from pipeline.exchange.export_features import export_features
-from pipeline.exchange.import_features import import_features
 from pipeline.messages.errors import PipelineError
-from pipeline.phases.features_and_texts import phase_and_clips, split_in_use
-from pipeline.phases.phase import PhaseClips
 from pipeline.predict.action_bank import ActionBank
 from pipeline.predict.clip_stream import Unread, clip_batches
 from pipeline.predict.export import Exported, export
@@ -261,27 +255,6 @@ def test_without_the_extra_the_message_says_what_to_install(
     monkeypatch.setattr(export_module, "find_spec", lambda name: None)
     with pytest.raises(PipelineError, match=r"onnx and onnxruntime.*fsvae-pipe\[export\]"):
         export(context_of(tiny_run.root), tmp_path / "model")
-
-
-def test_feature_folders_come_back_as_they_were(tiny_run: TinyRun, tmp_path: Path) -> None:
-    context = context_of(tiny_run.root)
-    folders = export_features(context, tmp_path / "features")
-    assert [folder.name for folder in folders] == ["shift_2_r", "shift_val_2_r"]
-    other = replace(context, workspace=Workspace(tmp_path / "work"))
-    import_features(other, folders)
-    before = {name: read_features(context.workspace.features(name)) for name in PHASES}
-    after = {name: read_features(other.workspace.features(name)) for name in PHASES}
-    split = split_in_use(context.config, before)
-    for name in PHASES:
-        phase, clips = phase_and_clips(name, split, before[name])
-        _, clips_after = phase_and_clips(name, split, after[name])
-        for part in PhaseClips.__annotations__:
-            here, there = getattr(clips, part), getattr(clips_after, part)
-            assert np.array_equal(before[name].features[here], after[name].features[there])
-            assert np.array_equal(before[name].action[here], after[name].action[there])
-            if part != "fit":
-                columns = [list(after[name].logit_actions).index(action) for action in phase.seen]
-                assert np.array_equal(before[name].logits[here], after[name].logits[there][:, columns])
 
 
 def test_the_command_prints_the_difference_and_refuses_what_makes_no_sense(tiny_run: TinyRun, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from descriptions.errors import DescriptionError
+from descriptions.levels import LEVELS
 from pipeline.phases.features_and_texts import text_matrix
-from pipeline.predict.free_text import GivenAction, encode_given
+from pipeline.predict.free_text import GivenAction, encode_given, parse_given, read_given
 from pipeline.stages.table import stage_named
 from pipeline.workspace.config import build_config
 from pipeline.workspace.context import Context
@@ -55,3 +56,31 @@ def test_actions_that_differ_only_where_no_one_looks_are_refused(context: Contex
     given = [GivenAction(f"new-{number}", TEXTS | {"label": label}) for number, label in ((1, "sip"), (2, "drink"))]
     with pytest.raises(DescriptionError, match=r"sip, drink have the same text features.* at local or global"):
         encode_given(context, given)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "without label and local and global"),
+        ("wave", r"\(wave\) comes without local and global"),
+        ("wave | | a person waves", "without local"),
+        ("a | b | c | d", "4 parts"),
+    ],
+)
+def test_an_action_in_words_needs_all_levels_in_use(text: str, reason: str) -> None:
+    with pytest.raises(DescriptionError, match=reason) as error:
+        parse_given(text, 1, LEVELS)
+    assert '"label | local | global"' in str(error.value)
+
+
+def test_levels_that_the_run_does_not_use_may_be_left_out() -> None:
+    action = parse_given("wave |  | a person waves", 3, ("label", "global"))
+    assert (action.name, action.label, action.texts["global"]) == ("new-3", "wave", "a person waves")
+
+
+def test_a_file_of_actions_keeps_its_numbers_unless_the_run_has_them(tmp_path: Path) -> None:
+    path = tmp_path / "my.csv"
+    path.write_text("action,label,local,global\nA200,wave,a hand swings,a person waves\n", "utf-8")
+    assert [action.name for action in read_given(path, (1, 2))] == ["A200"]
+    with pytest.raises(DescriptionError, match="A200 is an action of the run already"):
+        read_given(path, (200,))

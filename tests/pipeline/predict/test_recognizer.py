@@ -22,7 +22,6 @@ from descriptions.errors import DescriptionError
 from descriptions.levels import LEVELS
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.clip_stream import Unread, clip_batches, raw_clip
-from pipeline.predict.free_text import parse_given, read_given
 from pipeline.predict.recognizer import Answer, Recognizer
 from pipeline.workspace.folder import Workspace
 from pipeline.workspace.provenance import RECIPE, Provenance, read_record
@@ -225,34 +224,6 @@ def test_a_run_that_is_not_evaluated_says_so(copy: Workspace) -> None:
     copy.run("default").results.unlink()
     with pytest.raises(PipelineError, match="trained but not evaluated"):
         Recognizer.load(copy.root / "runs" / "default")
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "without label and local and global"),
-        ("wave", r"\(wave\) comes without local and global"),
-        ("wave | | a person waves", "without local"),
-        ("a | b | c | d", "4 parts"),
-    ],
-)
-def test_an_action_in_words_needs_all_levels_in_use(text: str, reason: str) -> None:
-    with pytest.raises(DescriptionError, match=reason) as error:
-        parse_given(text, 1, LEVELS)
-    assert '"label | local | global"' in str(error.value)
-
-
-def test_levels_that_the_run_does_not_use_may_be_left_out() -> None:
-    action = parse_given("wave |  | a person waves", 3, ("label", "global"))
-    assert (action.name, action.label, action.texts["global"]) == ("new-3", "wave", "a person waves")
-
-
-def test_a_file_of_actions_keeps_its_numbers_unless_the_run_has_them(tmp_path: Path) -> None:
-    path = tmp_path / "my.csv"
-    path.write_text("action,label,local,global\nA200,wave,a hand swings,a person waves\n", "utf-8")
-    assert [action.name for action in read_given(path, (1, 2))] == ["A200"]
-    with pytest.raises(DescriptionError, match="A200 is an action of the run already"):
-        read_given(path, (200,))
 
 
 def test_two_actions_of_one_label_are_refused(recognizer: Recognizer) -> None:
