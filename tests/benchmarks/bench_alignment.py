@@ -8,15 +8,18 @@ Every set draws its unseen and pseudo-unseen actions from its number. The classi
 the features in each phase. So only the aligner and the gate differ between rows; but the backbone that made the
 features may know the unseen actions, so that no number is a zero-shot result.
 
-Rows: the presets `default` and `released`, the ridge in both spaces, and those given with --row. The results of a row
-and a set are kept in FOLDER, so that an interrupted run continues and a new row costs only itself. A row's ZSL is that
-of its own selection rule; `oracle` is the best cycle by the unseen test clips. Printed are means over the sets with
-their standard errors, and the differences from `released` and from `ridge`, paired by set.
+Rows: the presets `default` and `released`, the ridge in both spaces, and those given with --row. A --row of a name
+alone asks for that row and the other given ones only. Each result of a row and a set is kept in FOLDER under its
+settings, clips and texts, so that an interrupted run continues and a new row costs only itself. Take another FOLDER
+when the code has changed. A row's ZSL is that of its own selection rule; `oracle` is the best cycle by the unseen test
+clips. Printed are means over the sets with their standard errors, and the differences from `released` and from `ridge`,
+paired by set.
 """
 
 import argparse
 import hashlib
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,31 +29,35 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from data.errors import DataError
 from data.phase_names import PHASES, PhaseName
 from data.splits import Split
 from data.stores.feature_store import FeatureSet
+from descriptions.errors import DescriptionError
 from descriptions.levels import LEVELS
 from descriptions.loader import read_descriptions
 from models.aligners.registry import make_aligner
+from models.errors import ModelError
 from models.fsvae.batches import TrainingData
 from models.text.encoders import load_text_encoder
 from models.zero_shot.gate import best_threshold
 from models.zero_shot.metrics import harmonic_mean
 from models.zero_shot.score_gate import SeenDistance
+from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import joined_levels
 from pipeline.phases.held_out import choose_held_out
 from pipeline.phases.phase import phase_clips, phase_of
 from pipeline.stages.evaluate import score_seed
 from pipeline.stages.given_backbone import fit_head
 from pipeline.stages.scoring import PhaseScoring, Prediction, member_scores
-from pipeline.workspace.config import build_config
+from pipeline.workspace.config import Config, build_config
 from pipeline.workspace.overrides import apply_override
 
 ROWS = {
     "default": [],
     "released": ["model.preset=released"],
     "ridge": ["model.aligner=ridge"],
-    "ridge, standardised": ["model.aligner=ridge", "model.features=standardised"],
+    "ridge-standardised": ["model.aligner=ridge", "model.features=standardised"],
 }
 SEED, HELD_OUT = 5, 0.2
 COLUMNS = ("ZSL", "oracle", "S", "U", "H", "H best threshold", "H perfect gate", "AUROC")
@@ -66,16 +73,16 @@ def main() -> None:
     for name, value in (("sets", 60), ("unseen", 5), ("val-unseen", 4), ("workers", 2)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--encoder", default="minilm")
-    parser.add_argument("--row", action="append", default=[], help='"NAME key=value ..."; NAME alone: only this row')
+    parser.add_argument("--row", action="append", default=[], help='"NAME key=value ...", or NAME alone')
     parser.add_argument("--seed", type=int, default=SEED)
     arguments = parser.parse_args()
-    rows = dict(ROWS)
-    for name, *overrides in (row.split() for row in arguments.row):
-        rows[name] = overrides or rows[name]
-    only = [row for row in arguments.row if row in ROWS]
-    rows = {name: rows[name] for name in only or rows}
-    clips = read_clips(arguments.features)
-    texts = encoded(arguments.texts, arguments.encoder)
+    try:
+        rows = chosen_rows(arguments.row)
+        clips = read_clips(arguments.features)
+        texts = encoded(arguments.texts, arguments.encoder)
+        require_texts(clips[1], texts, arguments.unseen + arguments.val_unseen)
+    except (DataError, DescriptionError, ModelError, OSError, PipelineError) as error:
+        parser.error(str(error))
     arguments.out.mkdir(parents=True, exist_ok=True)
     tasks = [
         (clips, texts, overrides, number, arguments.unseen, arguments.val_unseen, arguments.seed, arguments.out)
@@ -88,12 +95,54 @@ def main() -> None:
         print(line)
 
 
+def chosen_rows(given: list[str]) -> dict[str, list[str]]:
+    """Name -> overrides of each row. Raises PipelineError when a name or a setting does not exist."""
+    chosen = {}
+    for name, *overrides in (row.split() or [""] for row in given):
+        if not overrides and name not in ROWS:
+            raise PipelineError(f"--row {name!r}: no such row; give it settings, or name one of {', '.join(ROWS)}")
+        chosen[name] = overrides or ROWS[name]
+        config_of(chosen[name])
+    return chosen if any(row in ROWS for row in given) else {**ROWS, **chosen}
+
+
+def config_of(overrides: list[str]) -> Config:
+    """The settings of a row. Raises PipelineError when one does not exist or can't have its value."""
+    tree: dict[str, Any] = {}
+    for override in overrides:
+        apply_override(tree, override)
+    return build_config(tree, "--row")
+
+
+def require_texts(action: NDArray[np.int64], texts: Mapping[int, Texts], withheld: int) -> None:
+    """Raise PipelineError when an action has no text, or too few actions would stay seen."""
+    actions = np.unique(action).tolist()
+    if without := sorted(set(actions) - set(texts)):
+        raise PipelineError(f"--texts has no row for the actions {without} of the features")
+    if len(actions) < withheld + 2:
+        raise PipelineError(f"{len(actions)} actions are too few for {withheld} unseen and pseudo-unseen ones")
+
+
 def read_clips(path: Path) -> tuple[Texts, NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Features (n, D), action, subject and training part (n,) each, without clips whose feature is constant."""
+    """Features (n, D), action, subject and training part (n,) each, without clips whose feature is constant.
+
+    Raises DataError when the file is not an .npz with these arrays.
+    """
+    try:
+        return _clips(path)
+    except (KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: not an .npz file with features, action, and train or subject ({error})") from error
+
+
+def _clips(path: Path) -> tuple[Texts, NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     with np.load(path) as file:
         features, action = file["features"].astype(np.float32), file["action"].astype(np.int64)
+        if "train" not in file and "subject" not in file:
+            raise KeyError("neither train nor subject")
         subject = file["subject"].astype(np.int64) if "subject" in file else np.zeros_like(action)
         train = file["train"].astype(bool) if "train" in file else subject % 2 == 1
+    if features.ndim != 2 or not len(features) == len(action) == len(train):
+        raise ValueError(f"features {features.shape}, action {action.shape}, train {train.shape}")
     usable = np.isfinite(features).all(axis=1) & (features.std(axis=1) > 0)
     return features[usable], action[usable], subject[usable], train[usable]
 
@@ -116,8 +165,9 @@ def _kept(
     folder: Path,
 ) -> list[float]:
     """One row and set, from the folder of results when it is there."""
-    key = repr((overrides, number, unseen, val_unseen, seed)).encode() + clips[0].tobytes()
-    path = folder / f"{hashlib.sha256(key).hexdigest()[:16]}.json"
+    numbers = repr((config_of(overrides).flat(), number, unseen, val_unseen, seed, sorted(texts))).encode()
+    arrays = [part.tobytes() for part in (*clips, *(texts[action] for action in sorted(texts)))]
+    path = folder / f"{hashlib.sha256(b''.join((numbers, *arrays))).hexdigest()[:16]}.json"
     if not path.is_file():
         torch.set_num_threads(1)
         path.write_text(json.dumps(measure(clips, texts, overrides, number, unseen, val_unseen, seed)), "utf-8")
@@ -129,10 +179,7 @@ def measure(
     clips: Any, texts: Mapping[int, Texts], overrides: list[str], number: int, unseen: int, val_unseen: int, seed: int
 ) -> list[float]:
     """The COLUMNS of one row on the set of unseen actions with this number."""
-    tree: dict[str, Any] = {}
-    for override in overrides:
-        apply_override(tree, override)
-    config = build_config(tree, "--row")
+    config = config_of(overrides)
     features, action, subject, train = clips
     actions = np.random.default_rng([7, number]).permutation(np.unique(action)).tolist()
     parts = actions[:unseen], actions[unseen : unseen + val_unseen], actions[unseen:]

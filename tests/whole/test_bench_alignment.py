@@ -1,0 +1,73 @@
+"""A short run of the benchmark that compares aligners. tests/benchmarks/bench_alignment.py is the benchmark itself."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.errors import DataError
+from pipeline.messages.errors import PipelineError
+from tests.benchmarks.bench_alignment import COLUMNS, chosen_rows, measure, read_clips, require_texts
+
+
+def made_clips(folder: Path, **changes: np.ndarray) -> Path:
+    """Clips of 9 actions by 6 people around means that are a linear function of the texts of `made_texts`."""
+    generator = np.random.default_rng(0)
+    action = np.repeat(np.arange(1, 10), 24)
+    means = np.stack(list(made_texts().values())) @ generator.normal(size=(12, 20))
+    features = means[action - 1] + 0.3 * generator.normal(size=(len(action), 20))
+    subject = np.tile(np.arange(1, 7), len(action) // 6)
+    arrays: dict[str, np.ndarray] = {
+        "features": features.astype(np.float32),
+        "action": action,
+        "subject": subject,
+        **changes,
+    }
+    with_rows = {name: array for name, array in arrays.items() if len(array)}
+    np.savez(folder / "clips.npz", **with_rows)  # type: ignore[arg-type]
+    return folder / "clips.npz"
+
+
+def made_texts() -> dict[int, np.ndarray]:
+    generator = np.random.default_rng(1)
+    texts = generator.normal(size=(9, 12)).astype(np.float32)
+    return dict(enumerate(texts / np.linalg.norm(texts, axis=1, keepdims=True), start=1))
+
+
+def test_texts_that_predict_motion_beat_chance_and_a_set_is_drawn_by_its_number(tmp_path: Path) -> None:
+    clips = read_clips(made_clips(tmp_path))
+    ridge = ["model.aligner=ridge"]
+    first, again, other = (measure(clips, made_texts(), ridge, number, 2, 2, 5) for number in (0, 0, 1))
+    assert first == again != other
+    assert len(first) == len(COLUMNS)
+    assert np.mean([first[0], other[0]]) > 60  # chance is 50
+    shuffled = dict(zip(made_texts(), np.roll(list(made_texts().values()), 4, axis=0), strict=True))
+    assert measure(clips, shuffled, ridge, 0, 2, 2, 5) != first
+
+
+def test_rows_are_the_built_in_ones_or_those_that_are_named() -> None:
+    assert list(chosen_rows([])) == ["default", "released", "ridge", "ridge-standardised"]
+    assert chosen_rows(["ridge", "mine model.latent=7"]) == {
+        "ridge": ["model.aligner=ridge"],
+        "mine": ["model.latent=7"],
+    }
+    assert list(chosen_rows(["mine model.latent=7"]))[-1] == "mine"
+
+
+@pytest.mark.parametrize("row", ["", "nothing", "mine model.nothing=1", "mine model.latent=0"])
+def test_a_row_that_does_not_exist_is_refused(row: str) -> None:
+    with pytest.raises(PipelineError):
+        chosen_rows([row])
+
+
+@pytest.mark.parametrize("changes", [{"action": np.arange(3)}, {"subject": np.empty(0)}, {"features": np.ones(5)}])
+def test_clips_of_another_form_are_refused(tmp_path: Path, changes: dict[str, np.ndarray]) -> None:
+    with pytest.raises(DataError, match=r"clips\.npz: not an \.npz file with features"):
+        read_clips(made_clips(tmp_path, **changes))
+
+
+def test_actions_without_a_text_and_too_few_actions_are_refused() -> None:
+    with pytest.raises(PipelineError, match=r"no row for the actions \[10\]"):
+        require_texts(np.array([1, 2, 10]), made_texts(), 1)
+    with pytest.raises(PipelineError, match="too few"):
+        require_texts(np.arange(1, 10), made_texts(), 8)
