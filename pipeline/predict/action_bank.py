@@ -27,7 +27,7 @@ from pipeline.predict.modes import MODES, Mode
 from pipeline.predict.trained_run import TrainedRun
 
 if TYPE_CHECKING:
-    from models.aligners.protocol import Arrays, Scorer
+    from models.aligners.protocol import Arrays, Scorer, State
     from models.zero_shot.score_gate import AnyGate, SeenDistance
 
 Kind = Literal["seen", "unseen", "given"]
@@ -139,35 +139,39 @@ def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction]
     texts += [encode_given(run.context, given)] if given else []
     decision = read_decision(run.context.run.predictions, run.seed, run.selection)
     by_text_features = np.concatenate(texts)  # (U, D_t)
-    scorer = _scorer(run, by_text_features, None if given else decision.scorer)
+    states = _states(run)
+    scorer = _scorer(run, states, by_text_features, None if given else decision.scorer)
     if mode != "gzsl":
         return ActionBank(mode, tuple(by_text), scorer, None)
     seen = [BankAction(action_label(action), run.labels[action], "seen") for action in run.split.seen]
     seen_features = text_matrix(run.context, run.config.text.levels, run.split.seen)  # (S, D_t)
     all_features = np.concatenate((seen_features, by_text_features))
     is_of_scores = run.config.evaluate.gate.kind == "scores"
-    all_texts = _scorer(run, all_features, None if given else decision.all_texts) if is_of_scores else None
+    all_texts = _scorer(run, states, all_features, None if given else decision.all_texts) if is_of_scores else None
     return ActionBank(mode, (*seen, *by_text), scorer, _stored_gate(run, decision, all_texts))
 
 
-def _scorer(run: TrainedRun, texts: NDArray[np.float32], arrays: "Arrays | None") -> "Scorer":
+def _states(run: TrainedRun) -> list["State"]:
+    """The states of the cycles that the run's rule took. Raises DataError when the file of weights is damaged."""
+    from pipeline.workspace.tensor_store import read_state, require_as_written
+
+    model = run.context.run.model
+    require_as_written(model)
+    return [read_state(model, run.seed, "test", cycle) for cycle in run.cycles]
+
+
+def _scorer(
+    run: TrainedRun, states: Sequence["State"], texts: NDArray[np.float32], arrays: "Arrays | None"
+) -> "Scorer":
     """The run's scorer for `texts` (U, D_t): with the `arrays` that evaluate kept, or without them fitted anew."""
     from models.aligners.averaged import arrays_of, average
     from models.aligners.registry import make_aligner
-    from pipeline.workspace.tensor_store import read_state, require_as_written
 
-    config, model, phase = run.config, run.context.run.model, PHASES.index("test")
-    require_as_written(model)
+    config, phase = run.config, PHASES.index("test")
     aligner = make_aligner(config.model, config.train, config.evaluate.classifier)
-
     scorers = [
-        aligner.scorer(
-            read_state(model, run.seed, "test", cycle),
-            texts,
-            (run.seed, phase, cycle),
-            arrays_of(arrays, place, len(run.cycles)),
-        )
-        for place, cycle in enumerate(run.cycles)
+        aligner.scorer(state, texts, (run.seed, phase, cycle), arrays_of(arrays, place, len(states)))
+        for place, (cycle, state) in enumerate(zip(run.cycles, states, strict=True))
     ]
     return average(scorers)
 
