@@ -13,7 +13,7 @@ class CleanClips:
 
     COLUMNS: ClassVar = (
         "name", "action", "setup", "camera", "subject", "replication",
-        "frames", "bodies", "dropped", "period", "centres",
+        "frames", "bodies", "dropped", "period", "centres", "fps",
     )  # fmt: skip
 
     joints: NDArray[np.float32]  # (rows, V, 3) metres, one clip after another
@@ -29,6 +29,7 @@ class CleanClips:
     dropped: NDArray[np.int64]
     period: NDArray[np.int64]  # (n, 2)
     centres: NDArray[np.int64]  # each clip's number of rows in `centre`
+    fps: NDArray[np.float64]  # frames a second of the recording
 
     def __len__(self) -> int:
         return len(self.name)

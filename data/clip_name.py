@@ -7,12 +7,13 @@ from typing import Self
 from data.errors import DataError
 
 MAX_NUMBER = 999  # a name has three digits for each number
+LEAST = {"setup": 1, "camera": 1, "subject": 1, "replication": 0, "action": 1}  # some count replications from 0
 _PATTERN = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})", re.ASCII)
 
 
 @dataclass(frozen=True, order=True, slots=True)
 class ClipName:
-    """The five numbers in a clip's name, each from 1. They sort as the names do, and `str` gives the name."""
+    """The five numbers in a clip's name, each at least as LEAST says. They sort as names do; `str` gives the name."""
 
     setup: int
     camera: int
@@ -24,7 +25,7 @@ class ClipName:
     def parse(cls, name: str) -> Self:
         """Parses a name without folder and ending. Raises DataError when it is not a clip name."""
         match = _PATTERN.fullmatch(name)
-        if match is None or "000" in match.groups():
+        if match is None or any(int(digits) < least for digits, least in zip(match.groups(), LEAST.values(), strict=True)):
             raise DataError(f'"{name}" is not a clip name; name clips as in NTU RGB+D, S001C001P001R001A001')
         return cls(*(int(number) for number in match.groups()))
 

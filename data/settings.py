@@ -14,6 +14,10 @@ class DatasetSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=Fals
 
     name: str = Field("ntu60", description="ntu60, ntu120, or any name of your own")
     raw: tuple[str, ...] = Field((), description="folders, zip archives or single files, relative to config.toml")
+    layout: str = Field("ntu", description='joints and axes of the raw files: a name, a TOML file, or "auto"')
+    manifest: str = Field("", description='a CSV of what each clip is; "" = the names of the raw files say it')
+    fps: float = Field(0, ge=0, le=1000, description="frames a second of the raw files; 0 = as they or the layout say")
+    mirrored: bool = Field(False, description="the raw files were made from mirrored films")
     protocol: Literal["xsub", "xview", "xset", "custom"] = Field("xsub", description="which clips train")
     train_subjects: tuple[int, ...] = Field((), description="custom protocol: these subjects train")
     train_cameras: tuple[int, ...] = Field((), description="custom protocol: these cameras train")
@@ -31,4 +35,5 @@ class PreprocessSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=F
         "shift-gcn",
         description="shift-gcn, denoised or tracked: which bodies are kept",
     )
+    fps: float = Field(30, ge=0, le=1000, description="frames a second of the clips in skeletons.h5; 0 = as recorded")
     workers: int = Field(0, ge=0, description="worker processes; 0 = all cores")

@@ -58,6 +58,7 @@ class CleanClip:
     joined: whether one person has several ids, which denoised joined.
     exchanged: whether a person, followed by position, changes the place in the frames' lists (shift-gcn, tracked), or
         passes from one actor to the other or to a body that is dropped (denoised). Only tracked follows the person.
+    fps: frames a second of the recording; that of a Kinect unless the reader says otherwise.
     """
 
     joints: Coordinates
@@ -66,6 +67,7 @@ class CleanClip:
     dropped: dict[str, int]
     joined: bool = False
     exchanged: bool = False
+    fps: float = 30.0
 
 
 def clean(clip: RawClip, recipe: Recipe) -> CleanClip:

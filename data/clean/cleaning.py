@@ -4,19 +4,20 @@ Imports nothing heavy, because every worker imports it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 
+from data.checks.findings import Finding, check_clip
 from data.clean.bodies import CleanClip, clean
 from data.clean_clips import CleanClips
 from data.clip_name import ClipName
 from data.errors import RawFileError, UnreadableFileError
 from data.joints import NUM_JOINTS
 from data.memory import keep_freed_memory
-from data.raw.skeleton_file import parse_clip
-from data.raw.sources import ClipSource
+from data.recordings.read_clip import ClipReader, RawPart, Reading
+from data.recordings.timing import Note
 from data.recipes import Recipe
 
 
@@ -40,6 +41,7 @@ class CleanBatch:
 
     joined, exchanged: of how many clips these fields of CleanClip are true.
     unreadable: the files that the system could not read this time. They are not rejects, because they may be good.
+    notes: clip, and what was done to read it. findings: clip, file and what seems wrong with it.
     """
 
     clips: CleanClips
@@ -48,6 +50,8 @@ class CleanBatch:
     unreadable: list[Reject]
     joined: int = 0
     exchanged: int = 0
+    notes: list[tuple[str, Note]] = field(default_factory=list)
+    findings: list[tuple[str, str, Finding]] = field(default_factory=list)
 
 
 def collect(clips: Sequence[tuple[ClipName, CleanClip]]) -> CleanClips:
@@ -68,21 +72,26 @@ def collect(clips: Sequence[tuple[ClipName, CleanClip]]) -> CleanClips:
         centre=np.concatenate([np.zeros((0, 3), np.float32), *(clip.centre for _, clip in clips)]),
         name=np.array([str(name) for name, _ in clips], dtype=np.str_),
         period=np.array([clip.period for _, clip in clips], dtype=np.int64).reshape(-1, 2),
+        fps=np.array([clip.fps for _, clip in clips], dtype=np.float64),
         **name_numbers,
         **{field: np.array(column, dtype=np.int64) for field, column in counts.items()},
     )
 
 
-def clean_batch(sources: Sequence[tuple[ClipName, ClipSource]], recipe: Recipe) -> CleanBatch:
-    """Reads, parses and normalises the files of a batch. A file that can't be used becomes a reject."""
+def clean_batch(parts: Sequence[tuple[ClipName, RawPart]], recipe: Recipe, reading: Reading) -> CleanBatch:
+    """Reads, checks and normalises the clips of a batch. A clip that can't be used becomes a reject."""
     keep_freed_memory()
+    reader = ClipReader(reading)
     clips: list[tuple[ClipName, CleanClip]] = []
     rejects: list[Reject] = []
     unreadable: list[Reject] = []
     dropped: dict[str, int] = {}
-    for name, source in sources:
+    notes: list[tuple[str, Note]] = []
+    findings: list[tuple[str, str, Finding]] = []
+    for name, part in parts:
         try:
-            clip = clean(parse_clip(source.read(), str(source)), recipe)
+            read = reader.read(part)
+            clip = replace(clean(read.clip, recipe), fps=read.fps)
         except UnreadableFileError as error:
             unreadable.append(Reject.of(error))
             continue
@@ -90,8 +99,11 @@ def clean_batch(sources: Sequence[tuple[ClipName, ClipSource]], recipe: Recipe) 
             rejects.append(Reject.of(error))
             continue
         clips.append((name, clip))
+        notes += [(str(name), note) for note in read.notes]
+        fps = reading.to_fps or read.fps
+        findings += [(str(name), str(part), finding) for finding in check_clip(read.clip.joints, fps)]
         for reason, number in clip.dropped.items():
             dropped[reason] = dropped.get(reason, 0) + number
     joined = sum(clip.joined for _, clip in clips)
     exchanged = sum(clip.exchanged for _, clip in clips)
-    return CleanBatch(collect(clips), rejects, dropped, unreadable, joined, exchanged)
+    return CleanBatch(collect(clips), rejects, dropped, unreadable, joined, exchanged, notes, findings)

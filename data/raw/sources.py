@@ -5,111 +5,70 @@ import os
 import stat
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from data.clip_name import ClipName
-from data.errors import DataError, RawFileError, UnreadableFileError, is_away
-from data.raw.skeleton_file import MAX_BYTES
+from data.errors import DataError, RawFileError, is_away
+from data.raw.clip_source import SUFFIX, ClipSource, base_name
 from data.raw.zip_file import ZIP_ERRORS, ZipMember, open_zip, require_no_overlap
 
-SUFFIX = ".skeleton"
+SKELETONS = (SUFFIX,)  # the endings of files in the layout `ntu`
 SHOWN_ARCHIVES = 5
 DATASETS_WITH_MISSING_CLIPS = ("ntu60", "ntu120")
 
 
-@dataclass(frozen=True, slots=True)
-class ClipSource:
-    """One raw file: `path` itself, or `member` of the archive at `path`. `str` gives a name for messages."""
-
-    path: str
-    num_bytes: int
-    member: ZipMember | None = None
-
-    def __str__(self) -> str:
-        return f"{self.path}/{self.member.name}" if self.member else self.path
-
-    @property
-    def stem(self) -> str:
-        """The file's name without folder and ending."""
-        return _base(self.member.name if self.member else self.path)[: -len(SUFFIX)]
-
-    def read(self) -> bytes:
-        """Reads the contents.
-
-        Raises RawFileError when they are not whole, or too large for a clip, and UnreadableFileError when the system
-        could not read them this time.
-        """
-        if self.num_bytes > MAX_BYTES:
-            raise RawFileError(str(self), f"{self.num_bytes} bytes; a clip has at most {MAX_BYTES}")
-        path = Path(self.path)
-        try:
-            return self._read_file(path) if self.member is None else self.member.read(path, MAX_BYTES)
-        except ZIP_ERRORS as error:
-            gone = isinstance(error, FileNotFoundError)  # it was there when files were listed, be it as a link
-            kind = UnreadableFileError if gone or is_away(error) else RawFileError
-            link = f": it links to {path.readlink()}, which is not there" if gone and path.is_symlink() else ""
-            raise kind(str(self), f"can't be read ({getattr(error, 'strerror', None) or error}{link})") from error
-
-    def _read_file(self, path: Path) -> bytes:
-        if path.exists() and not path.is_file():
-            raise RawFileError(str(self), "it is a device or a pipe, not a file")  # reading these may never end
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-
-
-def _base(name: str) -> str:
-    """Returns the last part of a path in a folder or archive. Some archives are written with backslashes."""
-    return name.replace("\\", "/").rpartition("/")[2]
-
-
-def is_clip_file(name: str) -> bool:
+def is_clip_file(name: str, endings: tuple[str, ...] = SKELETONS) -> bool:
     """Whether a path in a folder or archive is a raw file. The "._" files that macOS adds are not."""
-    base = _base(name)
-    return base.lower().endswith(SUFFIX) and not base.startswith("._")
+    base = base_name(name)
+    return base.lower().endswith(endings) and not base.startswith("._")
 
 
-def list_source(path: Path) -> Iterator[ClipSource]:
+def list_source(path: Path, endings: tuple[str, ...] = SKELETONS) -> Iterator[ClipSource]:
     """Yields every raw file in a folder and its sub-folders, in an archive, or the file itself, in any order.
 
-    Raises DataError when the path does not exist, is none of these, or holds no raw file.
+    Raw files are those with one of `endings`, in small letters. Raises DataError when the path does not exist, is none
+    of these, or holds no raw file.
     """
     is_empty = True
     sources: Iterator[ClipSource]
     if path.is_dir():
-        sources = (ClipSource(file, status.st_size if status else 0) for file, status in _walk(path))
+        sources = (ClipSource(file, status.st_size if status else 0) for file, status in _walk(path, endings))
     else:
-        _require_file(path)
-        is_clip = is_clip_file(path.name)
-        sources = iter([ClipSource(str(path), path.stat().st_size)]) if is_clip else _zip_sources(path)
+        _require_file(path, endings)
+        is_clip = is_clip_file(path.name, endings)
+        sources = iter([ClipSource(str(path), path.stat().st_size)]) if is_clip else _zip_sources(path, endings)
     for source in sources:
         is_empty = False
         yield source
     if is_empty:
-        raise _no_raw_file_error(path)
+        raise _no_raw_file_error(path, endings)
 
 
-def _require_file(path: Path) -> None:
+def _require_file(path: Path, endings: tuple[str, ...]) -> None:
     if not path.is_file():
-        raise DataError(f"{path}: no such file or folder; dataset.raw names folders, .zip archives or {SUFFIX} files")
+        raise DataError(
+            f"{path}: no such file or folder; dataset.raw names folders, .zip archives or {' or '.join(endings)} files"
+        )
 
 
-def _no_raw_file_error(path: Path) -> DataError:
+def _no_raw_file_error(path: Path, endings: tuple[str, ...]) -> DataError:
     hint = "name another folder or archive"
     if path.is_dir():
         if archives := sorted(file.name for file in path.glob("*.zip")):
             hint = f"it holds {', '.join(archives)}: name each archive"
-    elif inner := sorted(entry.filename for entry in _zip_entries(path) if entry.filename.lower().endswith(".zip")):
+    elif inner := sorted(
+        entry.filename for entry in _zip_entries(path, endings) if entry.filename.lower().endswith(".zip")
+    ):
         more = f" and {len(inner) - SHOWN_ARCHIVES} more" if len(inner) > SHOWN_ARCHIVES else ""
         hint = f"it holds archives ({', '.join(inner[:SHOWN_ARCHIVES])}{more}): unpack it, and name each of them"
     return DataError(
-        f"{path}: holds no {SUFFIX} file; {hint} in dataset.raw, or run `fsvae-pipe preprocess --raw PATH`"
+        f"{path}: holds no {' or '.join(endings)} file; {hint} in dataset.raw, or run `fsvae-pipe preprocess --raw PATH`"
     )
 
 
-def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
+def _walk(root: Path, endings: tuple[str, ...]) -> Iterator[tuple[str, os.stat_result | None]]:
     """Yields the raw files below `root` with their status, which is None for a broken link.
 
     Links to folders are followed, but no folder is visited twice.
@@ -125,14 +84,14 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result | None]]:
             try:
                 status = entry.stat()
             except OSError as error:
-                if not is_clip_file(entry.name):  # it may be a folder of clips
+                if not is_clip_file(entry.name, endings):  # it may be a folder of clips
                     _require_there(entry, error)
                 status = None
             if status is not None and stat.S_ISDIR(status.st_mode):
                 if (status.st_dev, status.st_ino) not in visited:
                     visited.add((status.st_dev, status.st_ino))
                     folders.append(entry.path)
-            elif is_clip_file(entry.name):
+            elif is_clip_file(entry.name, endings):
                 yield entry.path, status
 
 
@@ -147,7 +106,7 @@ def _require_there(entry: os.DirEntry[str], error: OSError) -> None:
         ) from error
 
 
-def _zip_entries(path: Path) -> list[zipfile.ZipInfo]:
+def _zip_entries(path: Path, endings: tuple[str, ...]) -> list[zipfile.ZipInfo]:
     try:
         with open_zip(path) as archive:
             return archive.infolist()
@@ -155,21 +114,25 @@ def _zip_entries(path: Path) -> list[zipfile.ZipInfo]:
         if is_away(error):
             raise DataError(f"{path}: can't be read now ({getattr(error, 'strerror', None) or error})") from error
         raise DataError(
-            f"{path}: neither a {SUFFIX} file nor a whole zip archive ({error}); get it again, or name another one in "
+            f"{path}: neither a {' or '.join(endings)} file nor a whole zip archive ({error}); get it again, or name another one in "
             "dataset.raw"
         ) from error
 
 
-def _zip_sources(path: Path) -> Iterator[ClipSource]:
-    entries = [entry for entry in _zip_entries(path) if is_clip_file(entry.filename) and not entry.is_dir()]
+def _zip_sources(path: Path, endings: tuple[str, ...]) -> Iterator[ClipSource]:
+    listed = _zip_entries(path, endings)
+    entries = [entry for entry in listed if is_clip_file(entry.filename, endings) and not entry.is_dir()]
+    del listed  # each entry is freed at once: it takes more memory than the source made from it
     require_no_overlap(path, entries)
     entries.reverse()
-    while entries:  # each entry is freed at once: it takes more memory than the source made from it
+    while entries:
         member = ZipMember.of(entries.pop())
         yield ClipSource(str(path), member.num_bytes, member)
 
 
-def find_clips(paths: Sequence[Path]) -> tuple[list[tuple[ClipName, ClipSource]], list[RawFileError]]:
+def find_clips(
+    paths: Sequence[Path], endings: tuple[str, ...] = SKELETONS
+) -> tuple[list[tuple[ClipName, ClipSource]], list[RawFileError]]:
     """Returns all clips in `paths`, sorted by name, and one error for each file whose name is not a clip name.
 
     Raises DataError as `list_source` does, and when two files have the same clip name, also in one archive.
@@ -177,7 +140,7 @@ def find_clips(paths: Sequence[Path]) -> tuple[list[tuple[ClipName, ClipSource]]
     clips: dict[ClipName, ClipSource] = {}
     misnamed: list[RawFileError] = []
     for path in paths:
-        for source in list_source(path):
+        for source in list_source(path, endings):
             try:
                 name = ClipName.parse(source.stem)
             except DataError as error:
@@ -202,7 +165,7 @@ def missing_clips(dataset: str) -> frozenset[str]:
     return frozenset(resources.files("data").joinpath(f"missing_{dataset}.txt").read_text("ascii").split())
 
 
-def fingerprint_source(path: Path) -> str:
+def fingerprint_source(path: Path, endings: tuple[str, ...] = SKELETONS) -> str:
     """Returns a text that changes when a raw file at `path` is added, removed or changed.
 
     It is made from names, sizes and modification times; for an archive, from those of the archive itself. Raises
@@ -210,12 +173,12 @@ def fingerprint_source(path: Path) -> str:
     """
     if path.is_dir():
         start = len(str(path)) + 1
-        files = sorted((file[start:], status) for file, status in _walk(path))
+        files = sorted((file[start:], status) for file, status in _walk(path, endings))
         if not files:
-            raise _no_raw_file_error(path)
+            raise _no_raw_file_error(path, endings)
         size = f"{len(files)} clips"
     else:
-        _require_file(path)
+        _require_file(path, endings)
         file_status = path.stat()
         files, size = [(path.name, file_status)], f"{file_status.st_size} bytes"
     digest = hashlib.sha256()

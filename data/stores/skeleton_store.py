@@ -15,6 +15,8 @@ Datasets (n clips in the order of their names, M = 1 or 2 bodies):
     clip/dropped      (n,) int64 bodies of the raw clip that the recipe dropped
     clip/period       (n, 2) int64 frames after which each body starts again; the larger is `frames`, 0 = no body
     clip/centre_offset  (n,) int64 the clip's first row in `centre`, -1 when it has none
+    clip/fps          (n,) float64 frames a second of the recording. The clip's own are the setting preprocess.fps of the
+                      file's record, or these when it is 0. Files of earlier versions lack it: 30, a Kinect's.
 
 Each body is looped by its own period. When one body's period is shorter, its rows after that are zero.
 
@@ -38,7 +40,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.clean_clips import CleanClips
-from data.clip_name import MAX_NUMBER
+from data.clip_name import LEAST, MAX_NUMBER
 from data.errors import DataError
 from data.joints import NUM_JOINTS
 from data.stores import h5
@@ -46,7 +48,9 @@ from data.stores import h5
 CHUNK_ROWS = 128
 NAME_COLUMNS = ("action", "setup", "camera", "subject", "replication")
 NUMBER_COLUMNS = (*NAME_COLUMNS, "offset", "frames", "bodies", "dropped", "period", "centre_offset")
-NAME_TYPE = "S20"  # of names in memory, while clips are appended
+COLUMN_TYPES = {"name": "S20", "fps": np.float64}  # in memory, while clips are appended; int64 where not named
+KINECT_FPS = 30.0
+MAX_FPS = 1000.0
 
 
 class SkeletonWriter:
@@ -74,11 +78,12 @@ class SkeletonWriter:
         _append(self._centre, clips.centre)
         h5.require_written(self._file)
         for name, column in self._columns.items():
-            column += getattr(clips, name).astype(NAME_TYPE if name == "name" else np.int64).tobytes()
+            column += getattr(clips, name).astype(COLUMN_TYPES.get(name, np.int64)).tobytes()
 
     def finish(self) -> None:
         """Writes the columns. Call it once, after the last `append`."""
-        names = np.frombuffer(self._columns.pop("name"), NAME_TYPE).astype(np.str_)
+        names = np.frombuffer(self._columns.pop("name"), COLUMN_TYPES["name"]).astype(np.str_)
+        fps = np.frombuffer(self._columns.pop("fps"), np.float64)
         columns = {name: np.frombuffer(column, np.int64) for name, column in self._columns.items()}
         columns["period"] = columns["period"].reshape(-1, 2)
         if not (names[:-1] < names[1:]).all():
@@ -90,6 +95,7 @@ class SkeletonWriter:
         h5.write_strings(self._file, "clip/name", names)
         for name in NUMBER_COLUMNS:
             self._file.create_dataset(f"clip/{name}", data=columns[name], fletcher32=True)
+        self._file.create_dataset("clip/fps", data=fps, fletcher32=True)
 
 
 def _append(dataset: h5py.Dataset, rows: NDArray[np.float32]) -> None:
@@ -110,6 +116,7 @@ class SkeletonStore:
     frames: NDArray[np.int64]
     bodies: NDArray[np.int64]
     dropped: NDArray[np.int64]
+    fps: NDArray[np.float64]
 
     def __init__(self, path: Path) -> None:
         """Opens `path`. Raises DataError when it is missing or damaged, or its parts do not fit each other."""
@@ -130,6 +137,9 @@ class SkeletonStore:
         }
         for name in ("action", "setup", "camera", "subject", "replication", "frames", "bodies", "dropped"):
             setattr(self, name, columns[name])
+        has_fps = "fps" in h5.group_names(self._file, "clip")
+        every = np.full(len(self.name), KINECT_FPS)
+        self.fps = h5.read_array(self._file, "clip/fps", np.float64) if has_fps else every
         self._offset, self._centre_offset = columns["offset"], columns["centre_offset"]
         self._period = columns["period"]
         self._joints = h5.dataset(self._file, "joints", "f", 3)
@@ -144,6 +154,8 @@ class SkeletonStore:
         rows, centres = self._joints.shape[0], self._centre.shape[0]
         if {len(column) for column in columns.values()} != {len(self.name)} or self._period.shape[1] != 2:
             return False
+        if self.fps.shape != self.name.shape or not ((self.fps > 0) & (self.fps <= MAX_FPS)).all():
+            return False
         if (self._joints.shape[1:], self._centre.shape[1:]) != ((NUM_JOINTS, 3), (3,)):
             return False
         if not ((self.frames >= 1) & (self.frames <= rows) & (self.bodies >= 1) & (self.bodies <= 2)).all():
@@ -157,7 +169,7 @@ class SkeletonStore:
             and (period >= 1).all()
             and (period <= self.frames[has_centre, None]).all()
             and ((start >= 0) & (start <= centres - period[:, 0])).all()
-            and all(((columns[key] >= 1) & (columns[key] <= MAX_NUMBER)).all() for key in NAME_COLUMNS)
+            and all(((columns[key] >= LEAST[key]) & (columns[key] <= MAX_NUMBER)).all() for key in NAME_COLUMNS)
         )
 
     def __len__(self) -> int:

@@ -18,9 +18,10 @@ from data.clean.bodies import clean
 from data.clean.body_size import clip_warnings
 from data.errors import DataError
 from data.joints import NUM_JOINTS
+from data.raw.clip_source import ClipSource
 from data.raw.joint_array import joint_array, require_joints
 from data.raw.skeleton_file import RawClip, parse_clip
-from data.raw.sources import ClipSource, list_source
+from data.raw.sources import list_source
 from data.recipes import Recipe
 from data.stores.skeleton_store import loop_clip
 from pipeline.messages.errors import PipelineError

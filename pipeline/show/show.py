@@ -18,8 +18,9 @@ import numpy as np
 from data.clip_name import ClipName
 from data.errors import DataError
 from data.joints import JOINT_NAMES
+from data.raw.clip_source import SUFFIX, ClipSource
 from data.raw.skeleton_file import parse_clip
-from data.raw.sources import SUFFIX, ClipSource, find_clips, list_source
+from data.raw.sources import find_clips, list_source
 from data.splits import action_label
 from data.stores.files import replacing
 from data.stores.skeleton_store import SkeletonStore

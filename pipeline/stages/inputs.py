@@ -11,22 +11,25 @@ from pipeline.workspace.provenance import read_record
 
 
 def raw_clips(context: Context) -> Mapping[str, str]:
-    """Return a fingerprint for each path in `dataset.raw`, and the revision of the recipe if it is not the first one.
+    """Return a fingerprint for each path in `dataset.raw`, and for what says how they are read.
 
-    A fingerprint is made from names, sizes and modification times. The contents are not read.
+    That is the manifest, a layout that is not NTU's, and the revision of the recipe if it is not the first one. A raw
+    file's fingerprint is made from names, sizes and modification times. The contents are not read.
     """
     from data.raw.sources import fingerprint_source
     from data.recipes import revision
+    from pipeline.phases.raw_recordings import fingerprint_reading
 
-    raw = context.config.dataset.raw
-    if not raw:
+    dataset = context.config.dataset
+    if not dataset.raw and not dataset.manifest:
         raise PipelineError(
             f"dataset.raw is empty in {context.config_path}: name the folders or zip archives that hold the raw "
             ".skeleton files there, or run `fsvae-pipe preprocess --raw PATH`; without them, `fsvae-pipe import` takes "
             "features or skeleton arrays (both phases) that others made"
         )
-    sources = {path: fingerprint_source(context.user_path(path)) for path in raw}
-    return {**sources, **revision(context.config.preprocess.recipe)}
+    reading, endings = fingerprint_reading(context)
+    sources = {path: fingerprint_source(context.user_path(path), endings) for path in dataset.raw}
+    return {**sources, **reading, **revision(context.config.preprocess.recipe)}
 
 
 def skeletons_and_weights(context: Context) -> Mapping[str, str]:

@@ -15,11 +15,14 @@ import joblib
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from data.checks.findings import Finding
 from data.clean.body_size import body_sizes_m, wrong_size
 from data.clean.choice import SHORT_FRAMES
 from data.clean.cleaning import CleanBatch, Reject, clean_batch
 from data.clip_name import ClipName
-from data.raw.sources import ClipSource, find_clips, missing_clips
+from data.raw.sources import missing_clips
+from data.recordings.find_parts import find_parts
+from data.recordings.read_clip import RawPart
 from data.recipes import Recipe
 from data.splits import NUM_ACTIONS, action_label
 from data.stores import h5
@@ -27,6 +30,7 @@ from data.stores.files import replacing
 from data.stores.skeleton_store import SkeletonWriter
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError
+from pipeline.phases.raw_recordings import raw_clips_of, reading_of
 from pipeline.stages.inputs import raw_clips
 from pipeline.stages.parallel import ending_with_this_process
 from pipeline.workspace.context import Context
@@ -43,7 +47,7 @@ WHY_DROPPED = {
     "variance": "less variance than two others of the clip, beside whom it is seen",
 }
 
-Clip = tuple[ClipName, ClipSource]
+Clip = tuple[ClipName, RawPart]
 
 
 @dataclass
@@ -83,6 +87,8 @@ class Tally:
     unreadable: list[Reject] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     identities: Identities = field(default_factory=Identities)
+    notes: dict[str, tuple[int, str]] = field(default_factory=dict)  # what was done -> clips, and the first of them
+    findings: list[tuple[str, str, Finding]] = field(default_factory=list)  # clip, file, what seems wrong
     sizes_m: list[float] = field(default_factory=list)  # of the first body in each clip's first frame
 
     def add(self, batch: CleanBatch) -> None:
@@ -95,6 +101,10 @@ class Tally:
         self.dropped.update(batch.dropped)
         self.identities.joined += batch.joined
         self.identities.exchanged += batch.exchanged
+        self.findings += batch.findings
+        for clip, note in batch.notes:
+            number, first = self.notes.get(note.what, (0, f"{clip}, {note.detail}"))
+            self.notes[note.what] = number + 1, first
         rows = batch.clips.frames * batch.clips.bodies
         self.sizes_m += body_sizes_m(batch.clips.joints[np.cumsum(rows) - rows]).tolist()
 
@@ -118,6 +128,7 @@ def preprocess(context: Context, provenance: Provenance) -> None:
             raise PipelineError(_unreadable(tally.unreadable))
         provenance.require_inputs(raw_clips(context))
         _write_rejects(workspace.rejects, tally.rejects)
+        _write_findings(workspace.checks, tally.findings)
         if not tally.kept:
             raise PipelineError(_nothing_left(context, tally))
         writer.finish()
@@ -128,7 +139,7 @@ def preprocess(context: Context, provenance: Provenance) -> None:
 def _choose(context: Context, tally: Tally) -> list[Clip]:
     """Return the clips to read, by name. Leaves out the officially missing ones and actions outside the data set."""
     dataset = context.config.dataset
-    clips, misnamed = find_clips([context.user_path(path) for path in dataset.raw])
+    clips, misnamed = find_parts(raw_clips_of(context))
     tally.rejects += [Reject.of(error) for error in misnamed]
     inside = [clip for clip in clips if clip[0].action <= NUM_ACTIONS.get(dataset.name, 999)]
     missing = missing_clips(dataset.name)
@@ -139,7 +150,7 @@ def _choose(context: Context, tally: Tally) -> list[Clip]:
 
 def _batches(context: Context, clips: Sequence[Clip]) -> Iterator[CleanBatch]:
     """Yield the result of each batch of clips, in order, and show a progress bar."""
-    settings = context.config.preprocess
+    settings, reading = context.config.preprocess, reading_of(context)
     batches = [clips[start : start + BATCH_CLIPS] for start in range(0, len(clips), BATCH_CLIPS)]
     workers = max(1, min(settings.workers or joblib.cpu_count(), len(batches)))
     options = {"idle_worker_timeout": IDLE_SECONDS, **ending_with_this_process()} if workers > 1 else {}
@@ -149,7 +160,7 @@ def _batches(context: Context, clips: Sequence[Clip]) -> Iterator[CleanBatch]:
         with joblib.Parallel(workers, batch_size=1, return_as="generator", **options) as parallel:
             for start in range(0, len(batches), workers * WINDOW_BATCHES):
                 window = batches[start : start + workers * WINDOW_BATCHES]
-                results = parallel(joblib.delayed(clean_batch)(batch, settings.recipe) for batch in window)
+                results = parallel(joblib.delayed(clean_batch)(batch, settings.recipe, reading) for batch in window)
                 try:
                     for batch, result in zip(window, results, strict=True):
                         yield result
@@ -167,6 +178,13 @@ def _write_rejects(path: Path, rejects: Sequence[Reject]) -> None:
         rows = csv.writer(file)
         rows.writerow(("file", "line", "reason"))
         rows.writerows(cells((reject.file, reject.line or "", reject.reason)) for reject in rejects)
+
+
+def _write_findings(path: Path, findings: Sequence[tuple[str, str, Finding]]) -> None:
+    with replacing(path) as place, place.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("clip", "file", "check", "evidence", "advice"))
+        rows.writerows(cells((clip, name, found.check, found.evidence, found.advice)) for clip, name, found in findings)
 
 
 def _unreadable(files: Sequence[Reject]) -> str:
@@ -209,10 +227,26 @@ def _report(context: Context, tally: Tally) -> None:
     for reason, number in sorted(tally.dropped.items()):
         lines.append(f"{_counted(number, 'body')} dropped: {WHY_DROPPED[reason]}")
     lines += tally.identities.lines(context.config.preprocess.recipe)
+    lines += [f"{_counted(number, 'clip')} {what} (the first: {first})" for what, (number, first) in tally.notes.items()]
     for line in lines:
         context.console.print(line, soft_wrap=True, highlight=False, markup=False)
+    for warning in _suspected(context, tally):
+        context.console.print(f"warning: {warning}", style="yellow", soft_wrap=True, highlight=False, markup=False)
     if wrong := wrong_size(np.array(tally.sizes_m)):
         context.console.print(f"warning: {wrong}", style="yellow", soft_wrap=True, highlight=False, markup=False)
+
+
+def _suspected(context: Context, tally: Tally) -> list[str]:
+    """What seems wrong with clips, a line a check: how many, the first of them, and what to do."""
+    first: dict[str, tuple[str, Finding]] = {}
+    for clip, _, finding in tally.findings:
+        first.setdefault(finding.check, (clip, finding))
+    counts = Counter(finding.check for _, _, finding in tally.findings)
+    return [
+        f"{_counted(counts[check], 'clip')}: {check}; the first, {clip}: {finding.evidence} {finding.advice} "
+        f"(all of them: {context.workspace.checks})"
+        for check, (clip, finding) in first.items()
+    ]
 
 
 def _counted(number: int, noun: str) -> str:

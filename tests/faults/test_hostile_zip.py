@@ -16,8 +16,9 @@ from click.testing import CliRunner, Result
 from data.errors import DataError, RawFileError
 from data.published.array_rows import npz_rows
 from data.published.skeletons import npz_names
+from data.raw.clip_source import ClipSource
 from data.raw.skeleton_file import MAX_BYTES, format_clip
-from data.raw.sources import ClipSource, find_clips
+from data.raw.sources import find_clips
 from data.raw.zip_file import MAX_DIRECTORY_BYTES
 from pipeline.cli.main import main
 from pipeline.messages.errors import printable

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from data.errors import DataError, RawFileError
+from data.raw.clip_source import ClipSource
 from data.raw.skeleton_file import MAX_BYTES
-from data.raw.sources import ClipSource, find_clips, fingerprint_source, list_source, missing_clips
+from data.raw.sources import find_clips, fingerprint_source, list_source, missing_clips
 from tests.shared.made_skeletons import write_folder, write_zip
 
 ONE, TWO, THREE = (f"S001C001P001R001A{action:03d}.skeleton" for action in (1, 2, 3))

@@ -11,8 +11,9 @@ import pytest
 from rich.console import Console
 
 from data.errors import DataError
+from data.raw.clip_source import ClipSource
 from data.raw.skeleton_file import format_clip
-from data.raw.sources import ClipSource, missing_clips
+from data.raw.sources import missing_clips
 from data.recipes import RECIPES
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore

@@ -1,0 +1,125 @@
+"""Reads one clip of a recording: the frames of its span, as 25 joints in metres and NTU's axes, evenly spaced in time.
+
+A clip of the layout `ntu` at the frame rate that is wanted comes as `parse_clip` reads it, bit for bit. Letters: T frames,
+M bodies, J joints of the source, V = 25.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.errors import DataError, RawFileError
+from data.layouts.layout import Layout
+from data.raw.clip_of_joints import raw_clip
+from data.raw.clip_source import ClipSource
+from data.raw.skeleton_file import RawClip, parse_clip
+from data.recordings.manifest import Span
+from data.recordings.placing import to_face_camera, unmirrored
+from data.recordings.read_frames import Frames, TooLongError, in_span, read_frames
+from data.recordings.timing import Note, even_frames
+
+KINECT_FPS = 30.0
+TOLD_DEGREES = 20.0  # a smaller turn is a person who stands at ease
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How recordings are read.
+
+    fps: frames a second of the recordings; 0 = as the recording or its layout says.
+    to_fps: frames a second of the clips; 0 = as they were recorded.
+    mirrored: the recordings are made from mirrored films.
+    """
+
+    layout: Layout
+    fps: float = 0.0
+    to_fps: float = KINECT_FPS
+    mirrored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RawPart:
+    """Where a clip is: a file, or what `part` or `span` names of it. `str` gives a name for messages."""
+
+    file: ClipSource
+    part: str = ""
+    span: Span | None = None
+    fps: float = 0.0
+
+    def __str__(self) -> str:
+        if self.span is None:
+            return f"{self.file}{f' ({self.part})' if self.part else ''}"
+        unit = " s" if self.span.in_seconds else ""
+        return f"{self.file} ({'' if unit else 'frames '}{self.span.start:g} to {self.span.end:g}{unit})"
+
+
+@dataclass(frozen=True)
+class ReadClip:
+    """A clip, its recording's frames a second, and what was done to it."""
+
+    clip: RawClip
+    fps: float
+    notes: tuple[Note, ...] = ()
+
+
+class ClipReader:
+    """Reads clips one after another. It keeps the last recording, since the clips of one follow each other."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._kept: tuple[ClipSource, str, float] | None = None
+        self._whole: Frames | None = None
+
+    def read(self, part: RawPart) -> ReadClip:
+        """Read a clip. Raises RawFileError when it is not as its layout says, or no frame of its span holds a body."""
+        reading, source = self._reading, str(part)
+        fps = part.fps or reading.fps or reading.layout.fps
+        try:
+            if reading.layout.kind != "skeleton":
+                return self._clip(self._frames(part), source)
+            clip = parse_clip(part.file.read(), source)
+            if part.span is None and not reading.mirrored and reading.to_fps in (0, fps):
+                return ReadClip(clip, fps)
+            return self._clip(in_span(_of_raw_clip(clip, fps), part.span), source)
+        except RawFileError:
+            raise
+        except DataError as error:
+            raise RawFileError(source, str(error)) from error
+
+    def _frames(self, part: RawPart) -> Frames:
+        """Return the frames of a span; of a recording too long to hold, only these are kept while it is read."""
+        fps = part.fps or self._reading.fps
+        key = (part.file, part.part, fps)
+        if key != self._kept:
+            self._kept, self._whole = key, None
+            try:
+                self._whole = read_frames(part.file, part.part, self._reading.layout, fps)
+            except TooLongError:
+                if part.span is None:
+                    raise
+        if self._whole is None:
+            return read_frames(part.file, part.part, self._reading.layout, fps, part.span)
+        return in_span(self._whole, part.span)
+
+    def _clip(self, frames: Frames, source: str) -> ReadClip:
+        """Finish a clip: the frame rate, the side that faces the camera, and what is absent as zero."""
+        reading = self._reading
+        notes = list(frames.notes)
+        joints = unmirrored(frames.joints) if reading.mirrored else frames.joints
+        even = even_frames(joints, frames.times_s, frames.fps, reading.to_fps or frames.fps)
+        notes += even.notes(frames.fps, reading.to_fps or frames.fps)
+        joints = even.joints
+        if reading.layout.turned:
+            joints, degrees = to_face_camera(joints)
+            if abs(degrees) > TOLD_DEGREES:
+                notes.append(Note("turned about the vertical to face the camera", f"by {degrees:.0f} degrees"))
+        clip = raw_clip(np.nan_to_num(joints, nan=0.0), source)
+        if not len(clip.rows):
+            raise RawFileError(source, f"none of its {clip.frames} frames holds a body")
+        return ReadClip(clip, frames.fps, tuple(notes))
+
+
+def _of_raw_clip(clip: RawClip, fps: float) -> Frames:
+    there = clip.joints.any(axis=-1, keepdims=True)
+    number = np.arange(clip.frames)
+    return Frames(np.where(there, clip.joints, np.float32(np.nan)), number / fps, number, fps)

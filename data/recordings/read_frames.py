@@ -1,0 +1,118 @@
+"""Reads the frames of a recording into memory: 25 joints in metres and NTU's axes, each frame with its time.
+
+Letters: T frames, M bodies, J joints of the source, V = 25.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import DataError, RawFileError
+from data.layouts.layout import Layout
+from data.raw.clip_source import ClipSource
+from data.raw.skeleton_file import MAX_BODY_FRAMES
+from data.recordings.manifest import Span
+from data.recordings.readers import open_recording
+from data.recordings.recording import FrameBlock, Recording
+from data.recordings.timing import Note
+
+SAME_RATE = 0.05  # a clock that is this near to the layout's rate runs at it
+
+
+class TooLongError(RawFileError):
+    """The recording has more frames than a clip may have."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Frames of a recording.
+
+    joints: (T, M, V, 3) float32 metres, NaN where absent. times_s: (T,) from the recording's first frame. number: (T,)
+    the source's numbers of the frames. fps: the rate at which the source takes frames.
+    """
+
+    joints: NDArray[np.float32]
+    times_s: NDArray[np.float64]
+    number: NDArray[np.int64]
+    fps: float
+    notes: tuple[Note, ...] = ()
+
+
+def in_span(frames: Frames, span: Span | None) -> Frames:
+    """Return the frames of a span. Raises DataError when there is none."""
+    if span is None:
+        return frames
+    place = frames.times_s if span.in_seconds else frames.number
+    inside = (place >= span.start) & (place <= span.end)
+    if not inside.any():
+        unit = " s" if span.in_seconds else ""
+        raise DataError(f"the recording's frames go from {place[0]:g} to {place[-1]:g}{unit}; none is in this span")
+    return replace(frames, joints=frames.joints[inside], times_s=frames.times_s[inside], number=frames.number[inside])
+
+
+def read_frames(file: ClipSource, part: str, layout: Layout, fps: float, span: Span | None = None) -> Frames:
+    """Read all frames, or those of a span, of a recording; `fps` 0 = as the recording or its layout says.
+
+    Memory holds the frames that are returned and one block. Raises TooLongError when they are too many for a clip,
+    RawFileError when the file is not as the layout says or nothing says its frame rate.
+    """
+    source = str(file)
+    with file.opened() as stream:
+        recording = open_recording(stream, source, layout)
+        blocks = list(_blocks(recording, fps, layout, span))
+    if not blocks:
+        raise RawFileError(source, f"it holds no frame{' of this span' if span else ''}")
+    bodies = max(block.joints.shape[1] for block in blocks)
+    joints = np.concatenate([_with_bodies(block.joints, bodies) for block in blocks])  # (T, M, V, 3)
+    times_s = np.concatenate([block.times_s for block in blocks])
+    number = np.concatenate([block.number for block in blocks])
+    return Frames(joints, times_s, number, blocks[-1].fps, recording.notes)
+
+
+def _blocks(recording: Recording, fps: float, layout: Layout, span: Span | None) -> Iterator[Frames]:
+    """Yield the frames of the span, mapped to 25 joints. A rate that the user gives outweighs the recording's times."""
+    rate, start_s, held = fps or recording.fps or 0.0, None, 0
+    for block in recording.blocks:
+        rate = rate or _rate(block, recording.source, layout)
+        times_s = block.number / rate if fps or block.times_s is None else block.times_s
+        start_s = float(times_s[0]) if start_s is None else start_s
+        frames = Frames(layout.to_ntu(block.points), times_s - start_s, block.number, rate)
+        place = frames.times_s if span and span.in_seconds else frames.number
+        inside = np.ones(len(place), bool) if span is None else (place >= span.start) & (place <= span.end)
+        if span and len(place) and place[0] > span.end:
+            return
+        if not inside.any():
+            continue
+        held += int(inside.sum()) * frames.joints.shape[1]
+        if held > MAX_BODY_FRAMES:
+            raise TooLongError(
+                recording.source,
+                f"more than {MAX_BODY_FRAMES} frames times bodies, too many for a clip; name the parts that are clips in a "
+                "manifest (start_frame, end_frame)",
+            )
+        yield replace(
+            frames, joints=frames.joints[inside], times_s=times_s[inside] - start_s, number=block.number[inside]
+        )
+
+
+def _rate(block: FrameBlock, source: str, layout: Layout) -> float:
+    """Return the frames a second: by the times of the first block, else as the layout says."""
+    if block.times_s is not None and len(block.times_s) > 1:
+        step_s = float(np.median(np.diff(block.times_s)))
+        if step_s > 0 and np.isfinite(step_s):
+            return layout.fps if layout.fps and abs(step_s * layout.fps - 1) < SAME_RATE else 1 / step_s
+    if layout.fps:
+        return layout.fps
+    raise RawFileError(
+        source,
+        f"neither the recording nor the layout {layout.name} tells the frame rate; give it with --fps, as dataset.fps, or "
+        "in the manifest's column fps",
+    )
+
+
+def _with_bodies(joints: NDArray[np.float32], bodies: int) -> NDArray[np.float32]:
+    """Return joints (T, m, V, 3) with absent bodies added: (T, bodies, V, 3)."""
+    missing = bodies - joints.shape[1]
+    return np.pad(joints, ((0, 0), (0, missing), (0, 0), (0, 0)), constant_values=np.nan) if missing else joints

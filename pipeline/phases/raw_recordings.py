@@ -1,0 +1,60 @@
+"""Where the raw clips of a workspace are, and how they are read: [dataset] and [preprocess] as the readers take them."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from data.errors import DataError
+from data.layouts.layout import Layout, layout_names, load_layout
+from data.raw.sources import list_source
+from data.recordings.find_parts import RawClips, fingerprint_manifest
+from data.recordings.guess import guess_layout
+from data.recordings.read_clip import Reading
+from descriptions.errors import DescriptionError
+from pipeline.messages.errors import PipelineError
+from pipeline.phases.texts_in_use import texts_in_use
+from pipeline.workspace.context import Context
+
+AUTO = "auto"
+NTU = "ntu"
+
+
+def layout_of(context: Context) -> Layout:
+    """Return the layout of the workspace's raw files. Raises DataError when there is none of its name."""
+    return named_layout(context.config.dataset.layout, context.paths_from)
+
+
+def named_layout(name: str, paths_from: Path) -> Layout:
+    """Return a built-in layout, or that of a TOML file, whose path is relative to `paths_from`."""
+    return load_layout(name if name in layout_names() or not name.endswith(".toml") else str(paths_from / name))
+
+
+def raw_clips_of(context: Context) -> RawClips:
+    """Return where the raw clips are, and what names them."""
+    dataset = context.config.dataset
+    manifest = context.user_path(dataset.manifest) if dataset.manifest else None
+    raw = [context.user_path(path) for path in dataset.raw]
+    return RawClips(raw, layout_of(context), manifest, _labels(context) if manifest else {})
+
+
+def reading_of(context: Context) -> Reading:
+    """Return how the raw clips are read."""
+    dataset = context.config.dataset
+    return Reading(layout_of(context), dataset.fps, context.config.preprocess.fps, dataset.mirrored)
+
+
+def fingerprint_reading(context: Context) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Return fingerprints of the manifest and of a layout that is not NTU's, and the endings of raw files."""
+    clips = raw_clips_of(context)
+    layout = clips.layout
+    digest = hashlib.sha256(layout.model_dump_json().encode()).hexdigest()
+    layouts = {} if layout.name == NTU else {f"layout {context.config.dataset.layout}": digest}
+    return {**layouts, **fingerprint_manifest(clips)}, layout.endings
+
+
+def _labels(context: Context) -> Mapping[str, int]:
+    """Return the action of each label of the descriptions, in small letters; none when there are no texts."""
+    try:
+        return {levels["label"].lower(): action for action, levels in texts_in_use(context).items() if "label" in levels}
+    except (DescriptionError, PipelineError):
+        return {}
