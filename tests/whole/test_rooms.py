@@ -39,10 +39,12 @@ ROOMS = (  # a room imports only rooms that stand below it
     "models/backbone",
     "models/text",
     "models",
+    "data/recordings",
     "data/published",
     "data/stores",
     "data/clean",
     "data/raw",
+    "data/layouts",
     "data",
     "descriptions",
 )
