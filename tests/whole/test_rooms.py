@@ -42,6 +42,7 @@ ROOMS = (  # a room imports only rooms that stand below it
     "data/published",
     "data/stores",
     "data/clean",
+    "data/checks",
     "data/raw",
     "data",
     "descriptions",
