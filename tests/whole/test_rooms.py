@@ -39,10 +39,13 @@ ROOMS = (  # a room imports only rooms that stand below it
     "models/backbone",
     "models/text",
     "models",
+    "data/recordings",
     "data/published",
     "data/stores",
     "data/clean",
+    "data/checks",
     "data/raw",
+    "data/layouts",
     "data",
     "descriptions",
 )
