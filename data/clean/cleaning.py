@@ -16,9 +16,9 @@ from data.clip_name import ClipName
 from data.errors import RawFileError, UnreadableFileError
 from data.joints import NUM_JOINTS
 from data.memory import keep_freed_memory
-from data.recordings.read_clip import ClipReader, RawPart, Reading
-from data.recordings.timing import Note
 from data.recipes import Recipe
+from data.recordings.read_clip import ClipReader, RawPart, Reading
+from data.recordings.recording import Note
 
 
 @dataclass(frozen=True)

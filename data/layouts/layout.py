@@ -44,6 +44,7 @@ class Layout(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
     unit_m: float = Field(1.0, ge=0, description="metres in one unit; 0 = the source tells none")
     axes: tuple[str, str, str] = Field(("x", "y", "z"), description="NTU's x, y and z in the source's axes")
     fps: float = Field(0.0, ge=0, description="frames in a second; 0 = the file or the user says")
+    turned: bool = Field(True, description="whether bodies are turned to face the camera before the recipe")
     zero_is_absent: bool = Field(True, description="whether a joint at 0, 0, 0 was not seen")
     map: dict[str, str | int | Points] = Field({}, description="our joint -> the source's, or those to average")
     reader: ReaderOptions | None = Field(None, description="how its files are read")

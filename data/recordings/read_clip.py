@@ -16,7 +16,8 @@ from data.raw.skeleton_file import RawClip, parse_clip
 from data.recordings.manifest import Span
 from data.recordings.placing import to_face_camera, unmirrored
 from data.recordings.read_frames import Frames, TooLongError, in_span, read_frames
-from data.recordings.timing import Note, even_frames
+from data.recordings.recording import Note
+from data.recordings.timing import even_frames
 
 KINECT_FPS = 30.0
 TOLD_DEGREES = 20.0  # a smaller turn is a person who stands at ease

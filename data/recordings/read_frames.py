@@ -15,8 +15,7 @@ from data.raw.clip_source import ClipSource
 from data.raw.skeleton_file import MAX_BODY_FRAMES
 from data.recordings.manifest import Span
 from data.recordings.readers import open_recording
-from data.recordings.recording import FrameBlock, Recording
-from data.recordings.timing import Note
+from data.recordings.recording import FrameBlock, Note, Recording
 
 SAME_RATE = 0.05  # a clock that is this near to the layout's rate runs at it
 

@@ -14,6 +14,17 @@ BLOCK_FRAMES = 512
 
 
 @dataclass(frozen=True)
+class Note:
+    """What was done to read a clip: `what` goes on after "3 clips", `detail` tells how much of it."""
+
+    what: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.detail})"
+
+
+@dataclass(frozen=True)
 class FrameBlock:
     """Up to BLOCK_FRAMES frames that follow each other.
 
@@ -35,3 +46,4 @@ class Recording:
     source: str
     fps: float | None  # as the file says; None when it says nothing
     blocks: Iterator[FrameBlock]
+    notes: tuple[Note, ...] = ()  # what was done to read it, as a unit that was taken from the body's size

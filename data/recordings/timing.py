@@ -10,21 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
+from data.recordings.recording import Note
 
 MAX_GAP_S = 0.5  # a joint that is away for longer is not invented
 EVEN = 0.1  # of a frame: times that are this near to an even grid are taken for it, so that jitter smooths nothing
 MAX_GRID_FRAMES = 1 << 20  # a clock that leaps would make a grid without end
-
-
-@dataclass(frozen=True)
-class Note:
-    """What was done to read a clip: `what` goes on after "3 clips", `detail` tells how much of it."""
-
-    what: str
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.what} ({self.detail})"
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,14 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from data.errors import DataError
 from data.layouts.layout import Layout, layout_names, load_layout
-from data.raw.sources import list_source
 from data.recordings.find_parts import RawClips, fingerprint_manifest
-from data.recordings.guess import guess_layout
 from data.recordings.read_clip import Reading
 from descriptions.errors import DescriptionError
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.texts_in_use import texts_in_use
 from pipeline.workspace.context import Context
 
-AUTO = "auto"
 NTU = "ntu"
 
 
@@ -55,6 +51,8 @@ def fingerprint_reading(context: Context) -> tuple[Mapping[str, str], tuple[str,
 def _labels(context: Context) -> Mapping[str, int]:
     """Return the action of each label of the descriptions, in small letters; none when there are no texts."""
     try:
-        return {levels["label"].lower(): action for action, levels in texts_in_use(context).items() if "label" in levels}
+        return {
+            levels["label"].lower(): action for action, levels in texts_in_use(context).items() if "label" in levels
+        }
     except (DescriptionError, PipelineError):
         return {}

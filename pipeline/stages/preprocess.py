@@ -21,9 +21,9 @@ from data.clean.choice import SHORT_FRAMES
 from data.clean.cleaning import CleanBatch, Reject, clean_batch
 from data.clip_name import ClipName
 from data.raw.sources import missing_clips
+from data.recipes import Recipe
 from data.recordings.find_parts import find_parts
 from data.recordings.read_clip import RawPart
-from data.recipes import Recipe
 from data.splits import NUM_ACTIONS, action_label
 from data.stores import h5
 from data.stores.files import replacing
@@ -227,7 +227,9 @@ def _report(context: Context, tally: Tally) -> None:
     for reason, number in sorted(tally.dropped.items()):
         lines.append(f"{_counted(number, 'body')} dropped: {WHY_DROPPED[reason]}")
     lines += tally.identities.lines(context.config.preprocess.recipe)
-    lines += [f"{_counted(number, 'clip')} {what} (the first: {first})" for what, (number, first) in tally.notes.items()]
+    lines += [
+        f"{_counted(number, 'clip')} {what} (the first: {first})" for what, (number, first) in tally.notes.items()
+    ]
     for line in lines:
         context.console.print(line, soft_wrap=True, highlight=False, markup=False)
     for warning in _suspected(context, tally):

@@ -85,6 +85,11 @@ class Workspace:
         return self.root / "skeletons.h5"
 
     @property
+    def checks(self) -> Path:
+        """What seems wrong with clips, each with its evidence."""
+        return self.root / "checks.csv"
+
+    @property
     def rejects(self) -> Path:
         """The raw files that were refused, each with the reason."""
         return self.root / "rejects.csv"
