@@ -1,0 +1,67 @@
+"""Checks for joints that are missing, or that are copies of another."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from data.checks.finding import Finding
+from data.checks.moments import Moments
+from data.joints import JOINT_NAMES
+
+NAMED_JOINTS = 4
+# Layouts with fewer joints fill these with a copy of a neighbour: a Kinect v1 has no hand tips and thumbs, SMPL no
+# hands, MediaPipe no neck, Human3.6M no feet.
+_MAY_BE_EQUAL = (
+    ("neck", "spine_shoulder", "head"),
+    *((f"{side}_wrist", f"{side}_hand", f"{side}_hand_tip", f"{side}_thumb") for side in ("left", "right")),
+    *((f"{side}_ankle", f"{side}_foot") for side in ("left", "right")),
+)
+_PAIRS = np.array(
+    [
+        (one, other)
+        for other, name in enumerate(JOINT_NAMES)
+        for one in range(other)
+        if not any(name in group and JOINT_NAMES[one] in group for group in _MAY_BE_EQUAL)
+    ]
+)
+
+
+def gap_findings(moments: Moments) -> Iterator[Finding]:
+    """Find joints that are zero in most moments, and joints that are where another one is.
+
+    Measured: no joint of MSR-Action3D and the samples is zero in a frame that holds the body.
+    """
+    absent = [JOINT_NAMES[joint] for joint in np.flatnonzero(~moments.present)]
+    if absent:
+        centred = "spine_base" in absent or "spine_mid" in absent
+        yield Finding(
+            "absent joints",
+            f"{len(absent)} of {len(JOINT_NAMES)} joints are zero in most frames: {_listed(absent)}.",
+            "If a joint is the origin of the coordinates, add a constant such as 3 m to z, because zero means absent."
+            if centred and len(absent) == 1
+            else "Fill each from its neighbours (a hand from the wrist, a foot from the ankle), or name the layout of "
+            "the recording.",
+        )
+    frames = moments.joints[[0, len(moments.joints) // 2, -1]]
+    same = ~(frames[:, _PAIRS[:, 0]] != frames[:, _PAIRS[:, 1]]).any(axis=(0, 2))
+    if same.any():
+        pairs = [
+            f"{_words(one)} and {_words(other)}"
+            for one, other in ((JOINT_NAMES[one], JOINT_NAMES[other]) for one, other in _PAIRS[same])
+            if moments.has(one, other)
+        ]
+        if pairs:
+            yield Finding(
+                "equal joints",
+                f"{len(pairs)} pairs of joints are at the same place: {_listed(pairs)}.",
+                "Check the order of the joints, and what fills the joints that the recording lacks.",
+            )
+
+
+def _listed(names: Sequence[str]) -> str:
+    named = ", ".join(_words(name) for name in names[:NAMED_JOINTS])
+    return f"{named} and {len(names) - NAMED_JOINTS} more" if len(names) > NAMED_JOINTS else named
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

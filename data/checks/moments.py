@@ -1,0 +1,89 @@
+"""The moments of a clip that the checks look at.
+
+Letters: T frames, M bodies, V = 25 joints, F moments.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.joints import BONES, JOINT_NAMES
+
+MOST_MOMENTS = 32
+GOLDEN_RATIO = 0.6180339887498949
+BONE_PARENTS, BONE_CHILDREN = (np.array(ends) for ends in zip(*BONES, strict=True))
+# The bones that every layout has, and no layout fills with a copy of another joint.
+CORE_PARTS = ("spine_mid", "spine_shoulder", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+CORE = np.array([JOINT_NAMES[child].removeprefix("left_").removeprefix("right_") in CORE_PARTS for _, child in BONES])
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Chosen frames of the main body of a clip, spread over all frames that hold it.
+
+    Most checks look at lengths as shares of `bone`, so that they hold in any unit.
+    """
+
+    joints: NDArray[np.float64]  # (F, V, 3)
+    following: NDArray[np.float64]  # (F, V, 3) the next frame that holds the body
+    step_s: NDArray[np.float64]  # (F,) seconds from one to the other, as the frame rate says
+    present: NDArray[np.bool_]  # (V,) joints that are present (not zero) in most moments
+    lengths: NDArray[np.float64]  # (F, 24) of the bones, in the order of BONES
+    bone: float  # the middle length of the core bones: 0.2 to 0.3 m in an adult
+    duration_s: float  # from the first to the last frame that holds the body
+
+    def at(self, name: str) -> NDArray[np.float64]:
+        """The joint `name` in all moments, (F, 3)."""
+        return self.joints[:, JOINT_NAMES.index(name)]
+
+    def has(self, *names: str) -> bool:
+        """Whether all these joints are present in most moments."""
+        return all(self.present[JOINT_NAMES.index(name)] for name in names)
+
+
+def choose_moments(joints: NDArray[np.float32], fps: float) -> Moments | None:
+    """Choose moments of a clip (T, M, V, 3); None when it has no body, or all of its joints are in one point.
+
+    There is a moment in each of 32 equal parts of the clip, the first at its first frame. Within its part its place
+    varies, so that frames which repeat regularly are not missed.
+    """
+    body = main_body(joints)  # (T, V, 3)
+    there = np.flatnonzero(body.reshape(len(body), -1).any(axis=1))
+    if not len(there):
+        return None
+    last = max(1, len(there) - 1)
+    if last <= MOST_MOMENTS:
+        chosen = np.arange(last)
+    else:
+        part = np.arange(MOST_MOMENTS)
+        chosen = ((part + part * GOLDEN_RATIO % 1) * (last / MOST_MOMENTS)).astype(np.int64)
+    now, after = there[chosen], there[np.minimum(chosen + 1, len(there) - 1)]
+    frames = body[now].astype(np.float64)  # (F, V, 3)
+    present = frames.any(axis=2).mean(axis=0) > 0.5  # (V,)
+    bones = frames[:, BONE_CHILDREN] - frames[:, BONE_PARENTS]
+    lengths = np.sqrt((bones * bones).sum(axis=2))  # (F, 24)
+    core = lengths[:, CORE & present[BONE_CHILDREN] & present[BONE_PARENTS]]
+    bone = middle(core.ravel()) if core.size else 0.0
+    if not 0 < bone < np.inf:
+        return None
+    following = body[after].astype(np.float64)
+    step_s = (after - now) / fps
+    return Moments(frames, following, step_s, present, lengths, bone, float(there[-1] - there[0]) / fps)
+
+
+def main_body(joints: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The body (T, V, 3) that moves most, of those that are in at least half as many frames as any other."""
+    if joints.shape[1] == 1:
+        return joints[:, 0]
+    frames = joints.any(axis=(2, 3)).sum(axis=0)  # (M,)
+    moves = [
+        body[body.any(axis=(1, 2))].std(axis=0).sum() if 2 * count >= frames.max() > 0 else -1.0
+        for body, count in zip(joints.transpose(1, 0, 2, 3), frames, strict=True)
+    ]
+    return joints[:, int(np.argmax(moves))] if len(moves) else joints.reshape(0, *joints.shape[2:])
+
+
+def middle(values: NDArray[np.float64]) -> float:
+    """The median of values (n,), without the cost of np.median on a few numbers."""
+    return float(np.partition(values, len(values) // 2)[len(values) // 2])
