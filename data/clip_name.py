@@ -25,11 +25,10 @@ class ClipName:
     def parse(cls, name: str) -> Self:
         """Parses a name without folder and ending. Raises DataError when it is not a clip name."""
         match = _PATTERN.fullmatch(name)
-        if match is None or any(
-            int(digits) < least for digits, least in zip(match.groups(), LEAST.values(), strict=True)
-        ):
+        numbers = [int(digits) for digits in match.groups()] if match else []
+        if not numbers or any(number < least for number, least in zip(numbers, LEAST.values(), strict=True)):
             raise DataError(f'"{name}" is not a clip name; name clips as in NTU RGB+D, S001C001P001R001A001')
-        return cls(*(int(number) for number in match.groups()))
+        return cls(*numbers)
 
     def __str__(self) -> str:
         start = f"S{self.setup:03d}C{self.camera:03d}"

@@ -64,7 +64,8 @@ def _no_raw_file_error(path: Path, endings: tuple[str, ...]) -> DataError:
         more = f" and {len(inner) - SHOWN_ARCHIVES} more" if len(inner) > SHOWN_ARCHIVES else ""
         hint = f"it holds archives ({', '.join(inner[:SHOWN_ARCHIVES])}{more}): unpack it, and name each of them"
     return DataError(
-        f"{path}: holds no {' or '.join(endings)} file; {hint} in dataset.raw, or run `fsvae-pipe preprocess --raw PATH`"
+        f"{path}: holds no {' or '.join(endings)} file; {hint} in dataset.raw, or run `fsvae-pipe preprocess --raw "
+        "PATH`"
     )
 
 
@@ -114,8 +115,8 @@ def _zip_entries(path: Path, endings: tuple[str, ...]) -> list[zipfile.ZipInfo]:
         if is_away(error):
             raise DataError(f"{path}: can't be read now ({getattr(error, 'strerror', None) or error})") from error
         raise DataError(
-            f"{path}: neither a {' or '.join(endings)} file nor a whole zip archive ({error}); get it again, or name another one in "
-            "dataset.raw"
+            f"{path}: neither a {' or '.join(endings)} file nor a whole zip archive ({error}); get it again, or name "
+            "another one in dataset.raw"
         ) from error
 
 

@@ -32,15 +32,15 @@ class RawClips:
 def find_parts(clips: RawClips) -> tuple[list[tuple[ClipName, RawPart]], list[RawFileError]]:
     """Return all clips, sorted by name, and an error for each file that holds none by its name.
 
-    Raises DataError when nothing can be listed, when two files or rows are the same clip, and when a file of the manifest
-    is not there.
+    Raises DataError when nothing can be listed, when two files or rows are the same clip, and when a file that the
+    manifest names is not there.
     """
     if clips.manifest is None:
         named, misnamed = find_clips(clips.raw, clips.layout.endings)
         if not named and misnamed:
             raise DataError(
-                f"none of {len(misnamed)} raw files has a clip's name (the first: {misnamed[0]}); name them so, or write a "
-                "manifest that says what each is: `fsvae-pipe manifest`"
+                f"none of {len(misnamed)} raw files has a clip's name (the first: {misnamed[0]}); name them so, or say what "
+                "each is in a manifest, which `fsvae-pipe manifest` begins"
             )
         return [(name, RawPart(source)) for name, source in named], misnamed
     rows = read_manifest(clips.manifest, clips.labels)

@@ -1,7 +1,7 @@
 """Label files of data sets whose recordings hold many clips -> rows of a manifest.
 
 PKU-MMD     one file a recording, with its name: a line a clip, `action,first frame,last frame,confidence`
-UTKinect    one file for all recordings: a line with the recording's name, then `action: first frame last frame` for each
+UTKinect    one file for all recordings: a line with the recording's name, then a line a clip, `action: first last`
 """
 
 import re
@@ -53,8 +53,8 @@ def read_labels(path: Path) -> tuple[list[Label], list[RawFileError]]:
             recording = text
         else:
             raise DataError(
-                f"{path}, line {line}: {text[:60]!r} is neither `action,first frame,last frame,confidence` (PKU-MMD), nor "
-                "a recording's name followed by lines `action: first frame last frame` (UTKinect)"
+                f"{path}, line {line}: {text[:60]!r} is neither `action,first frame,last frame,confidence` (PKU-MMD), "
+                "nor a recording's name followed by lines `action: first frame last frame` (UTKinect)"
             )
     return labels, refused
 

@@ -26,8 +26,9 @@ EXCHANGED = [JOINT_NAMES.index(_other_side(name)) for name in JOINT_NAMES]  # ea
 def to_face_camera(joints: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
     """Return joints (T, M, V, 3) turned about the vertical axis, and by how many degrees.
 
-    After it the first body's right side points to the camera's left in the first frame that shows its shoulders. So the
-    recipes' second rotation, which is ill-conditioned for a body that faces away, stays small. A body that lies is left.
+    After it the first body's right side points to the camera's left in the first frame that shows its shoulders. So
+    the recipes' second rotation stays small; for a body that faces away it is ill-conditioned. A body that lies is
+    left as it is.
     """
     across = joints[:, 0, RIGHT_SHOULDER].astype(np.float64) - joints[:, 0, LEFT_SHOULDER]
     hips = joints[:, 0, RIGHT_HIP].astype(np.float64) - joints[:, 0, LEFT_HIP]

@@ -1,7 +1,7 @@
 """Reads one clip of a recording: the frames of its span, as 25 joints in metres and NTU's axes, evenly spaced in time.
 
-A clip of the layout `ntu` at the frame rate that is wanted comes as `parse_clip` reads it, bit for bit. Letters: T frames,
-M bodies, J joints of the source, V = 25.
+A clip of the layout `ntu` at the frame rate that is wanted comes as `parse_clip` reads it, bit for bit. Letters:
+T frames, M bodies, V = 25 joints.
 """
 
 from dataclasses import dataclass

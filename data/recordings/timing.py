@@ -1,7 +1,7 @@
 """Time: frames of a recording -> evenly spaced frames, with short gaps filled.
 
-Backbones are trained at one frame rate; the same motion at another rate looks faster or slower to them. Letters: T frames
-of the source, N frames of the result, M bodies, V joints.
+Backbones are trained at one frame rate; the same motion at another rate looks faster or slower to them. Letters:
+T frames of the source, N frames of the result, M bodies, V joints.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class EvenFrames:
     joints: (N, M, V, 3) float32, NaN where a joint is absent.
     doubled: frames of the source with the number or time of the frame before, which were left out.
     filled: frames of the result in which a joint was interpolated over a gap of the source.
-    lost: frames of the result inside of gaps too long to fill, in which a body that is there before and after is absent.
+    lost: frames of the result inside of gaps too long to fill: a body is there before and after, but not in them.
     """
 
     joints: NDArray[np.float32]
@@ -46,8 +46,9 @@ class EvenFrames:
 def even_frames(joints: NDArray[np.float32], times_s: NDArray[np.float64], source_fps: float, fps: float) -> EvenFrames:
     """Return joints (T, M, V, 3), NaN where absent, at the times of an even grid of `fps` frames a second.
 
-    times_s: (T,) seconds, in order; `source_fps` is the rate at which the source takes frames. Between frames, joints are
-    interpolated linearly, over at most MAX_GAP_S. Raises DataError when time goes back, or the grid would be too long.
+    times_s: (T,) seconds, in order; `source_fps` is the rate at which the source takes frames. Between frames, joints
+    are interpolated linearly, over at most MAX_GAP_S. Raises DataError when time goes back, or the grid would be too
+    long.
     """
     kept, doubled = _in_order(times_s, source_fps)
     joints, times_s = joints[kept], times_s[kept]
@@ -102,6 +103,6 @@ def _interpolated(
     joint = np.arange(joints.shape[1])
     first, second = joints[start, joint].astype(np.float64), joints[end, joint].astype(np.float64)  # (N, V, 3)
     values = np.where(known[..., None], np.where(share == 0, first, first + share * (second - first)), np.nan)
-    filled = (known & (gap_s > 1.5 / source_fps)).any(axis=1)
-    lost = (inside & ~known).all(axis=1)
+    filled = np.asarray((known & (gap_s > 1.5 / source_fps)).any(axis=1))
+    lost = np.asarray((inside & ~known).all(axis=1))
     return values.astype(np.float32), filled, lost

@@ -15,8 +15,8 @@ Datasets (n clips in the order of their names, M = 1 or 2 bodies):
     clip/dropped      (n,) int64 bodies of the raw clip that the recipe dropped
     clip/period       (n, 2) int64 frames after which each body starts again; the larger is `frames`, 0 = no body
     clip/centre_offset  (n,) int64 the clip's first row in `centre`, -1 when it has none
-    clip/fps          (n,) float64 frames a second of the recording. The clip's own are the setting preprocess.fps of the
-                      file's record, or these when it is 0. Files of earlier versions lack it: 30, a Kinect's.
+    clip/fps          (n,) float64 frames a second of the recording. The clip's own are the setting preprocess.fps of
+                      the file's record, or these when it is 0. Files of earlier versions lack it: 30, a Kinect's.
 
 Each body is looped by its own period. When one body's period is shorter, its rows after that are zero.
 
@@ -37,7 +37,7 @@ from typing import Self
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from data.clean_clips import CleanClips
 from data.clip_name import LEAST, MAX_NUMBER
@@ -48,7 +48,10 @@ from data.stores import h5
 CHUNK_ROWS = 128
 NAME_COLUMNS = ("action", "setup", "camera", "subject", "replication")
 NUMBER_COLUMNS = (*NAME_COLUMNS, "offset", "frames", "bodies", "dropped", "period", "centre_offset")
-COLUMN_TYPES = {"name": "S20", "fps": np.float64}  # in memory, while clips are appended; int64 where not named
+COLUMN_TYPES: Mapping[str, DTypeLike] = {
+    "name": "S20",
+    "fps": np.float64,
+}  # in memory, while clips are appended; int64 where not named
 KINECT_FPS = 30.0
 MAX_FPS = 1000.0
 
@@ -82,7 +85,7 @@ class SkeletonWriter:
 
     def finish(self) -> None:
         """Writes the columns. Call it once, after the last `append`."""
-        names = np.frombuffer(self._columns.pop("name"), COLUMN_TYPES["name"]).astype(np.str_)
+        names = np.frombuffer(self._columns.pop("name"), "S20").astype(np.str_)
         fps = np.frombuffer(self._columns.pop("fps"), np.float64)
         columns = {name: np.frombuffer(column, np.int64) for name, column in self._columns.items()}
         columns["period"] = columns["period"].reshape(-1, 2)

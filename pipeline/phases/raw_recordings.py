@@ -1,4 +1,4 @@
-"""Where the raw clips of a workspace are, and how they are read: [dataset] and [preprocess] as the readers take them."""
+"""Where the raw clips of a workspace are and how they are read: what the readers need of [dataset], [preprocess]."""
 
 import hashlib
 from collections.abc import Mapping
