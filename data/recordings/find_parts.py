@@ -39,8 +39,8 @@ def find_parts(clips: RawClips) -> tuple[list[tuple[ClipName, RawPart]], list[Ra
         named, misnamed = find_clips(clips.raw, clips.layout.endings)
         if not named and misnamed:
             raise DataError(
-                f"none of {len(misnamed)} raw files has a clip's name (the first: {misnamed[0]}); name them so, or say what "
-                "each is in a manifest, which `fsvae-pipe manifest` begins"
+                f"none of {len(misnamed)} raw files has a clip's name (the first: {misnamed[0]}); name them so, or say "
+                "what each is in a manifest, which `fsvae-pipe manifest` begins"
             )
         return [(name, RawPart(source)) for name, source in named], misnamed
     rows = read_manifest(clips.manifest, clips.labels)

@@ -88,8 +88,8 @@ def _blocks(recording: Recording, fps: float, layout: Layout, span: Span | None)
         if held > MAX_BODY_FRAMES:
             raise TooLongError(
                 recording.source,
-                f"more than {MAX_BODY_FRAMES} frames times bodies, too many for a clip; name the parts that are clips in "
-                "a manifest (start_frame, end_frame)",
+                f"more than {MAX_BODY_FRAMES} frames times bodies, too many for a clip; name the parts that are clips "
+                "in a manifest (start_frame, end_frame)",
             )
         yield replace(
             frames, joints=frames.joints[inside], times_s=times_s[inside] - start_s, number=block.number[inside]

@@ -15,10 +15,14 @@ BLOCK_FRAMES = 512
 
 @dataclass(frozen=True)
 class Note:
-    """What was done to read a clip: `what` goes on after "3 clips", `detail` tells how much of it."""
+    """What was done to read a clip: `what` goes on after "3 clips", `detail` tells how much of it.
+
+    doubtful: joints or a unit were guessed, so that an answer to the clip may be wrong.
+    """
 
     what: str
     detail: str
+    doubtful: bool = False
 
     def __str__(self) -> str:
         return f"{self.what} ({self.detail})"

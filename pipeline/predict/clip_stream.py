@@ -14,17 +14,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from data.checks.findings import check_clip
 from data.clean.bodies import clean
 from data.clean.body_size import clip_warnings
 from data.errors import DataError
 from data.joints import NUM_JOINTS
-from data.raw.clip_source import ClipSource
-from data.raw.joint_array import joint_array, require_joints
-from data.raw.skeleton_file import RawClip, parse_clip
+from data.raw.clip_of_joints import raw_clip
+from data.raw.joint_array import joint_array
+from data.raw.skeleton_file import RawClip
 from data.raw.sources import list_source
-from data.recipes import Recipe
+from data.recordings.read_clip import KINECT_FPS, ClipReader, RawPart, Reading
 from data.stores.skeleton_store import loop_clip
 from pipeline.messages.errors import PipelineError
+from pipeline.predict.treatment import Treatment
 
 BATCH_CLIPS = 64
 Joints = NDArray[np.floating]
@@ -48,36 +50,25 @@ class ClipBatch:
     warnings: list[tuple[str, ...]]  # for each clip of `joints`, what is implausible about it
 
 
-Source = ClipSource | RawClip | Unread
+Source = RawPart | RawClip | Unread
 
 
-def clip_batches(clips: ClipLike | Iterable[ClipLike], recipe: Recipe, frames: int) -> Iterator[ClipBatch]:
-    """Read `clips` and loop each to `frames` frames.
+def clip_batches(clips: ClipLike | Iterable[ClipLike], treatment: Treatment) -> Iterator[ClipBatch]:
+    """Read `clips` and make them ready.
 
-    A clip is a .skeleton file, a folder or zip archive of them, or joints in metres, as `joint_array` takes them.
-    Raises PipelineError when `clips` is neither clips nor one clip.
+    A clip is a raw file of the layout of `treatment`, a folder or zip archive of them, or joints in metres, as
+    `joint_array` takes them. Raises PipelineError when `clips` is neither clips nor one clip.
     """
-    sources = _sources(_each(clips))
+    sources = _sources(_each(clips), treatment.reading)
     with ThreadPoolExecutor(1) as reader:
         ahead = None
         while batch := list(islice(sources, BATCH_CLIPS)):
-            following = reader.submit(_read, batch, recipe, frames)
+            following = reader.submit(_read, batch, treatment)
             if ahead is not None:
                 yield ahead.result()
             ahead = following
         if ahead is not None:
             yield ahead.result()
-
-
-def raw_clip(joints: Joints, source: str) -> RawClip:
-    """Joints (T, M, 25, 3) in metres as a raw clip. Raises DataError as `require_joints` does."""
-    coordinates = np.asarray(joints, dtype=np.float32)
-    require_joints(coordinates)
-    frame, body = np.nonzero(coordinates.any(axis=(2, 3)))  # in the order of frames
-    first = np.r_[True, frame[1:] != frame[:-1]][: len(frame)]
-    place = np.arange(len(frame)) - np.maximum.accumulate(np.where(first, np.arange(len(frame)), 0))
-    bodies = np.arange(coordinates.shape[1], dtype=np.int64)
-    return RawClip(source, len(coordinates), coordinates[frame, body], frame, body, place, bodies)
 
 
 def _each(clips: ClipLike | Iterable[ClipLike]) -> Iterable[ClipLike]:
@@ -94,7 +85,7 @@ def _each(clips: ClipLike | Iterable[ClipLike]) -> Iterable[ClipLike]:
     return clips
 
 
-def _sources(clips: Iterable[ClipLike]) -> Iterator[Source]:
+def _sources(clips: Iterable[ClipLike], reading: Reading) -> Iterator[Source]:
     for number, clip in enumerate(clips, start=1):
         if not isinstance(clip, str | os.PathLike):
             try:
@@ -103,28 +94,48 @@ def _sources(clips: Iterable[ClipLike]) -> Iterator[Source]:
                 yield Unread(f"array {number}", str(error))
             continue
         try:
-            yield from sorted(list_source(Path(clip)), key=str)
+            listed = sorted(list_source(Path(clip), reading.layout.endings), key=str)
+            yield from (RawPart(file) for file in listed)
         except (DataError, OSError) as error:
             reason = str(error).removeprefix(f"{clip}: ").partition(" in dataset.raw")[0]  # which is not read here
             yield Unread(str(clip), reason)
 
 
-def _read(sources: Sequence[Source], recipe: Recipe, frames: int) -> ClipBatch:
-    joints = np.zeros((len(sources), 3, frames, NUM_JOINTS, 2), np.float32)
+def _read(sources: Sequence[Source], treatment: Treatment) -> ClipBatch:
+    joints = np.zeros((len(sources), 3, treatment.frames, NUM_JOINTS, 2), np.float32)
     order: list[str | Unread] = []
     warnings: list[tuple[str, ...]] = []
+    reader = ClipReader(treatment.reading)
     for source in sources:
         if isinstance(source, Unread):
             order.append(source)
             continue
         name = source.source if isinstance(source, RawClip) else str(source)
         try:
-            cleaned = clean(source if isinstance(source, RawClip) else parse_clip(source.read(), name), recipe)
+            raw, notes = (source, ()) if isinstance(source, RawClip) else _read_part(reader, source)
+            cleaned = clean(raw, treatment.recipe)
         except DataError as error:
             order.append(Unread(name, str(error).removeprefix(name).lstrip(",: ")))
             continue
         clip = joints[len(warnings)]
         loop_clip(cleaned.joints, cleaned.period, cleaned.centre, clip)
-        warnings.append(clip_warnings(clip))
+        warnings.append((*_warnings(raw, clip, treatment), *notes))
         order.append(name)
     return ClipBatch(order, joints[: len(warnings)], warnings)
+
+
+def _read_part(reader: ClipReader, part: RawPart) -> tuple[RawClip, tuple[str, ...]]:
+    """Return a clip and what was guessed or invented to read it."""
+    read = reader.read(part)
+    return read.clip, tuple(f"{note.what} ({note.detail})" for note in read.notes if note.doubtful)
+
+
+def _warnings(raw: RawClip, clip: NDArray[np.float32], treatment: Treatment) -> tuple[str, ...]:
+    """Return why the answer to a clip may be wrong, by its joints as they were read, and as the backbone gets them."""
+    sizes = clip_warnings(clip)
+    fps = treatment.reading.to_fps or treatment.reading.layout.fps or KINECT_FPS
+    findings = check_clip(raw.joints, fps, longest_frames=treatment.longest_frames)
+    return (
+        *sizes,
+        *(f"{found.evidence} {found.advice}" for found in findings if not (sizes and found.check == "size")),
+    )

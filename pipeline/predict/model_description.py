@@ -13,8 +13,8 @@ from data.stores.files import FORMAT_VERSION
 from data.stores.text_store import read_text_features
 from pipeline.predict.action_bank import ActionBank
 from pipeline.predict.free_text import GivenAction
-from pipeline.predict.recognizer import stored_recipe
 from pipeline.predict.trained_run import TrainedRun
+from pipeline.predict.treatment import stored_recipe
 from pipeline.workspace.provenance import package_versions, read_record
 
 TWO_ACTORS = (

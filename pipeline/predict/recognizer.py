@@ -9,24 +9,24 @@ D numbers of a feature.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import DataError
 from data.joints import NUM_JOINTS
-from data.recipes import RECIPES, Recipe, revision
+from data.recordings.read_clip import Reading
 from pipeline.messages.errors import PipelineError
+from pipeline.phases.raw_recordings import named_layout
 from pipeline.predict.action_bank import ActionBank, BankAction, Floats, make_bank
 from pipeline.predict.clip_stream import BATCH_CLIPS, ClipLike, Unread, clip_batches
 from pipeline.predict.free_text import GivenAction, given_action, used_levels
 from pipeline.predict.modes import Mode
 from pipeline.predict.trained_run import TrainedRun, open_run, print_warnings
+from pipeline.predict.treatment import Treatment, stored_treatment
 from pipeline.workspace.context import Context
-from pipeline.workspace.provenance import IMPORT, RECIPE, Provenance, read_record
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Recognizer:
 
         self.run = run
         self.backbone = run.backbone()
-        self.recipe = stored_recipe(run.context)
+        self.treatment = stored_treatment(run.context, run.config.backbone.frames)
         self.backbone.network.to(torch_device(run.config.device))
 
     @classmethod
@@ -94,24 +94,46 @@ class Recognizer:
         clips: ClipLike | Iterable[ClipLike],
         actions: Mapping[str, str] | Iterable[Mapping[str, str]] = (),
         mode: Mode = "gzsl",
+        *,
+        layout: str = "",
+        fps: float = 0,
+        mirrored: bool = False,
     ) -> list[Answer | Unread]:
         """Name the action in each of `clips`; those that can't be read come back as `Unread` with the reason.
 
-        clips: .skeleton files, folders or zip archives of them, or joints in metres: arrays, tensors or nested lists
-            (frames, bodies, 25, 3), or (frames, 25, 3) for one body. One clip may stand without a list.
+        clips: .skeleton files (or those of `layout`), folders or zip archives of them, or joints in metres: arrays,
+            tensors or nested lists (frames, bodies, 25, 3), or (frames, 25, 3) for one body. One clip may stand
+            without a list.
         actions: actions in words, {"label": ..., "local": ..., "global": ...} each, beside those of the run.
         mode: "gzsl" all actions, "zsl" those that no one trained on, "given" those of `actions` alone.
+        layout, fps, mirrored: how files are read, as `treated` takes them. Arrays have 25 joints at 30 frames a second,
+            or at the rate that preprocess.fps says.
 
         Raises PipelineError when `clips` or `mode` is something else, DescriptionError when `actions` are.
         """
         levels = used_levels(self.run.config.text)
         actions = [actions] if isinstance(actions, Mapping) else actions
         given = [given_action(texts, number, levels) for number, texts in enumerate(actions, start=1)]
-        return list(self.stream(clips, self.bank(mode, given)))
+        return list(self.stream(clips, self.bank(mode, given), self.treated(layout, fps, mirrored)))
 
-    def stream(self, clips: ClipLike | Iterable[ClipLike], bank: ActionBank) -> Iterator[Answer | Unread]:
+    def treated(self, layout: str = "", fps: float = 0, mirrored: bool = False) -> Treatment:
+        """How clips are read: by the layout of this name, or of this TOML file, else by that of the workspace.
+
+        fps: frames a second of the recordings; 0 = as they or the layout say. mirrored: they are from mirrored films.
+        Raises DataError when there is no such layout.
+        """
+        stored = self.treatment.reading
+        if layout:
+            reading = Reading(named_layout(layout, Path()), fps, stored.to_fps, mirrored)
+        else:
+            reading = replace(stored, fps=fps or stored.fps, mirrored=mirrored or stored.mirrored)
+        return replace(self.treatment, reading=reading)
+
+    def stream(
+        self, clips: ClipLike | Iterable[ClipLike], bank: ActionBank, treatment: Treatment | None = None
+    ) -> Iterator[Answer | Unread]:
         """As `predict`, one answer after another, with memory that does not grow with the number of clips."""
-        for batch in clip_batches(clips, self.recipe, self.frames):
+        for batch in clip_batches(clips, treatment or self.treatment):
             if not len(batch.joints):
                 yield from (item for item in batch.order if isinstance(item, Unread))
                 continue
@@ -149,37 +171,6 @@ class Recognizer:
         network = self.backbone.network
         features, _ = clip_features(network, np.arange(len(joints)), lambda rows: joints[rows], BATCH_CLIPS)
         return features, self.backbone.seen_logits(features)
-
-
-def stored_recipe(context: Context) -> Recipe:
-    """Return the recipe that made skeletons.h5. Raises PipelineError or DataError when it is not known."""
-    path = context.workspace.skeletons
-    if not path.is_file():
-        raise PipelineError(
-            f"{path} is missing; its record says how clips are cleaned. Put it back, or run `fsvae-pipe preprocess`"
-        )
-    record = read_record(path)
-    made = Provenance.from_record(record)
-    name = made.settings.get(RECIPE, record.get(RECIPE))
-    for recipe in RECIPES:
-        if recipe == name:
-            if any(made.inputs.get(key) != current for key, current in revision(recipe).items()):
-                advice = "import them again" if made.stage == IMPORT else "run `fsvae-pipe run` to make it again"
-                raise PipelineError(
-                    f"{path} was made by an earlier revision of the recipe {recipe}, which cleaned clips in another "
-                    f"way, so that no raw clip can be treated like those; {advice}"
-                )
-            return recipe
-    if name is None:
-        raise DataError(
-            f"{path} was imported without a record of how its clips were cleaned, so that no raw clip can be treated "
-            f"like them; import it again, or name raw clips in {context.config_path} as dataset.raw and run "
-            "`fsvae-pipe preprocess --force`, then `fsvae-pipe run`"
-        )
-    raise DataError(
-        f"{path}: its record names the recipe {str(name)[:40]!r}, where {' or '.join(RECIPES)} is wanted; run "
-        "`fsvae-pipe preprocess --force`, then `fsvae-pipe run`"
-    )
 
 
 def _answer(

@@ -110,8 +110,8 @@ def test_a_run_on_arrays_treats_raw_clips_by_their_recipe(
     assert predicted.exit_code == 0, predicted.output
     assert len(json.loads(predicted.stdout)["actions"]) > 0
     recognizer = Recognizer.load(work / "runs" / "default")
-    assert recognizer.recipe == "shift-gcn"
-    (prepared,) = clip_batches([clip], recognizer.recipe, FRAMES)
+    assert recognizer.treatment.recipe == "shift-gcn"
+    (prepared,) = clip_batches([clip], recognizer.treatment)
     np.testing.assert_allclose(prepared.joints[0], array[names.index(ClipName.parse(clip.stem))], atol=1e-6)
 
 

@@ -211,7 +211,7 @@ def test_clips_of_an_earlier_revision_of_the_recipe_are_no_model_for_others(
     with pytest.raises(PipelineError, match=f"made by an earlier revision of the recipe denoised.*{advice}"):
         Recognizer.load(copy.root / "runs" / "default")
     rewrite_record(copy.skeletons, {"inputs": json.dumps({**made.inputs, **revision("denoised")})})
-    assert Recognizer.load(copy.root / "runs" / "default").recipe == "denoised"
+    assert Recognizer.load(copy.root / "runs" / "default").treatment.recipe == "denoised"
 
 
 def test_imported_features_have_no_backbone(copy: Workspace) -> None:

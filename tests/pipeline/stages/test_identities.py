@@ -12,7 +12,7 @@ from data.recipes import RECIPES, Recipe
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.predict.clip_stream import clip_batches
-from pipeline.predict.recognizer import stored_recipe
+from pipeline.predict.treatment import stored_treatment
 from pipeline.running.staleness import stage_state
 from pipeline.stages import preprocess as stage
 from pipeline.stages.table import stage_named
@@ -80,7 +80,7 @@ def test_predict_prepares_clips_as_the_recipe_of_the_workspace_does(tmp_path: Pa
     raw = write_folder(tmp_path / "raw", of_several_people(np.random.default_rng(0)))
     preprocess(tmp_path / "work", raw, recipe=recipe, workers=1)
     context = context_of(tmp_path / "work", raw)  # whose recipe is shift-gcn: that of skeletons.h5 counts
-    (batch,) = clip_batches([raw], stored_recipe(context), 50)
+    (batch,) = clip_batches([raw], stored_treatment(context, 50))
     with SkeletonStore(context.workspace.skeletons) as store:
         np.testing.assert_array_equal(batch.joints, store.batch(np.arange(3), 50))
 
