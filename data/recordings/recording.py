@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK_FRAMES = 512
+MAX_FRAMES = 1 << 22  # of a recording; more than a day at 30 frames a second
 
 
 @dataclass(frozen=True)
