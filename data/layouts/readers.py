@@ -34,11 +34,12 @@ class JsonOptions(_Options):
     """JSON: a list of frames, one at a time."""
 
     kind: Literal["json"]
-    frames: str = Field("item", description='where the frames are: "item" in a list, "frames.item" in a list by name')
-    bodies: str = Field("", description="the key of a frame's list of bodies; none = a frame is a body")
+    frames: tuple[str, ...] = Field(("",), description='the key of the list of frames; "" = the file is the list')
+    bodies: str = Field("", description="the key of a frame's list of bodies; without it a frame is a body")
+    body: str = Field("", description="the key of a body's id; frames of other ids that have one time are one frame")
     points: str = Field("joints", description="the key of a body's list of joints")
     coordinates: tuple[str, str, str] = Field(("x", "y", "z"), description="the keys of a joint's coordinates")
-    joint_name: str = Field("", description="the key of a joint's name, which must be the layout's")
+    joint_name: str = Field("", description="the key of a joint's name, which must be that of the layout")
     present: str = Field("", description="the key that says whether the body is there")
     number: str = Field("", description="the key of a frame's number")
     time: str = Field("", description="the key of a frame's time")
@@ -63,10 +64,14 @@ class DictOptions(_Options):
 
 
 class BvhOptions(_Options):
-    """BVH: a hierarchy of joints, and their rotations in each frame."""
+    """BVH: a hierarchy of joints, and their rotations in each frame.
+
+    What stands before a colon in a name (`mixamorig:Hips`) does not count, nor do capitals. The end site of a joint
+    `Head` is called `Head.end`.
+    """
 
     kind: Literal["bvh"]
-    prefixes: tuple[str, ...] = Field((), description="what may stand before the names of joints, as `mixamorig:`")
+    names: dict[str, tuple[str, ...]] = Field({}, description="joint -> its names in files, the first that is there")
 
 
 class PickleOptions(_Options):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import RawFileError
-from data.recordings.recording import BLOCK_FRAMES, FrameBlock
+from data.recordings.recording import BLOCK_FRAMES, MAX_FRAMES, FrameBlock
 
 MAX_PLACES = 64  # for bodies; a sensor tracks at most 10 at once
 FREE_AFTER_FRAMES = BLOCK_FRAMES  # a body that is away so long leaves its place to the next new one
@@ -64,6 +64,8 @@ def pack(frames: Iterable[Frame], num_joints: int, source: str) -> Iterator[Fram
         _require_order(last, frame, source)
         block.append(frame)
         last = frame
+        if count + len(block) > MAX_FRAMES:
+            raise RawFileError(source, f"more than {MAX_FRAMES} frames; divide the recording", frame.line)
         if len(block) == BLOCK_FRAMES:
             yield _block(block, count, places, num_joints, source)
             count += len(block)

@@ -22,19 +22,11 @@ from pathlib import Path
 
 from data.clip_name import MAX_NUMBER, ClipName
 from data.errors import DataError
+from data.recordings.span import Span
 
 NUMBERS = ("action", "subject", "camera", "setup", "replication")
 COLUMNS = ("file", "part", "clip", *NUMBERS, "start_frame", "end_frame", "start_s", "end_s", "fps")
 MAX_BYTES = 1 << 28
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A part of a recording, both ends included: by the source's numbers of frames, or in seconds from its start."""
-
-    start: float
-    end: float
-    in_seconds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,22 @@ T frames, M bodies, V = 25 joints.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from data.errors import DataError, RawFileError
-from data.layouts.layout import Layout
 from data.raw.clip_of_joints import raw_clip
 from data.raw.clip_source import ClipSource
 from data.raw.skeleton_file import RawClip, parse_clip
-from data.recordings.manifest import Span
+from data.raw.sources import SKELETONS
 from data.recordings.placing import to_face_camera, unmirrored
-from data.recordings.read_frames import Frames, TooLongError, in_span, read_frames
 from data.recordings.recording import Note
+from data.recordings.span import Frames, Span, TooLongError, in_span
 from data.recordings.timing import even_frames
+
+if TYPE_CHECKING:
+    from data.layouts.layout import Layout
 
 KINECT_FPS = 30.0
 TOLD_DEGREES = 20.0  # a smaller turn is a person who stands at ease
@@ -27,15 +30,21 @@ TOLD_DEGREES = 20.0  # a smaller turn is a person who stands at ease
 class Reading:
     """How recordings are read.
 
-    fps: frames a second of the recordings; 0 = as the recording or its layout says.
+    layout: None = NTU's own files, for which nothing of the others is loaded.
+    fps: frames a second of the recordings; 0 = as the recording or its layout says, 30 for NTU's own.
     to_fps: frames a second of the clips; 0 = as they were recorded.
     mirrored: the recordings are made from mirrored films.
     """
 
-    layout: Layout
+    layout: "Layout | None" = None
     fps: float = 0.0
     to_fps: float = KINECT_FPS
     mirrored: bool = False
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """The endings of the names of raw files, in small letters."""
+        return self.layout.endings if self.layout else SKELETONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +83,10 @@ class ClipReader:
     def read(self, part: RawPart) -> ReadClip:
         """Read a clip. Raises RawFileError when it is not as its layout says, or no frame of its span holds a body."""
         reading, source = self._reading, str(part)
-        fps = part.fps or reading.fps or reading.layout.fps
         try:
-            if reading.layout.kind != "skeleton":
-                return self._clip(self._frames(part), source)
+            if reading.layout is not None:
+                return self._clip(self._frames(part, reading.layout), source)
+            fps = part.fps or reading.fps or KINECT_FPS
             clip = parse_clip(part.file.read(), source)
             if part.span is None and not reading.mirrored and reading.to_fps in (0, fps):
                 return ReadClip(clip, fps)
@@ -87,19 +96,21 @@ class ClipReader:
         except DataError as error:
             raise RawFileError(source, str(error)) from error
 
-    def _frames(self, part: RawPart) -> Frames:
+    def _frames(self, part: RawPart, layout: "Layout") -> Frames:
         """Return the frames of a span; of a recording too long to hold, only these are kept while it is read."""
+        from data.recordings.read_frames import read_frames  # loads pydantic, which NTU's own files need not
+
         fps = part.fps or self._reading.fps
         key = (part.file, part.part, fps)
         if key != self._kept:
             self._kept, self._whole = key, None
             try:
-                self._whole = read_frames(part.file, part.part, self._reading.layout, fps)
+                self._whole = read_frames(part.file, part.part, layout, fps)
             except TooLongError:
                 if part.span is None:
                     raise
         if self._whole is None:
-            return read_frames(part.file, part.part, self._reading.layout, fps, part.span)
+            return read_frames(part.file, part.part, layout, fps, part.span)
         return in_span(self._whole, part.span)
 
     def _clip(self, frames: Frames, source: str) -> ReadClip:
@@ -110,7 +121,7 @@ class ClipReader:
         even = even_frames(joints, frames.times_s, frames.fps, reading.to_fps or frames.fps)
         notes += even.notes(frames.fps, reading.to_fps or frames.fps)
         joints = even.joints
-        if reading.layout.turned:
+        if reading.layout is not None and reading.layout.turned:
             joints, degrees = to_face_camera(joints)
             if abs(degrees) > TOLD_DEGREES:
                 notes.append(Note("turned about the vertical to face the camera", f"by {degrees:.0f} degrees"))

@@ -4,51 +4,22 @@ Letters: T frames, M bodies, J joints of the source, V = 25.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import DataError, RawFileError
+from data.errors import RawFileError
+from data.joints import JOINT_NAMES, SPINE_BASE
 from data.layouts.layout import Layout
 from data.raw.clip_source import ClipSource
 from data.raw.skeleton_file import MAX_BODY_FRAMES
-from data.recordings.manifest import Span
 from data.recordings.readers import open_recording
 from data.recordings.recording import FrameBlock, Note, Recording
+from data.recordings.span import Frames, Span, TooLongError
 
+SPINE_SHOULDER = JOINT_NAMES.index("spine_shoulder")
 SAME_RATE = 0.05  # a clock that is this near to the layout's rate runs at it
-
-
-class TooLongError(RawFileError):
-    """The recording has more frames than a clip may have."""
-
-
-@dataclass(frozen=True)
-class Frames:
-    """Frames of a recording.
-
-    joints: (T, M, V, 3) float32 metres, NaN where absent. times_s: (T,) from the recording's first frame. number: (T,)
-    the source's numbers of the frames. fps: the rate at which the source takes frames.
-    """
-
-    joints: NDArray[np.float32]
-    times_s: NDArray[np.float64]
-    number: NDArray[np.int64]
-    fps: float
-    notes: tuple[Note, ...] = ()
-
-
-def in_span(frames: Frames, span: Span | None) -> Frames:
-    """Return the frames of a span. Raises DataError when there is none."""
-    if span is None:
-        return frames
-    place = frames.times_s if span.in_seconds else frames.number
-    inside = (place >= span.start) & (place <= span.end)
-    if not inside.any():
-        unit = " s" if span.in_seconds else ""
-        raise DataError(f"the recording's frames go from {place[0]:g} to {place[-1]:g}{unit}; none is in this span")
-    return replace(frames, joints=frames.joints[inside], times_s=frames.times_s[inside], number=frames.number[inside])
 
 
 def read_frames(file: ClipSource, part: str, layout: Layout, fps: float, span: Span | None = None) -> Frames:
@@ -67,7 +38,13 @@ def read_frames(file: ClipSource, part: str, layout: Layout, fps: float, span: S
     joints = np.concatenate([_with_bodies(block.joints, bodies) for block in blocks])  # (T, M, V, 3)
     times_s = np.concatenate([block.times_s for block in blocks])
     number = np.concatenate([block.number for block in blocks])
-    return Frames(joints, times_s, number, blocks[-1].fps, recording.notes)
+    return Frames(joints, times_s, number, blocks[-1].fps, () if layout.unit_m else (_unit_note(joints),))
+
+
+def _unit_note(joints: NDArray[np.float32]) -> Note:
+    torso = joints[:, 0, SPINE_SHOULDER] - joints[:, 0, SPINE_BASE]  # (T, 3)
+    torso_m = float(np.nanmedian(np.linalg.norm(torso, axis=1))) if np.isfinite(torso).any() else 0.0
+    return Note("whose unit was taken from the body's size", f"the torso measures {torso_m:.2f} m")
 
 
 def _blocks(recording: Recording, fps: float, layout: Layout, span: Span | None) -> Iterator[Frames]:

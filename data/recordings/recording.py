@@ -11,18 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK_FRAMES = 512
+MAX_FRAMES = 1 << 22  # of a recording; more than a day at 30 frames a second
 
 
 @dataclass(frozen=True)
 class Note:
-    """What was done to read a clip: `what` goes on after "3 clips", `detail` tells how much of it.
-
-    doubtful: joints or a unit were guessed, so that an answer to the clip may be wrong.
-    """
+    """What was done to read a clip: `what` goes on after "3 clips", `detail` tells how much of it."""
 
     what: str
     detail: str
-    doubtful: bool = False
 
     def __str__(self) -> str:
         return f"{self.what} ({self.detail})"
@@ -50,4 +47,3 @@ class Recording:
     source: str
     fps: float | None  # as the file says; None when it says nothing
     blocks: Iterator[FrameBlock]
-    notes: tuple[Note, ...] = ()  # what was done to read it, as a unit that was taken from the body's size

@@ -14,7 +14,6 @@ from data.recordings.recording import Note
 
 MAX_GAP_S = 0.5  # a joint that is away for longer is not invented
 EVEN = 0.1  # of a frame: times that are this near to an even grid are taken for it, so that jitter smooths nothing
-DOUBTFUL = 0.2  # of the frames; when more are invented or empty, an answer to the clip may be wrong
 MAX_GRID_FRAMES = 1 << 20  # a clock that leaps would make a grid without end
 
 
@@ -41,8 +40,7 @@ class EvenFrames:
             "with longer gaps, which stay empty": f"{self.lost} frames, {self.lost / fps:.1f} s",
         }
         notes = [Note(f"resampled to {fps:g} frames a second", f"from {source_fps:g}")] if source_fps != fps else []
-        doubtful = (self.filled + self.lost) > DOUBTFUL * len(self.joints)
-        return notes + [Note(what, text, doubtful) for what, text in counts.items() if not text.startswith("0 ")]
+        return notes + [Note(what, text) for what, text in counts.items() if not text.startswith("0 ")]
 
 
 def even_frames(joints: NDArray[np.float32], times_s: NDArray[np.float64], source_fps: float, fps: float) -> EvenFrames:

@@ -36,7 +36,13 @@ def raw_clips_of(context: Context) -> RawClips:
 def reading_of(context: Context) -> Reading:
     """Return how the raw clips are read."""
     dataset = context.config.dataset
-    return Reading(layout_of(context), dataset.fps, context.config.preprocess.fps, dataset.mirrored)
+    return reading_with(layout_of(context), dataset.fps, context.config.preprocess.fps, dataset.mirrored)
+
+
+def reading_with(layout: Layout, fps: float, to_fps: float, mirrored: bool) -> Reading:
+    """Return how files of `layout` are read. NTU's own need no layout in the workers."""
+    own = layout.kind == "skeleton"
+    return Reading(None if own else layout, fps or (layout.fps if own else 0), to_fps, mirrored)
 
 
 def fingerprint_reading(context: Context) -> tuple[Mapping[str, str], tuple[str, ...]]:

@@ -23,7 +23,8 @@ from data.raw.clip_of_joints import raw_clip
 from data.raw.joint_array import joint_array
 from data.raw.skeleton_file import RawClip
 from data.raw.sources import list_source
-from data.recordings.read_clip import KINECT_FPS, ClipReader, RawPart, Reading
+from data.recordings.read_clip import KINECT_FPS, ClipReader, RawPart, ReadClip, Reading
+from data.recordings.recording import Note
 from data.stores.skeleton_store import loop_clip
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.treatment import Treatment
@@ -48,6 +49,7 @@ class ClipBatch:
     order: list[str | Unread]  # a name for each clip of `joints`, in its order, with the unread ones between
     joints: NDArray[np.float32]  # (B, 3, T, V, 2) metres
     warnings: list[tuple[str, ...]]  # for each clip of `joints`, what is implausible about it
+    notes: list[tuple[Note, ...]]  # for each clip of `joints`, what was done to read it
 
 
 Source = RawPart | RawClip | Unread
@@ -94,7 +96,7 @@ def _sources(clips: Iterable[ClipLike], reading: Reading) -> Iterator[Source]:
                 yield Unread(f"array {number}", str(error))
             continue
         try:
-            listed = sorted(list_source(Path(clip), reading.layout.endings), key=str)
+            listed = sorted(list_source(Path(clip), reading.endings), key=str)
             yield from (RawPart(file) for file in listed)
         except (DataError, OSError) as error:
             reason = str(error).removeprefix(f"{clip}: ").partition(" in dataset.raw")[0]  # which is not read here
@@ -105,6 +107,7 @@ def _read(sources: Sequence[Source], treatment: Treatment) -> ClipBatch:
     joints = np.zeros((len(sources), 3, treatment.frames, NUM_JOINTS, 2), np.float32)
     order: list[str | Unread] = []
     warnings: list[tuple[str, ...]] = []
+    notes: list[tuple[Note, ...]] = []
     reader = ClipReader(treatment.reading)
     for source in sources:
         if isinstance(source, Unread):
@@ -112,29 +115,24 @@ def _read(sources: Sequence[Source], treatment: Treatment) -> ClipBatch:
             continue
         name = source.source if isinstance(source, RawClip) else str(source)
         try:
-            raw, notes = (source, ()) if isinstance(source, RawClip) else _read_part(reader, source)
-            cleaned = clean(raw, treatment.recipe)
+            read = ReadClip(source, treatment.reading.to_fps) if isinstance(source, RawClip) else reader.read(source)
+            cleaned = clean(read.clip, treatment.recipe)
         except DataError as error:
             order.append(Unread(name, str(error).removeprefix(name).lstrip(",: ")))
             continue
         clip = joints[len(warnings)]
         loop_clip(cleaned.joints, cleaned.period, cleaned.centre, clip)
-        warnings.append((*_warnings(raw, clip, treatment), *notes))
+        warnings.append(_warnings(read, clip, treatment))
+        notes.append(read.notes)
         order.append(name)
-    return ClipBatch(order, joints[: len(warnings)], warnings)
+    return ClipBatch(order, joints[: len(warnings)], warnings, notes)
 
 
-def _read_part(reader: ClipReader, part: RawPart) -> tuple[RawClip, tuple[str, ...]]:
-    """Return a clip and what was guessed or invented to read it."""
-    read = reader.read(part)
-    return read.clip, tuple(f"{note.what} ({note.detail})" for note in read.notes if note.doubtful)
-
-
-def _warnings(raw: RawClip, clip: NDArray[np.float32], treatment: Treatment) -> tuple[str, ...]:
+def _warnings(read: ReadClip, clip: NDArray[np.float32], treatment: Treatment) -> tuple[str, ...]:
     """Return why the answer to a clip may be wrong, by its joints as they were read, and as the backbone gets them."""
     sizes = clip_warnings(clip)
-    fps = treatment.reading.to_fps or treatment.reading.layout.fps or KINECT_FPS
-    findings = check_clip(raw.joints, fps, longest_frames=treatment.longest_frames)
+    fps = treatment.reading.to_fps or read.fps or KINECT_FPS
+    findings = check_clip(read.clip.joints, fps, longest_frames=treatment.longest_frames)
     return (
         *sizes,
         *(f"{found.evidence} {found.advice}" for found in findings if not (sizes and found.check == "size")),

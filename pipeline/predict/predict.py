@@ -62,6 +62,12 @@ def predict(
     WRITERS[form](tally.count(recognizer.stream(clips, bank)), top, output, run.warnings)
     if tally.unread:
         context.console.print(f"{tally.unread} of {tally.total} clips could not be read", style="yellow")
+    for what, (number, first) in tally.notes.items():
+        context.console.print(
+            printable(f"{number} of {tally.total - tally.unread} clips {what} (the first: {first})"),
+            highlight=False,
+            markup=False,
+        )
     if tally.warned:
         summary = (
             f"{tally.warned} of {tally.total - tally.unread} answers may be wrong, the first: {tally.first_warning}"
@@ -98,6 +104,7 @@ class _Tally:
     def __init__(self) -> None:
         self.total = self.unread = self.warned = 0
         self.first = self.first_warning = ""
+        self.notes: dict[str, tuple[int, str]] = {}  # what was done to read a clip -> clips, and the first of them
 
     def count(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
         for item in outcomes:
@@ -108,13 +115,17 @@ class _Tally:
             elif item.warnings:
                 self.first_warning = self.first_warning or f"{item.clip}: {item.warnings[0]}"
                 self.warned += 1
+            for note in getattr(item, "notes", ()):
+                number, first = self.notes.get(note.what, (0, f"{item.clip}, {note.detail}"))
+                self.notes[note.what] = number + 1, first
             yield item
 
 
 def write_json(outcomes: Iterable[Outcome], top: int, output: TextIO, warnings: Sequence[str] = ()) -> None:
     """One object a line: {"clip", "actions": [{"action", "label", "kind", "probability"}], "unseen_probability"}.
 
-    An answer that may be wrong has "warnings" as well: `warnings` about every answer, then those about its clip.
+    An answer that may be wrong has "warnings" as well: `warnings` about every answer, then those about its clip. A clip
+    that is not as it was recorded has "notes" about what was done to read it.
     A clip that could not be read is {"clip", "error"}.
     """
     for item in outcomes:
@@ -126,6 +137,8 @@ def write_json(outcomes: Iterable[Outcome], top: int, output: TextIO, warnings: 
                 row["unseen_probability"] = round(item.unseen_probability, 6)
             if about := [*warnings, *item.warnings]:
                 row["warnings"] = about
+            if item.notes:
+                row["notes"] = [str(note) for note in item.notes]
         output.write(_json_line(row, output.encoding) + "\n")
         output.flush()
 
@@ -133,19 +146,32 @@ def write_json(outcomes: Iterable[Outcome], top: int, output: TextIO, warnings: 
 def write_csv(outcomes: Iterable[Outcome], top: int, output: TextIO, warnings: Sequence[str] = ()) -> None:
     """A row for each clip and rank; a clip that could not be read has one row with its reason as `error`.
 
-    The last column has the `warnings` about every answer, then those about the clip.
+    The column `warnings` has the `warnings` about every answer, then those about the clip; `notes` has what was done to
+    read it.
     """
-    names = ("clip", "rank", "action", "label", "kind", "probability", "unseen_probability", "error", "warnings")
+    names = (
+        "clip",
+        "rank",
+        "action",
+        "label",
+        "kind",
+        "probability",
+        "unseen_probability",
+        "error",
+        "warnings",
+        "notes",
+    )
     output.write(_csv_line(names))
     for item in outcomes:
         if isinstance(item, Unread):
-            output.write(_csv_line((item.clip, "", "", "", "", "", "", item.reason, "")))
+            output.write(_csv_line((item.clip, "", "", "", "", "", "", item.reason, "", "")))
             continue
         gate = "" if item.unseen_probability is None else f"{item.unseen_probability:.6f}"
         about = " | ".join((*warnings, *item.warnings))
+        notes = " | ".join(map(str, item.notes))
         for rank, ranked in enumerate(item.ranked[:top], start=1):
             action = ranked.action
-            answer = (action.name, action.label, action.kind, f"{ranked.probability:.6f}", gate, "", about)
+            answer = (action.name, action.label, action.kind, f"{ranked.probability:.6f}", gate, "", about, notes)
             output.write(_csv_line((item.clip, rank, *answer)))
         output.flush()
 

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.joints import NUM_JOINTS
-from data.recordings.read_clip import Reading
+from data.recordings.recording import Note
 from pipeline.messages.errors import PipelineError
-from pipeline.phases.raw_recordings import named_layout
+from pipeline.phases.raw_recordings import named_layout, reading_with
 from pipeline.predict.action_bank import ActionBank, BankAction, Floats, make_bank
 from pipeline.predict.clip_stream import BATCH_CLIPS, ClipLike, Unread, clip_batches
 from pipeline.predict.free_text import GivenAction, given_action, used_levels
@@ -44,12 +44,14 @@ class Answer:
     ranked: the actions that the gate leaves (without a gate: all), the likeliest first; probabilities add up to 1.
     unseen_probability: the gate's, that the clip shows no action that the model was trained on; None without a gate.
     warnings: why the answer may be wrong, a sentence each, as when the body's size shows that units are not metres.
+    notes: what was done to read the clip, as a frame rate that was changed.
     """
 
     clip: str
     ranked: tuple[Ranked, ...]
     unseen_probability: float | None
     warnings: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def best(self) -> BankAction:
@@ -124,7 +126,7 @@ class Recognizer:
         """
         stored = self.treatment.reading
         if layout:
-            reading = Reading(named_layout(layout, Path()), fps, stored.to_fps, mirrored)
+            reading = reading_with(named_layout(layout, Path()), fps, stored.to_fps, mirrored)
         else:
             reading = replace(stored, fps=fps or stored.fps, mirrored=mirrored or stored.mirrored)
         return replace(self.treatment, reading=reading)
@@ -148,7 +150,7 @@ class Recognizer:
                     continue
                 if computed[row]:
                     unseen = None if gate is None else float(gate[row])
-                    yield _answer(item, bank, probabilities[row], unseen, batch.warnings[row])
+                    yield _answer(item, bank, probabilities[row], unseen, batch.warnings[row], batch.notes[row])
                 else:
                     yield Unread(item, "its coordinates are so large that the network gives NaN or infinite numbers")
                 row += 1
@@ -174,10 +176,15 @@ class Recognizer:
 
 
 def _answer(
-    clip: str, bank: ActionBank, probabilities: Floats, gate: float | None, warnings: tuple[str, ...]
+    clip: str,
+    bank: ActionBank,
+    probabilities: Floats,
+    gate: float | None,
+    warnings: tuple[str, ...],
+    notes: tuple[Note, ...],
 ) -> Answer:
     """The ranking of one clip's probabilities (A,); of equals the first, as in evaluate."""
     order = np.argsort(-probabilities, kind="stable")
     order = order[probabilities[order] > 0]
     ranked = tuple(Ranked(bank.actions[i], float(probabilities[i])) for i in order)
-    return Answer(clip, ranked, gate, warnings)
+    return Answer(clip, ranked, gate, warnings, notes)

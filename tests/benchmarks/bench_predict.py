@@ -21,6 +21,8 @@ import numpy as np
 from data.clean.cleaning import clean_batch
 from data.clip_name import ClipName
 from data.raw.sources import list_source
+from data.recipes import Recipe
+from data.recordings.read_clip import RawPart, Reading
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore, SkeletonWriter
 from models.backbone.features import clip_features
@@ -45,12 +47,12 @@ def write_clips(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def write_store(folder: Path, path: Path, recipe: str) -> None:
+def write_store(folder: Path, path: Path, recipe: Recipe) -> None:
     """Write the same clips as skeletons.h5."""
-    sources = sorted((ClipName.parse(source.stem), source) for source in list_source(folder))
+    parts = sorted((ClipName.parse(source.stem), RawPart(source)) for source in list_source(folder))
     with h5.writing(path, {}) as file:
         writer = SkeletonWriter(file)
-        writer.append(clean_batch(sources, recipe).clips)  # type: ignore[arg-type]
+        writer.append(clean_batch(parts, recipe, Reading()).clips)
         writer.finish()
 
 
@@ -96,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         predict = answers / (time.perf_counter() - start)
 
         store_path = Path(name) / "skeletons.h5"
-        write_store(folder, store_path, recognizer.recipe)
+        write_store(folder, store_path, recognizer.treatment.recipe)
         network = recognizer.backbone.network
         with SkeletonStore(store_path) as store:
             start = time.perf_counter()

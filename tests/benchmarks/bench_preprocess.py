@@ -33,6 +33,7 @@ from rich.console import Console
 from data.clean.bodies import clean
 from data.clean.cleaning import clean_batch
 from data.raw.skeleton_file import parse_clip
+from data.recordings.read_clip import Reading
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.stages.table import stage_named
 from pipeline.workspace.config import build_config
@@ -83,7 +84,7 @@ def fast_clip(content: bytes) -> None:
 
 def against_plain() -> None:
     """Time parsing and normalising one clip of 84 frames, with one and with two bodies."""
-    clean_batch([], "shift-gcn")  # sets the memory allocator as a worker does: it keeps freed memory
+    clean_batch([], "shift-gcn", Reading())  # sets the memory allocator as a worker does: it keeps freed memory
     for bodies in (1, 2):
         rng = np.random.default_rng(bodies)
         content = full_clip(moving_clip(rng, 84, bodies), rng)
@@ -124,7 +125,7 @@ def throughput(folder: Path, clips: int, contents: Sequence[bytes]) -> None:
 
 def parsed_in(seconds: float, content: bytes) -> int:
     """How often a clip is parsed and normalised in this time."""
-    clean_batch([], "shift-gcn")
+    clean_batch([], "shift-gcn", Reading())
     fast_clip(content)
     count, end = 0, time.perf_counter() + seconds
     while time.perf_counter() < end:

@@ -21,6 +21,7 @@ from data.errors import DataError
 from data.joints import JOINT_NAMES
 from data.raw.skeleton_file import format_clip, parse_clip
 from data.raw.skeleton_lines import MAX_LINE_BYTES
+from data.recordings.read_clip import Reading
 from models.onnx.graph import ModelParts
 from pipeline.cli.main import main
 from pipeline.messages.errors import PipelineError
@@ -29,6 +30,7 @@ from pipeline.predict.clip_stream import Unread, clip_batches
 from pipeline.predict.export import Exported, export
 from pipeline.predict.recognizer import Answer, Recognizer
 from pipeline.predict.run_backbone import RunBackbone
+from pipeline.predict.treatment import Treatment
 from pipeline.workspace.config import load_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
@@ -118,7 +120,7 @@ def test_the_example_prepares_clips_as_preprocess_does(tiny_raw: Path, tmp_path:
     example: dict[str, Any] = {}
     exec(source.partition("folder, path =")[0], example)
     clips = [*sorted((tiny_raw / "setup1").glob("*R001*"))[:4], *uneven_clips(tmp_path)]
-    (batch,) = clip_batches(clips, "shift-gcn", 12)
+    (batch,) = clip_batches(clips, Treatment(Reading(), "shift-gcn", 12))
     assert len(batch.joints) == len(clips)
     for clip, wanted in zip(clips, batch.joints, strict=True):
         assert np.allclose(example["prepare"](example["read"](clip), 12)[0], wanted, atol=1e-6), clip.name

@@ -14,15 +14,18 @@ from hypothesis import strategies as st
 
 import pipeline.predict.clip_stream as clip_stream
 from data.errors import DataError
+from data.raw.clip_of_joints import raw_clip
 from data.raw.skeleton_file import format_clip, parse_clip
 from data.raw.sources import list_source
 from data.recipes import revision
+from data.recordings.read_clip import Reading
 from data.stores import h5
 from descriptions.errors import DescriptionError
 from descriptions.levels import LEVELS
 from pipeline.messages.errors import PipelineError
-from pipeline.predict.clip_stream import Unread, clip_batches, raw_clip
+from pipeline.predict.clip_stream import Unread, clip_batches
 from pipeline.predict.recognizer import Answer, Recognizer
+from pipeline.predict.treatment import Treatment
 from pipeline.workspace.folder import Workspace
 from pipeline.workspace.provenance import RECIPE, Provenance, read_record
 from tests.conftest import TinyRun
@@ -262,7 +265,7 @@ def test_batches_keep_the_order_and_tell_what_can_not_be_read(
     monkeypatch.setattr(clip_stream, "BATCH_CLIPS", 5)
     folder = tiny_raw / "setup1"
     wanted = sorted(str(source) for source in list_source(folder))
-    batches = list(clip_batches([folder, tmp_path], "shift-gcn", 8))
+    batches = list(clip_batches([folder, tmp_path], Treatment(Reading(), "shift-gcn", 8)))
     order = [item.clip if isinstance(item, Unread) else item for batch in batches for item in batch.order]
     assert order == [*wanted, str(tmp_path)]
     assert all(len(batch.order) <= 5 for batch in batches)

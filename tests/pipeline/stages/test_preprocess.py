@@ -189,15 +189,15 @@ def test_a_worker_that_dies_ends_the_stage_with_a_message(tmp_path: Path, monkey
 def test_files_that_cannot_be_read_now_leave_the_stage_undone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = write_folder(tmp_path / "raw", {**made_files(9), **BROKEN})
     away = sorted(made_files(9))[:7]
-    read_file = ClipSource._read_file
+    require_file = ClipSource._require_file
 
-    def refused(source: ClipSource, path: Path) -> bytes:
+    def refused(source: ClipSource, path: Path) -> None:
         if path.name in away:
             raise OSError(errno.EIO if path.name == away[0] else errno.EACCES, "the system says no")
-        return read_file(source, path)
+        require_file(source, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ClipSource, "_read_file", refused)
+        patch.setattr(ClipSource, "_require_file", refused)
         with pytest.raises(
             PipelineError, match=r"7 raw files could not be read .*the system says no.*and 2 more"
         ) as no:

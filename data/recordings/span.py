@@ -1,0 +1,52 @@
+"""Frames of a recording in memory, and parts of it. Workers load this, so it imports nothing heavy.
+
+Letters: T frames, M bodies, V = 25 joints.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import DataError, RawFileError
+from data.recordings.recording import Note
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A part of a recording, both ends included: by the source's numbers of frames, or in seconds from its start."""
+
+    start: float
+    end: float
+    in_seconds: bool = False
+
+
+class TooLongError(RawFileError):
+    """The recording has more frames than a clip may have."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Frames of a recording.
+
+    joints: (T, M, V, 3) float32 metres, NaN where absent. times_s: (T,) from the recording's first frame. number: (T,)
+    the source's numbers of the frames. fps: the rate at which the source takes frames.
+    """
+
+    joints: NDArray[np.float32]
+    times_s: NDArray[np.float64]
+    number: NDArray[np.int64]
+    fps: float
+    notes: tuple[Note, ...] = ()
+
+
+def in_span(frames: Frames, span: Span | None) -> Frames:
+    """Return the frames of a span. Raises DataError when there is none."""
+    if span is None:
+        return frames
+    place = frames.times_s if span.in_seconds else frames.number
+    inside = (place >= span.start) & (place <= span.end)
+    if not inside.any():
+        unit = " s" if span.in_seconds else ""
+        raise DataError(f"the recording's frames go from {place[0]:g} to {place[-1]:g}{unit}; none is in this span")
+    return replace(frames, joints=frames.joints[inside], times_s=frames.times_s[inside], number=frames.number[inside])
