@@ -41,14 +41,37 @@ def take_workspace(context: click.Context, option: click.Parameter, folder: Path
             note_workspace(folder)
 
 
-def raw_option(command: Command) -> Command:
-    """Add --raw, for commands that read raw clips."""
+def raw_options(command: Command) -> Command:
+    """Add --raw and --manifest, for commands that read all raw clips of a workspace."""
+    command = click.option(
+        "--manifest",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="CSV file that says which part of which raw file is which clip; written to config.toml.",
+    )(command)
     return click.option(
         "--raw",
         multiple=True,
         type=click.Path(exists=True, path_type=Path),
         help="Raw clips: a folder, zip archive or .skeleton file; written to config.toml as dataset.raw. Repeatable.",
     )(command)
+
+
+def recording_options(written: bool) -> Callable[[Command], Command]:
+    """Make a decorator that adds --layout, --fps and --mirrored; `written` = they are kept in config.toml."""
+    kept = "; written to config.toml" if written else " [default: as config.toml says]"
+
+    def decorate(command: Command) -> Command:
+        command = click.option("--mirrored", is_flag=True, help=f"The films were mirrored{kept}.")(command)
+        command = click.option(
+            "--fps", type=click.FloatRange(0, 1000, min_open=True), help=f"Frames a second of the recordings{kept}."
+        )(command)
+        return click.option(
+            "--layout",
+            metavar="NAME",
+            help=f"Joints, unit and axes of the recordings: a name, a TOML file, or auto to guess it{kept}.",
+        )(command)
+
+    return decorate
 
 
 def run_option(command: Command) -> Command:

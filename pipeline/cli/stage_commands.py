@@ -4,10 +4,11 @@ import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
-from pipeline.cli.options import locked, raw_option, run_option, with_context
+from pipeline.cli.options import locked, raw_options, recording_options, run_option, with_context
 from pipeline.messages.errors import printable
 from pipeline.running.run import chosen_stages, plan, run_stages
 from pipeline.running.staleness import stage_states
@@ -25,11 +26,12 @@ STAGE_CHOICE = click.Choice([stage.name for stage in STAGES])
 
 @click.command()
 @click.argument("split")
-@raw_option
+@raw_options
+@recording_options(written=True)
 @click.option("--name", default="custom", show_default=True, help="Name of your data set; for SPLIT custom only.")
 @click.option("--force", is_flag=True, help="Replace an existing config.toml.")
 @click.pass_obj
-def init(folder: Path, /, split: str, raw: tuple[Path, ...], name: str, force: bool) -> None:
+def init(folder: Path, /, split: str, raw: tuple[Path, ...], name: str, force: bool, **recordings: Any) -> None:
     """Write config.toml for SPLIT: a named split, or "custom" for your own actions.
 
     \b
@@ -39,7 +41,7 @@ def init(folder: Path, /, split: str, raw: tuple[Path, ...], name: str, force: b
 
     if split != "custom" and name != "custom":
         raise click.UsageError(f"--name {name} is for SPLIT custom only; {split} has the name of its data set")
-    path = write(Workspace(folder), split, raw, name, force)
+    path = write(Workspace(folder), split, raw, name, force, recordings)
     click.echo(printable(f"wrote {path}"))
     if split == "custom":
         click.echo(
@@ -61,12 +63,12 @@ def warn_of_stale_needs(context: Context, stage: Stage) -> None:
 def stage_command(stage: Stage) -> click.Command:
     """Make the command of `stage`. It runs the stage, unless the stage is up to date and --force is not given."""
 
-    def run_stage(context: Context, force: bool, raw: tuple[Path, ...] = ()) -> None:
+    def run_stage(context: Context, force: bool, raw: tuple[Path, ...] = (), **recordings: Any) -> None:
         with locked(context.workspace):
-            if raw:
-                from pipeline.workspace.init import set_raw
+            if raw or any(recordings.values()):
+                from pipeline.workspace.init import set_dataset
 
-                context = replace(context, config=set_raw(context, raw))
+                context = replace(context, config=set_dataset(context, raw, recordings))
             warn_of_stale_needs(context, stage)
             if not run_stages(context, [stage], [stage.name] if force else []):
                 click.echo(f"{stage.name}: up to date (--force runs it again)")
@@ -80,7 +82,7 @@ def stage_command(stage: Stage) -> click.Command:
     if stage.name in RUN_STAGES:
         command = run_option(command)
     if stage.name == "preprocess":
-        command = raw_option(command)
+        command = raw_options(recording_options(written=True)(command))
     return click.command(name=stage.name, help=stage.help)(command)
 
 

@@ -12,6 +12,7 @@ from pipeline.cli.options import (
     action_options,
     locked,
     mode_option,
+    recording_options,
     run_option,
     seed_option,
     with_context,
@@ -61,21 +62,26 @@ def import_files(context: Context, kind: Kind, files: tuple[str, ...]) -> None:
     type=click.IntRange(1),
     help="Show at most this many clips of an action.",
 )
-@click.option("--fps", default=30.0, show_default=True, type=click.FloatRange(1, 1000), help="Frames a second.")
+@recording_options(written=False)
 @click.option("--joint-labels", is_flag=True, help="Show the numbers of joints; a page has a switch for it.")
 @click.option("--body-labels", is_flag=True, help="Show the numbers of bodies; a page has a switch for it.")
 @with_optional_workspace
-def show(context: Context, clip_or_action: str, fps: float, **options: Any) -> None:
+def show(
+    context: Context, clip_or_action: str, layout: str | None, fps: float | None, mirrored: bool, **options: Any
+) -> None:
     """Draw clips as moving skeletons on a page or in a GIF, to check that they were read correctly.
 
-    CLIP is a raw file (NAME.skeleton or ARCHIVE.zip/NAME.skeleton) or a clip's name in skeletons.h5. ACTION is an
-    action such as A001.
+    CLIP is a raw file (NAME.skeleton or ARCHIVE.zip/NAME.skeleton, or a file of --layout) or a clip's name in
+    skeletons.h5. ACTION is an action such as A001.
 
     \b
     Example: fsvae-pipe -w work show A011 --from-raw --joint-labels
+    Example: fsvae-pipe show squat.mat --layout zed-34
     """
+    from pipeline.phases.raw_recordings import with_recordings
     from pipeline.show.show import show as write
 
+    context = with_recordings(context, layout, fps, mirrored)
     click.echo(printable(f"wrote {write(context, clip_or_action, frames_per_second=fps, **options)}"))
 
 
@@ -90,14 +96,25 @@ def show(context: Context, clip_or_action: str, fps: float, **options: Any) -> N
 @click.option(
     "--top", type=click.IntRange(1), default=3, show_default=True, help="Number of actions to name for each clip."
 )
+@recording_options(written=False)
 @with_context
-def predict(context: Context, clips: tuple[Path, ...], as_json: bool, as_csv: bool, **options: Any) -> None:
-    """Name the action in each clip; CLIP is a .skeleton file, or a folder or zip archive of them.
+def predict(
+    context: Context,
+    clips: tuple[Path, ...],
+    as_json: bool,
+    as_csv: bool,
+    layout: str | None,
+    fps: float | None,
+    mirrored: bool,
+    **options: Any,
+) -> None:
+    """Name the action in each clip; CLIP is a .skeleton file (or one of --layout), or a folder or archive of them.
 
     \b
     Example: fsvae-pipe -w work predict clip.skeleton
     Example: fsvae-pipe -w work predict clips/ --json --action "wave | a hand swings ... | a person greets ..."
     """
+    from pipeline.phases.raw_recordings import with_recordings
     from pipeline.predict.predict import predict as write_answers
 
     if as_json and as_csv:
@@ -105,6 +122,7 @@ def predict(context: Context, clips: tuple[Path, ...], as_json: bool, as_csv: bo
     form: Literal["json", "csv", "table"] = "json" if as_json else "csv" if as_csv else "table"
     if as_csv:
         redirect_as_utf8()
+    context = with_recordings(context, layout, fps, mirrored)
     write_answers(context, clips, form=form, output=sys.stdout, **options)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from data.layouts.layout import Layout, layout_names, load_layout
@@ -23,6 +24,22 @@ def layout_of(context: Context) -> Layout:
 def named_layout(name: str, paths_from: Path) -> Layout:
     """Return a built-in layout, or that of a TOML file, whose path is relative to `paths_from`."""
     return load_layout(name if name in layout_names() or not name.endswith(".toml") else str(paths_from / name))
+
+
+def with_recordings(context: Context, layout: str | None, fps: float | None, mirrored: bool) -> Context:
+    """Return `context` with other recordings: the options --layout, --fps and --mirrored of one call.
+
+    With another layout, the frame rate and the side of the workspace's own recordings do not hold.
+    """
+    changed: dict[str, object] = {"fps": 0.0, "mirrored": False} if layout else {}
+    if layout:
+        changed["layout"] = str(Path(layout).absolute()) if layout.endswith(".toml") else layout
+    if fps:
+        changed["fps"] = fps
+    if mirrored:
+        changed["mirrored"] = True
+    dataset = context.config.dataset.model_copy(update=changed)
+    return replace(context, config=context.config.model_copy(update={"dataset": dataset}))
 
 
 def raw_clips_of(context: Context) -> RawClips:

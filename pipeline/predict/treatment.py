@@ -4,14 +4,12 @@ from dataclasses import dataclass, replace
 
 from data.errors import DataError
 from data.recipes import RECIPES, Recipe, revision
-from data.recordings.read_clip import KINECT_FPS, Reading
+from data.recordings.read_clip import Reading
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.raw_recordings import reading_of
 from pipeline.workspace.context import Context
-from pipeline.workspace.provenance import IMPORT, RECIPE, Provenance, read_record
-
-STORED_FPS = "preprocess.fps"  # a setting of skeletons.h5; earlier versions left every clip at a Kinect's rate
+from pipeline.workspace.provenance import IMPORT, RECIPE, Provenance, read_record, stored_fps
 
 
 @dataclass(frozen=True)
@@ -33,10 +31,9 @@ class Treatment:
 def stored_treatment(context: Context, frames: int) -> Treatment:
     """Return how the clips of skeletons.h5 were made ready. Raises PipelineError or DataError when it is not known."""
     recipe, path = stored_recipe(context), context.workspace.skeletons
-    to_fps = Provenance.from_record(read_record(path)).settings.get(STORED_FPS, KINECT_FPS)
     with SkeletonStore(path) as store:
         longest_frames = int(store.frames.max(initial=0))
-    return Treatment(replace(reading_of(context), to_fps=float(to_fps)), recipe, frames, longest_frames)
+    return Treatment(replace(reading_of(context), to_fps=stored_fps(path)), recipe, frames, longest_frames)
 
 
 def stored_recipe(context: Context) -> Recipe:

@@ -13,9 +13,10 @@ from data.errors import DataError
 from data.stores.prediction_store import Predictions, SeedPredictions, Task
 from data.stores.skeleton_store import SkeletonStore
 from models.zero_shot.gate import softmax
-from pipeline.pages.skeleton_player import FRAMES_PER_SECOND, MovingSkeleton
+from pipeline.pages.skeleton_player import MovingSkeleton
 from pipeline.report.run_data import Missing, RunData
 from pipeline.show.show import read_stored
+from pipeline.workspace.provenance import stored_fps
 
 MOST_MISTAKES = 6  # of each task
 MOST_FRAMES = 300  # of a clip in the page; longer clips lose frames evenly
@@ -89,13 +90,15 @@ def _with_skeletons(run: RunData, mistakes: list[Mistake]) -> list[Mistake]:
         return []
     try:
         with SkeletonStore(run.workspace.skeletons) as store:
-            return [_with_skeleton(store, mistake) for mistake in mistakes]
-    except DataError as error:
+            fps = stored_fps(run.workspace.skeletons)
+            return [_with_skeleton(store, mistake, fps) for mistake in mistakes]
+    except (DataError, PipelineError) as error:
         return [replace(mistake, skeleton=Missing(str(error))) for mistake in mistakes]
 
 
-def _with_skeleton(store: SkeletonStore, mistake: Mistake) -> Mistake:
+def _with_skeleton(store: SkeletonStore, mistake: Mistake, fps: float) -> Mistake:
     rows = np.flatnonzero(store.name == mistake.clip)
     if not len(rows):
         return replace(mistake, skeleton=Missing(f"skeletons.h5 has no clip {mistake.clip}"))
-    return replace(mistake, skeleton=read_stored(store, int(rows[0]), FRAMES_PER_SECOND, MOST_FRAMES))
+    row = int(rows[0])
+    return replace(mistake, skeleton=read_stored(store, row, fps or float(store.fps[row]), MOST_FRAMES))

@@ -10,6 +10,7 @@ Names and actions are looked up in skeletons.h5, or in the raw files that datase
 import difflib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -19,8 +20,9 @@ from data.clip_name import ClipName
 from data.errors import DataError
 from data.joints import JOINT_NAMES
 from data.raw.clip_source import SUFFIX, ClipSource
-from data.raw.skeleton_file import parse_clip
-from data.raw.sources import find_clips, list_source
+from data.raw.sources import list_source
+from data.recordings.find_parts import find_parts
+from data.recordings.read_clip import ClipReader, RawPart, Reading
 from data.splits import action_label
 from data.stores.files import replacing
 from data.stores.skeleton_store import SkeletonStore
@@ -28,9 +30,11 @@ from descriptions.errors import DescriptionError
 from pipeline.messages.errors import PipelineError
 from pipeline.pages.html_page import page_file, render_page
 from pipeline.pages.skeleton_player import MovingSkeleton
+from pipeline.phases.raw_recordings import raw_clips_of, reading_of
 from pipeline.phases.texts_in_use import texts_in_use
 from pipeline.show.checks import checks
 from pipeline.workspace.context import Context
+from pipeline.workspace.provenance import stored_fps
 
 ACTION = re.compile(r"A\d{3}")
 RAW_AXES = (
@@ -52,15 +56,15 @@ def show(
     gif: bool = False,
     from_raw: bool = False,
     most_clips: int = 4,
-    frames_per_second: float = 30.0,
+    frames_per_second: float | None = None,
     joint_labels: bool = False,
     body_labels: bool = False,
 ) -> Path:
     """Write the clips that `clip_or_action` names to `output` and return its path.
 
     `output` ends in .html or .gif. It defaults to a file in the current folder, named after the clip or action. At most
-    `most_clips` clips of an action are shown. Raises DataError or PipelineError when there is no such clip, UsageError
-    when `output` has another ending.
+    `most_clips` clips of an action are shown, each at `frames_per_second`, else at its own rate. Raises DataError or
+    PipelineError when there is no such clip, UsageError when `output` has another ending.
     """
     _require_ending(output, gif)
     clips = find_shown_clips(context, clip_or_action, from_raw, most_clips, frames_per_second)
@@ -109,11 +113,12 @@ def _write_gif(path: Path, clips: Sequence[MovingSkeleton], joint_labels: bool, 
 
 
 def find_shown_clips(
-    context: Context, clip_or_action: str, from_raw: bool, most_clips: int, frames_per_second: float
+    context: Context, clip_or_action: str, from_raw: bool, most_clips: int, frames_per_second: float | None
 ) -> list[MovingSkeleton]:
     """Read the clips that `clip_or_action` names. Raises DataError or PipelineError when there is none."""
-    if clip_or_action.lower().endswith(SUFFIX) and (source := _raw_file(Path(clip_or_action))):
-        return [read_raw(source, frames_per_second)]
+    reading = replace(reading_of(context), to_fps=0)  # as it was recorded
+    if clip_or_action.lower().endswith(reading.endings) and (source := _raw_file(Path(clip_or_action), reading)):
+        return [read_raw(RawPart(source), reading)]
     name = Path(clip_or_action).name.removesuffix(SUFFIX)
     if not ACTION.fullmatch(name):
         try:
@@ -123,25 +128,27 @@ def find_shown_clips(
                 f'"{clip_or_action}" is neither an existing raw file, nor a clip\'s name, nor an action such as A001'
             ) from error
     if from_raw:
-        return _from_raw_files(context, name, most_clips, frames_per_second)
+        return _from_raw_files(context, name, most_clips, reading)
     return _from_store(context, name, most_clips, frames_per_second)
 
 
-def _raw_file(path: Path) -> ClipSource | None:
+def _raw_file(path: Path, reading: Reading) -> ClipSource | None:
     """The raw file at `path`, or None. It may be in an archive, as in clips.zip/NAME.skeleton."""
     if path.is_file():
-        return next(iter(list_source(path)))
+        return next(iter(list_source(path, reading.endings)))
     for parent in path.parents:
         if parent.is_file():
-            return next((source for source in list_source(parent) if source.stem == path.stem), None)
+            listed = list_source(parent, reading.endings)
+            return next((source for source in listed if str(source).endswith(path.name)), None)
     return None
 
 
-def read_raw(source: ClipSource, frames_per_second: float) -> MovingSkeleton:
+def read_raw(part: RawPart, reading: Reading) -> MovingSkeleton:
     """Read a raw clip with all its bodies. Raises DataError when it can't be read or no frame has a body."""
-    clip = parse_clip(source.read(), str(source))
-    caption = f"{source}: {_length(clip.frames, frames_per_second)}, bodies: {len(clip.body_ids)}"
-    return MovingSkeleton(source.stem, caption, clip.joints, "y", frames_per_second)
+    read = ClipReader(reading).read(part)
+    notes = "".join(f"; {note}" for note in read.notes)
+    caption = f"{part}: {_length(read.clip.frames, read.fps)}, bodies: {len(read.clip.body_ids)}{notes}"
+    return MovingSkeleton(part.file.stem, caption, read.clip.joints, "y", read.fps)
 
 
 def read_stored(
@@ -162,16 +169,15 @@ def _length(frames: int, frames_per_second: float) -> str:
     return f"{frames} frames, {frames / frames_per_second:.1f} s at {frames_per_second:g} frames a second"
 
 
-def _from_raw_files(context: Context, name: str, most_clips: int, frames_per_second: float) -> list[MovingSkeleton]:
-    raw = [context.user_path(path) for path in context.config.dataset.raw]
-    if not raw:
+def _from_raw_files(context: Context, name: str, most_clips: int, reading: Reading) -> list[MovingSkeleton]:
+    if not context.config.dataset.raw and not context.config.dataset.manifest:
         raise PipelineError(f"{context.config_path}: dataset.raw is empty; name your raw files there")
-    clips, _ = find_clips(raw)
+    clips, _ = find_parts(raw_clips_of(context))
     rows = _choose([str(clip) for clip, _ in clips], name, most_clips, "the raw files")
-    return [read_raw(clips[row][1], frames_per_second) for row in rows]
+    return [replace(read_raw(clips[row][1], reading), name=str(clips[row][0])) for row in rows]
 
 
-def _from_store(context: Context, name: str, most_clips: int, frames_per_second: float) -> list[MovingSkeleton]:
+def _from_store(context: Context, name: str, most_clips: int, frames_per_second: float | None) -> list[MovingSkeleton]:
     path = context.workspace.skeletons
     if not path.is_file():
         raise PipelineError(
@@ -180,7 +186,8 @@ def _from_store(context: Context, name: str, most_clips: int, frames_per_second:
         )
     with SkeletonStore(path) as store:
         rows = _choose(store.name.tolist(), name, most_clips, str(path))
-        return [read_stored(store, row, frames_per_second) for row in rows]
+        fps = frames_per_second or stored_fps(path)
+        return [read_stored(store, row, fps or float(store.fps[row])) for row in rows]
 
 
 def _choose(names: Sequence[str], name: str, most_clips: int, source: str) -> list[int]:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from data.raw.sources import find_clips
+from data.recordings.find_parts import find_parts
 from data.splits import CUSTOM, NUM_ACTIONS, action_label, parse_action
 from data.stores import h5
 from data.stores.files import replacing
@@ -27,6 +27,7 @@ from models.errors import ModelError
 from models.text.text_encoder import TextEncoder
 from pipeline.messages.errors import PipelineError, printable
 from pipeline.phases.features_and_texts import joined_levels
+from pipeline.phases.raw_recordings import raw_clips_of
 from pipeline.phases.readable_texts import DIFFERENT_TEXTS, not_told_apart, other_language, too_long, unknown_words
 from pipeline.phases.texts_in_use import texts_in_use
 from pipeline.stages.embed_text import encode_levels, load_encoder_of
@@ -110,9 +111,9 @@ def actions_of_workspace(context: Context) -> set[int]:
         if path.is_file():
             with h5.reading(path) as file:
                 return {*np.unique(h5.read_array(file, column)).tolist(), *named}
-    if not dataset.raw:
+    if not dataset.raw and not dataset.manifest:
         return set(named)
-    clips, _ = find_clips([context.user_path(raw) for raw in dataset.raw])
+    clips, _ = find_parts(raw_clips_of(context))
     return {*(name.action for name, _ in clips), *named}
 
 

@@ -22,8 +22,17 @@ from pipeline.workspace.folder import Workspace
 PUBLISHED_NTU120 = {"model.latent": 200, "train.steps_per_cycle": 1900, "train.alpha": 0.1}
 
 
-def init(workspace: Workspace, split: str, raw: Sequence[Path] = (), name: str = "custom", force: bool = False) -> Path:
+def init(
+    workspace: Workspace,
+    split: str,
+    raw: Sequence[Path] = (),
+    name: str = "custom",
+    force: bool = False,
+    recordings: Mapping[str, Any] | None = None,
+) -> Path:
     """Write config.toml for the named `split`, or for a custom split of a data set called `name`; return its path.
+
+    `recordings` has the options that say how raw files are read: layout, fps, mirrored, manifest.
 
     Raises WrongUsage when there is no such split, PipelineError when the file exists and `force` is not given.
     """
@@ -31,7 +40,7 @@ def init(workspace: Workspace, split: str, raw: Sequence[Path] = (), name: str =
         raise WrongUsage(f'"{split}" is not a split; use one of {", ".join(split_names())}, or "{CUSTOM}"')
     if workspace.config.exists() and not force:
         raise PipelineError(f"{workspace.config} already exists; edit it, or replace it with --force")
-    chosen: dict[str, Any] = {"dataset.raw": [str(path) for path in stored_paths(raw, workspace.root)]}
+    chosen = {f"dataset.{key}": value for key, value in _dataset(raw, recordings or {}, workspace.root).items()}
     if split == CUSTOM:
         chosen |= {"dataset.name": name, "dataset.protocol": "custom", "dataset.train_subjects": []}
         chosen |= {"dataset.descriptions": "descriptions.csv", "dataset.split": split}
@@ -51,19 +60,32 @@ def write_config(path: Path, chosen: Mapping[str, Any]) -> None:
         partial.write_text(text, "utf-8")
 
 
-def set_raw(context: Context, raw: Sequence[Path]) -> Config:
-    """Set dataset.raw in the config.toml of `context` and return the new settings; nothing else in the file changes.
+def set_dataset(context: Context, raw: Sequence[Path], recordings: Mapping[str, Any]) -> Config:
+    """Set keys of [dataset] in the config.toml of `context` and return the new settings; nothing else changes.
 
-    The paths `raw` are relative to the current folder.
+    `recordings` has the options that say how raw files are read: layout, fps, mirrored, manifest. Paths are relative to
+    the current folder.
     """
-    paths = [str(path) for path in stored_paths(raw, context.paths_from)]
+    changed = _dataset(raw, recordings, context.paths_from)
+    if not raw:
+        del changed["raw"]
     document = tomlkit.parse(context.config_path.read_text("utf-8-sig"))
-    document.setdefault("dataset", tomlkit.table())["raw"] = paths
+    document.setdefault("dataset", tomlkit.table()).update(changed)
     build_config(document.unwrap(), str(context.config_path))
     with replacing(context.config_path) as partial:
         partial.write_text(tomlkit.dumps(document), "utf-8")
-    dataset = context.config.dataset.model_copy(update={"raw": tuple(paths)})
+    changed = {key: tuple(value) if isinstance(value, list) else value for key, value in changed.items()}
+    dataset = context.config.dataset.model_copy(update=changed)
     return context.config.model_copy(update={"dataset": dataset})
+
+
+def _dataset(raw: Sequence[Path], recordings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the keys of [dataset] that a command's options set, with paths as config.toml in `folder` has them."""
+    given = {key: value for key, value in recordings.items() if value}
+    for key, value in given.items():
+        if isinstance(value, Path) or (key == "layout" and value.endswith(".toml")):
+            given[key] = str(stored_paths([Path(value)], folder)[0])
+    return {"raw": [str(path) for path in stored_paths(raw, folder)], **given}
 
 
 def stored_paths(raw: Sequence[Path], folder: Path) -> list[Path]:

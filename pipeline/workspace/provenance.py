@@ -26,6 +26,9 @@ BACKBONE = "backbone_fingerprint"  # key in the record of features/PHASE.h5: the
 IMPORT = "import"  # the stage in the record of a file that `fsvae-pipe import` wrote
 RECIPE = "preprocess.recipe"  # a setting of skeletons.h5; imported arrays have it beside the settings
 
+STORED_FPS = "preprocess.fps"  # a setting of skeletons.h5; earlier versions left each clip at a Kinect's rate
+KINECT_FPS = 30.0
+
 VERSIONED_PACKAGES = (
     "fsvae-pipe",
     "accelerate",
@@ -165,3 +168,8 @@ def json_fingerprint(tree: Mapping[str, Any]) -> str:
     """Return the SHA-256 of everything in a JSON file except "provenance"."""
     content = json.loads(json.dumps({key: value for key, value in tree.items() if key != "provenance"}))
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def stored_fps(skeletons: Path) -> float:
+    """Return the frames a second of the clips in skeletons.h5; 0 = each has the rate of its recording."""
+    return float(Provenance.from_record(read_record(skeletons)).settings.get(STORED_FPS, KINECT_FPS))

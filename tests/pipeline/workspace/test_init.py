@@ -10,7 +10,7 @@ from pipeline.messages.errors import PipelineError
 from pipeline.workspace.config import Config, load_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
-from pipeline.workspace.init import init, set_raw, write_config
+from pipeline.workspace.init import init, set_dataset, write_config
 
 
 @pytest.mark.parametrize("split", split_names())
@@ -69,11 +69,11 @@ def test_a_link_in_the_workspace_is_kept_as_one(tmp_path: Path, monkeypatch: pyt
     assert load_config(path).dataset.raw == ("clips", "clips", str(disk), "more")
 
 
-def test_set_raw_changes_one_key_and_keeps_the_comments(tmp_path: Path) -> None:
+def test_set_dataset_changes_one_key_and_keeps_the_comments(tmp_path: Path) -> None:
     path = init(Workspace(tmp_path), "custom")
     before = path.read_text().splitlines()
     context = Context(Workspace(tmp_path), load_config(path, ["train.cycles=3"]), path, Console(stderr=True))
-    config = set_raw(context, [tmp_path / "a b.zip"])
+    config = set_dataset(context, [tmp_path / "a b.zip"], {})
     after = path.read_text().splitlines()
     changed = [line for line in after if line not in before]
     assert len(changed) == 1
