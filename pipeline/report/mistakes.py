@@ -13,6 +13,7 @@ from data.errors import DataError
 from data.stores.prediction_store import Predictions, SeedPredictions, Task
 from data.stores.skeleton_store import SkeletonStore
 from models.zero_shot.gate import softmax
+from pipeline.messages.errors import PipelineError
 from pipeline.pages.skeleton_player import MovingSkeleton
 from pipeline.report.run_data import Missing, RunData
 from pipeline.show.show import read_stored
