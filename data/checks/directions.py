@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.checks.finding import Finding
-from data.checks.moments import Moments, middle
-
-Points = NDArray[np.float64]
+from data.checks.moments import Moments, Points, dot, length, middle, positive
+from data.joints import JOINT_NAMES, NUM_JOINTS
 
 # The cosine between y and feet -> head: 0.92 to 1 in the middle of all real clips.
 UPRIGHT = 0.5  # a clip in which three quarters of the frames are below it lies, or another axis points up
@@ -32,6 +31,26 @@ TURNS = {  # where feet -> head points, and the rotation that brings it to +y
 }
 
 
+def _weights(present: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """What each joint (V,) counts in `_forwardness`; the weights of each group of joints sum to zero."""
+    weights = np.zeros(NUM_JOINTS)
+    for group in _FRONT:
+        for side in ("left", "right"):
+            joints = [JOINT_NAMES.index(f"{side}_{part}") for part in group]
+            if present[joints].all():
+                weights[joints] += list(group.values())
+    return weights
+
+
+_FRONT = (
+    {"foot": 1.5, "ankle": -1.5},  # toes are in front of ankles; nothing in a layout without feet
+    {"wrist": 0.5, "shoulder": -0.5},  # wrists are held in front of shoulders
+    {"knee": 1.0, "hip": -0.5, "ankle": -0.5},  # knees bend to the front
+    {"elbow": -0.5, "shoulder": 0.25, "wrist": 0.25},  # elbows bend to the back
+)
+_WEIGHTS = _weights(np.ones(NUM_JOINTS, np.bool_))
+
+
 def direction_findings(moments: Moments) -> Iterator[Finding]:
     """Find another axis than y that points up, sides that are exchanged or mirrored, and a person who faces away."""
     up = _up_finding(moments)
@@ -39,9 +58,9 @@ def direction_findings(moments: Moments) -> Iterator[Finding]:
         yield up
     if not moments.has("spine_base", "spine_shoulder", "left_shoulder", "right_shoulder", "left_hip", "right_hip"):
         return
-    shoulders = moments.at("right_shoulder") - moments.at("left_shoulder")  # (F, 3)
+    shoulders = moments.at("right_shoulder") - moments.at("left_shoulder")  # (3, F)
     hips = moments.at("right_hip") - moments.at("left_hip")
-    twist = middle(_dot(shoulders, hips) / _positive(_length(shoulders) * _length(hips)))
+    twist = middle(dot(shoulders, hips) / positive(length(shoulders) * length(hips)))
     if twist < TWISTED:
         yield Finding(
             "sides",
@@ -49,7 +68,7 @@ def direction_findings(moments: Moments) -> Iterator[Finding]:
             "Left and right are exchanged in the arms or in the legs: check the names of the joints.",
         )
         return
-    facing = shoulders[:, 0] / _positive(_length(shoulders))
+    facing = shoulders[0] / positive(length(shoulders))
     forward = _forwardness(moments, shoulders + hips)
     if forward < FORWARD:
         yield _mirrored(forward, middle(facing), bool(up))
@@ -64,11 +83,11 @@ def _up_finding(moments: Moments) -> Finding | None:
     if not moments.has(f"left_{feet}", f"right_{feet}"):
         return None
     body = moments.at("head") - (moments.at(f"left_{feet}") + moments.at(f"right_{feet}")) / 2
-    body = body / _positive(_length(body))[:, None]
-    cosines = np.sort(body[:, 1])
+    body = body / positive(length(body))
+    cosines = np.sort(body[1])
     if cosines[3 * len(cosines) // 4] >= UPRIGHT:
         return None
-    mean = body.mean(axis=0)
+    mean = body.mean(axis=1)
     axis = int(np.abs(mean).argmax())
     towards = f"{'-' if mean[axis] < 0 else '+'}{'xyz'[axis]}"
     upside_down = cosines[len(cosines) // 2] < HEADFIRST
@@ -82,32 +101,16 @@ def _up_finding(moments: Moments) -> Finding | None:
 
 
 def _forwardness(moments: Moments, across: Points) -> float:
-    """How far toes, wrists, knees and elbows are on the side that must be the front, in torso lengths.
+    """How far toes, wrists, knees and elbows (_FRONT) are on the side that must be the front, in torso lengths.
 
-    The front is computed from where left, right, top and bottom are, so that it is the back in a mirrored body. Toes
-    are in front of ankles; a layout without feet has none there. People also hold their wrists in front of their
-    shoulders, knees bend to the front and elbows to the back: each is weak by itself, their sum was right in all clips.
+    The front is computed from where left, right, top and bottom are, so that it is the back in a mirrored body. Without
+    the toes each part is weak by itself, but their sum was right in all real clips.
     """
-    spine = moments.at("spine_shoulder") - moments.at("spine_base")  # (F, 3)
+    spine = moments.at("spine_shoulder") - moments.at("spine_base")  # (3, F)
     front = _cross(spine, across)
-    front /= _positive(_length(front))[:, None]
-    forward = np.zeros(len(front))
-    for side in ("left", "right"):
-        if moments.has(f"{side}_foot", f"{side}_ankle"):
-            forward += 1.5 * _dot(front, moments.at(f"{side}_foot") - moments.at(f"{side}_ankle"))
-        if moments.has(f"{side}_elbow", f"{side}_wrist"):
-            forward += _dot(front, moments.at(f"{side}_wrist") - moments.at(f"{side}_shoulder")) / 2
-            forward -= _bend(moments, front, f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist") / 2
-        if moments.has(f"{side}_knee", f"{side}_ankle"):
-            forward += _bend(moments, front, f"{side}_hip", f"{side}_knee", f"{side}_ankle")
-    return float(forward.mean()) / middle(_positive(_length(spine)))
-
-
-def _bend(moments: Moments, front: Points, start: str, joint: str, end: str) -> Points:
-    """How far `joint` stands out to the front from the line from `start` to `end`, (F,)."""
-    line, bone = moments.at(end) - moments.at(start), moments.at(joint) - moments.at(start)
-    along = _dot(bone, line) / _positive(_dot(line, line))
-    return _dot(front, bone) - along * _dot(front, line)
+    front /= positive(length(front))
+    weights = _WEIGHTS if moments.present.all() else _weights(moments.present)
+    return float(dot(front, weights @ moments.joints).mean()) / middle(positive(length(spine)))
 
 
 def _mirrored(forward: float, facing: float, lies: bool) -> Finding:
@@ -137,19 +140,6 @@ def _facing_findings(facing: Points) -> Iterator[Finding]:
         )
 
 
-def _dot(one: Points, other: Points) -> Points:
-    product: Points = np.einsum("fc,fc->f", one, other)
-    return product
-
-
-def _length(vectors: Points) -> Points:
-    return np.asarray(np.sqrt(_dot(vectors, vectors)))
-
-
-def _positive(lengths: Points) -> Points:
-    return np.maximum(lengths, 1e-12)
-
-
 def _cross(one: Points, other: Points) -> Points:
-    (a, b, c), (d, e, f) = one.T, other.T
-    return np.stack((b * f - c * e, c * d - a * f, a * e - b * d), axis=1)
+    (a, b, c), (d, e, f) = one, other
+    return np.stack((b * f - c * e, c * d - a * f, a * e - b * d))

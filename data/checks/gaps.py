@@ -16,14 +16,14 @@ _MAY_BE_EQUAL = (
     *((f"{side}_wrist", f"{side}_hand", f"{side}_hand_tip", f"{side}_thumb") for side in ("left", "right")),
     *((f"{side}_ankle", f"{side}_foot") for side in ("left", "right")),
 )
-_PAIRS = np.array(
+_ONE, _OTHER = np.array(
     [
         (one, other)
         for other, name in enumerate(JOINT_NAMES)
         for one in range(other)
         if not any(name in group and JOINT_NAMES[one] in group for group in _MAY_BE_EQUAL)
     ]
-)
+).T
 
 
 def gap_findings(moments: Moments) -> Iterator[Finding]:
@@ -42,12 +42,14 @@ def gap_findings(moments: Moments) -> Iterator[Finding]:
             else "Fill each from its neighbours (a hand from the wrist, a foot from the ankle), or name the layout of "
             "the recording.",
         )
-    frames = moments.joints[[0, len(moments.joints) // 2, -1]]
-    same = ~(frames[:, _PAIRS[:, 0]] != frames[:, _PAIRS[:, 1]]).any(axis=(0, 2))
+    if not (moments.joints[0, _ONE, 0] == moments.joints[0, _OTHER, 0]).any():
+        return
+    frames = moments.joints[:, :, :: max(1, moments.joints.shape[2] // 4)]
+    same = (frames[:, _ONE] == frames[:, _OTHER]).all(axis=(0, 2))  # (pairs,)
     if same.any():
         pairs = [
             f"{_words(one)} and {_words(other)}"
-            for one, other in ((JOINT_NAMES[one], JOINT_NAMES[other]) for one, other in _PAIRS[same])
+            for one, other in ((JOINT_NAMES[_ONE[pair]], JOINT_NAMES[_OTHER[pair]]) for pair in np.flatnonzero(same))
             if moments.has(one, other)
         ]
         if pairs:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from data.checks.moments import BONE_CHILDREN, BONE_PARENTS, CORE, Moments
+from data.checks.moments import BONE_CHILDREN, BONE_PARENTS, CORE, Moments, length
 from data.checks.proportions import LEAST, MOST
 from data.joints import JOINT_NAMES, NUM_JOINTS
 
@@ -71,8 +71,7 @@ def _deviation(moments: Moments, order: np.ndarray[tuple[int, ...], np.dtype[np.
     """How far the core bones are from a person's when the joints are taken in `order`; infinite when one is wrong."""
     parents, children = order[BONE_PARENTS], order[BONE_CHILDREN]
     there = (parents >= 0) & (children >= 0) & moments.present[parents] & moments.present[children]
-    bones = moments.joints[:, children] - moments.joints[:, parents]  # (F, 24, 3)
-    lengths = np.median(np.sqrt((bones * bones).sum(axis=2)), axis=0)  # (24,)
+    lengths = np.median(length(moments.joints[:, children] - moments.joints[:, parents]), axis=1)  # (24,)
     used = there & CORE
     if used.sum() < FEWEST_BONES or not lengths[used].all():
         return np.inf
