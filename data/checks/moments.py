@@ -3,6 +3,7 @@
 Letters: T frames, M bodies, V = 25 joints, F moments.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,13 +95,18 @@ def middle(values: NDArray[np.float64]) -> float:
 
 def dot(one: Points, other: Points) -> NDArray[np.float64]:
     """The products of vectors (3, ...): (...)."""
-    (a, b, c), (d, e, f) = one, other
-    return np.asarray(a * d + b * e + c * f)
+    return np.asarray((one * other).sum(axis=0))
 
 
 def length(vectors: Points) -> NDArray[np.float64]:
     """The lengths of vectors (3, ...): (...)."""
     return np.asarray(np.sqrt(dot(vectors, vectors)))
+
+
+def root_mean_square(vectors: Points) -> float:
+    """Of the lengths of vectors (3, ...)."""
+    flat = vectors.ravel()
+    return math.sqrt(float(np.vdot(flat, flat)) / (len(flat) / 3))
 
 
 def positive(lengths: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,13 +7,12 @@ in a quarter of the clips of MSR-Action3D; and of a fourth or half of the frames
 person who moves slowly is no mistake.
 """
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from data.checks.finding import Finding
-from data.checks.moments import MOVING, Moments, Points, length, middle
+from data.checks.moments import MOVING, Moments, length, middle, root_mean_square
 
 FEWEST_MOMENTS = 8  # of a clip whose movement is looked at
 STILL = 0.08  # bones, 2 cm in an adult; the least move of a joint was 34 cm in MSR-Action3D, 54 cm in the samples
@@ -77,28 +76,22 @@ def _rate_findings(moments: Moments) -> Iterator[Finding]:
     wrists, shoulders = moments.joints[:, MOVING[:2]], moments.joints[:, MOVING[2:4]]
     away = wrists - shoulders  # (3, 2, F)
     away -= away.mean(axis=2, keepdims=True)
-    moves = _root_mean_square(away)
+    moves = root_mean_square(away)
     if moves < WRIST_MOVES * moments.bone:
         return
-    speed = _root_mean_square((moments.steps[:, :2] - moments.steps[:, 2:4]) / moments.step_s)
+    speed = root_mean_square((moments.steps[:, :2] - moments.steps[:, 2:4]) / moments.step_s)
     rate, (slowest, fastest) = speed / moves, WRIST_RATES
     if rate > fastest:
         yield Finding(
             "frame rate",
             f"The wrists move too fast: their speed is {rate:.3g} times their reach a second, where {fastest:g} is a "
             "person's limit.",
-            f"{_ASK_FPS}: it seems to be lower than was said.",
+            f"{_ASK_FPS}, which seem to be fewer than was said, and that the frames are in order.",
         )
     elif rate < slowest and moments.duration_s < LONGEST_S:
         yield Finding(
             "frame rate",
             f"The wrists move too slowly: their speed is {rate:.3g} times their reach a second, where a person's is "
             f"at least {slowest:g}.",
-            f"{_ASK_FPS}: it seems to be higher than was said.",
+            f"{_ASK_FPS}, which seem to be more than was said.",
         )
-
-
-def _root_mean_square(vectors: Points) -> float:
-    """Of the lengths of vectors (3, ...)."""
-    flat = vectors.ravel()
-    return math.sqrt(float(flat @ flat) / (len(flat) / 3))

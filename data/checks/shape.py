@@ -3,7 +3,6 @@
 Letters: V = 25 joints, F moments.
 """
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,16 +17,18 @@ from data.joints import JOINT_NAMES
 # A child of 1 m has 0.30.
 TORSO_M = (0.27, 0.8)
 USUAL_TORSO_M = 0.45
-UNITS = {"millimetres": 1000.0, "centimetres": 100.0, "inches": 39.37, "feet": 3.281, "kilometres": 0.001}
+UNITS = {"millimetres": 1000.0, "centimetres": 100.0, "inches": 39.37, "feet, or centimetres taken for inches": 2.9}
 FLAT = 0.01  # smallest over largest extent of the centred body; 0.18 or more in all real clips
 UNSTEADY = 0.4  # the middle change of a long bone, as a share of it; 0.05 in MSR-Action3D, 0.20 in the samples at most
+NECK = 1.1  # neck to head as a share of spine shoulder to head; 1 in MediaPipe, which has no neck, else 0.8 at most
 LONG_PARTS = ("elbow", "wrist", "knee", "ankle")
 LONG_BONES = np.flatnonzero([JOINT_NAMES[child].endswith(LONG_PARTS) for child in BONE_CHILDREN])
 
 
 def shape_findings(moments: Moments) -> Iterator[Finding]:
     """Find a body of no person's size, one without depth, and bones that are not a body's."""
-    torso_m = middle(length(moments.at("spine_shoulder") - moments.at("spine_base")))
+    has_torso = moments.has("spine_base", "spine_shoulder")
+    torso_m = middle(length(moments.at("spine_shoulder") - moments.at("spine_base"))) if has_torso else USUAL_TORSO_M
     sized = TORSO_M[0] <= torso_m <= TORSO_M[1]
     shown = moments.joints if moments.present.all() else moments.joints[:, moments.present]  # (3, V, F)
     extents = np.ptp((shown - shown.mean(axis=1, keepdims=True)).reshape(3, -1), axis=1)
@@ -53,8 +54,8 @@ def shape_findings(moments: Moments) -> Iterator[Finding]:
     if wrong_bones:
         fits = fitting_order(moments)
         advice = (
-            f"The order of the joints seems to be another one: {fits} fits. Name the layout of the recording, or give "
-            "the joints in NTU's order."
+            f"The order of the joints seems to be {fits}: name the layout of the recording, or bring the joints to "
+            "NTU's order."
             if fits
             else "Check the order of the joints and of the array's axes (frames, bodies, joints, x y z)."
         )
@@ -62,16 +63,13 @@ def shape_findings(moments: Moments) -> Iterator[Finding]:
 
 
 def _size(torso_m: float) -> Finding:
-    factor = torso_m / USUAL_TORSO_M
-    unit = min(UNITS, key=lambda name: abs(math.log(max(factor, 1e-12) / UNITS[name])))
-    near = 0.75 < factor / UNITS[unit] < 1.33
-    too = f"too large by about {factor:.3g}" if factor > 1 else f"too small by about {1 / max(factor, 1e-12):.3g}"
+    factor = max(torso_m, 1e-12) / USUAL_TORSO_M
+    unit = next((unit for unit, in_a_metre in UNITS.items() if 0.68 < factor / in_a_metre < 1.4), "")
+    too = f"too large by a factor of about {factor:.2g}" if factor > 1 else f"too small by about {1 / factor:.2g}"
     return Finding(
         "size",
         f"The torso measures {torso_m:.3g} m, which is no person's size ({TORSO_M[0]:g} to {TORSO_M[1]:g} m).",
-        f"Coordinates must be in metres; these seem to be in {unit}."
-        if near
-        else f"Coordinates must be in metres; these are {too}.",
+        f"Coordinates must be in metres; these {f'seem to be in {unit}' if unit else f'are {too}'}.",
     )
 
 
@@ -97,4 +95,12 @@ def _wrong_bones(moments: Moments) -> list[str]:
             f"The {part_name(int(LONG_BONES[worst]))} changes its length by {unsteady[worst]:.0%} in half of the "
             "frames, where a person's bones keep theirs."
         ]
+    if moments.has("head", "neck", "spine_shoulder"):
+        neck_m, shoulder_m = (
+            middle(length(moments.at("head") - moments.at(joint))) for joint in ("neck", "spine_shoulder")
+        )
+        if neck_m > NECK * shoulder_m:
+            return [
+                f"The head is {neck_m:.3g} m from the neck, and {shoulder_m:.3g} m from the spine shoulder below it."
+            ]
     return []
