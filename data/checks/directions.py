@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.checks.finding import Finding
-from data.checks.moments import Moments, middle
-
-Points = NDArray[np.float64]
+from data.checks.moments import Moments, Points, dot, length, middle, positive, root_mean_square
+from data.joints import JOINT_NAMES, NUM_JOINTS
 
 # The cosine between y and feet -> head: 0.92 to 1 in the middle of all real clips.
 UPRIGHT = 0.5  # a clip in which three quarters of the frames are below it lies, or another axis points up
@@ -23,25 +22,36 @@ FACING = -0.1
 FORWARD = -0.05
 # The cosine between left hip -> right hip and left shoulder -> right shoulder: 0.59 or more in all real clips.
 TWISTED = -0.3
-TURNS = {  # where feet -> head points, and the rotation that brings it to +y
-    "+x": "(-y, x, z)",
-    "-x": "(y, -x, z)",
-    "-y": "(-x, -y, z) or (x, -y, -z)",
-    "+z": "(x, z, -y) or (-x, z, y)",
-    "-z": "(x, -z, y) or (-x, -z, -y)",
-}
+
+
+def _weights(present: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """What each joint (V,) counts in `_forwardness`; the weights of each group of joints sum to zero."""
+    weights = np.zeros(NUM_JOINTS)
+    for group in _FRONT:
+        for side in ("left", "right"):
+            joints = [JOINT_NAMES.index(f"{side}_{part}") for part in group]
+            if present[joints].all():
+                weights[joints] += list(group.values())
+    return weights
+
+
+_SIDES, _UPRIGHT = ("left", "right"), ("shoulder", "hip", "ankle")
+_FRONT = (
+    {"foot": 1.5, "ankle": -1.5},  # toes are in front of ankles; nothing in a layout without feet
+    {"wrist": 0.5, "shoulder": -0.5},  # wrists are held in front of shoulders
+    {"knee": 1.0, "hip": -0.5, "ankle": -0.5},  # knees bend to the front
+    {"elbow": -0.5, "shoulder": 0.25, "wrist": 0.25},  # elbows bend to the back
+)
+_WEIGHTS = _weights(np.ones(NUM_JOINTS, np.bool_))
 
 
 def direction_findings(moments: Moments) -> Iterator[Finding]:
     """Find another axis than y that points up, sides that are exchanged or mirrored, and a person who faces away."""
-    up = _up_finding(moments)
-    if up:
-        yield up
-    if not moments.has("spine_base", "spine_shoulder", "left_shoulder", "right_shoulder", "left_hip", "right_hip"):
+    if not moments.has("head", "spine_base", "spine_shoulder", *(f"{s}_{p}" for p in _UPRIGHT for s in _SIDES)):
         return
-    shoulders = moments.at("right_shoulder") - moments.at("left_shoulder")  # (F, 3)
+    shoulders = moments.at("right_shoulder") - moments.at("left_shoulder")  # (3, F)
     hips = moments.at("right_hip") - moments.at("left_hip")
-    twist = middle(_dot(shoulders, hips) / _positive(_length(shoulders) * _length(hips)))
+    twist = float(np.vdot(shoulders, hips)) / max(float(np.linalg.norm(shoulders) * np.linalg.norm(hips)), 1e-12)
     if twist < TWISTED:
         yield Finding(
             "sides",
@@ -49,107 +59,77 @@ def direction_findings(moments: Moments) -> Iterator[Finding]:
             "Left and right are exchanged in the arms or in the legs: check the names of the joints.",
         )
         return
-    facing = shoulders[:, 0] / _positive(_length(shoulders))
     forward = _forwardness(moments, shoulders + hips)
-    if forward < FORWARD:
-        yield _mirrored(forward, middle(facing), bool(up))
-    elif not up:
-        yield from _facing_findings(facing)
+    mirrored = forward < FORWARD
+    body = moments.at("head") - (moments.at("left_ankle") + moments.at("right_ankle")) / 2  # (3, F)
+    cosines = np.sort(body[1] / positive(length(body)))
+    lies = cosines[3 * len(cosines) // 4] < UPRIGHT
+    facing = shoulders[0] / positive(length(shoulders))
+    if lies or mirrored or min(middle(facing), facing[0]) < FACING:
+        turned = _turned(body.mean(axis=1), shoulders.mean(axis=1), mirrored)
+        if lies:
+            yield _lying(float(cosines[len(cosines) // 2]), turned)
+        if mirrored:
+            yield _mirrored(forward, lies, turned)
+        if not lies and not mirrored:
+            yield _facing_away(facing)
 
 
-def _up_finding(moments: Moments) -> Finding | None:
-    if not moments.has("head"):
-        return None
-    feet = "ankle" if moments.has("left_ankle", "right_ankle") else "hip"
-    if not moments.has(f"left_{feet}", f"right_{feet}"):
-        return None
-    body = moments.at("head") - (moments.at(f"left_{feet}") + moments.at(f"right_{feet}")) / 2
-    body = body / _positive(_length(body))[:, None]
-    cosines = np.sort(body[:, 1])
-    if cosines[3 * len(cosines) // 4] >= UPRIGHT:
-        return None
-    mean = body.mean(axis=0)
-    axis = int(np.abs(mean).argmax())
-    towards = f"{'-' if mean[axis] < 0 else '+'}{'xyz'[axis]}"
-    upside_down = cosines[len(cosines) // 2] < HEADFIRST
-    what = "stands on its head" if upside_down else "lies, or another axis than y points up"
-    turn = f" If it should stand, turn the coordinates: (x, y, z) becomes {TURNS[towards]}." if towards in TURNS else ""
+def _turned(up: Points, right: Points, mirrored: bool) -> str:
+    """The axes that make a person upright and face the camera, such as "(-x, z, y)".
+
+    `up` points from feet to head, `right` from the left to the right shoulder, both (3,).
+    """
+    to_y = int(np.abs(up).argmax())
+    to_x = int(np.abs(np.where(np.arange(3) == to_y, 0, right)).argmax())
+    matrix = np.zeros((3, 3))
+    matrix[0, to_x], matrix[1, to_y] = np.copysign(1, right[to_x]), np.copysign(1, up[to_y])
+    matrix[2] = np.cross(matrix[0], matrix[1]) * (-1 if mirrored else 1)
+    return f"({', '.join(('-' if row.sum() < 0 else '') + 'xyz'[int(np.abs(row).argmax())] for row in matrix)})"
+
+
+def _lying(cosine: float, turned: str) -> Finding:
+    what = "stands on its head" if cosine < HEADFIRST else "lies, or another axis than y points up"
     return Finding(
         "up axis",
-        f"The body {what}: from the feet to the head it points along {towards} ({abs(mean[axis]):.2f} of its length).",
-        f"y must point up.{turn}",
+        f"The body {what}: the cosine between y and the line from the feet to the head is {cosine:.2f}.",
+        f"y must point up. If the person stands, (x, y, z) must become {turned}.",
+    )
+
+
+def _mirrored(forward: float, lies: bool, turned: str) -> Finding:
+    cause = "An axis is reversed or two are exchanged" if lies else "The film or an axis is mirrored"
+    return Finding(
+        "sides",
+        f"The body is mirrored: toes, knees and wrists point backwards by {-forward:.2f} torso lengths.",
+        f"{cause}, and (x, y, z) must become {turned}; or the names of left and right are exchanged.",
+    )
+
+
+def _facing_away(facing: NDArray[np.float64]) -> Finding:
+    always = middle(facing) < FACING
+    return Finding(
+        "facing",
+        f"The person faces away from the camera {'in most frames' if always else 'in the first frame'}: the right "
+        f"shoulder is at smaller x than the left one (cosine {middle(facing) if always else facing[0]:.2f}).",
+        "If the person did face the camera, (x, y, z) must become (-x, y, -z). If not, turn the clip about y so that "
+        "the first frame faces the camera, because recipes turn a clip by that frame.",
     )
 
 
 def _forwardness(moments: Moments, across: Points) -> float:
-    """How far toes, wrists, knees and elbows are on the side that must be the front, in torso lengths.
+    """How far toes, wrists, knees and elbows (_FRONT) are on the side that must be the front, in torso lengths.
 
-    The front is computed from where left, right, top and bottom are, so that it is the back in a mirrored body. Toes
-    are in front of ankles; a layout without feet has none there. People also hold their wrists in front of their
-    shoulders, knees bend to the front and elbows to the back: each is weak by itself, their sum was right in all clips.
+    The front is computed from where left, right, top and bottom are, so that it is the back in a mirrored body. Without
+    the toes each part is weak by itself, but their sum was right in all real clips.
     """
-    spine = moments.at("spine_shoulder") - moments.at("spine_base")  # (F, 3)
+    spine = moments.at("spine_shoulder") - moments.at("spine_base")  # (3, F)
     front = _cross(spine, across)
-    front /= _positive(_length(front))[:, None]
-    forward = np.zeros(len(front))
-    for side in ("left", "right"):
-        if moments.has(f"{side}_foot", f"{side}_ankle"):
-            forward += 1.5 * _dot(front, moments.at(f"{side}_foot") - moments.at(f"{side}_ankle"))
-        if moments.has(f"{side}_elbow", f"{side}_wrist"):
-            forward += _dot(front, moments.at(f"{side}_wrist") - moments.at(f"{side}_shoulder")) / 2
-            forward -= _bend(moments, front, f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist") / 2
-        if moments.has(f"{side}_knee", f"{side}_ankle"):
-            forward += _bend(moments, front, f"{side}_hip", f"{side}_knee", f"{side}_ankle")
-    return float(forward.mean()) / middle(_positive(_length(spine)))
-
-
-def _bend(moments: Moments, front: Points, start: str, joint: str, end: str) -> Points:
-    """How far `joint` stands out to the front from the line from `start` to `end`, (F,)."""
-    line, bone = moments.at(end) - moments.at(start), moments.at(joint) - moments.at(start)
-    along = _dot(bone, line) / _positive(_dot(line, line))
-    return _dot(front, bone) - along * _dot(front, line)
-
-
-def _mirrored(forward: float, facing: float, lies: bool) -> Finding:
-    if lies:
-        fits = "An axis is reversed, or two axes are exchanged."
-    elif facing < 0:
-        fits = "The names of left and right are exchanged, or x is reversed (a mirrored, selfie film)."
-    else:
-        fits = "z is reversed, or left and right are exchanged in a person who faces away."
-    return Finding(
-        "sides",
-        f"The body is mirrored: toes, knees and wrists point backwards by {-forward:.2f} torso lengths.",
-        f"{fits} Right shoulders must be at greater x than left ones when a person faces the camera.",
-    )
-
-
-def _facing_findings(facing: Points) -> Iterator[Finding]:
-    most = middle(facing)
-    if min(most, facing[0]) < FACING:
-        when = "in most frames" if most < FACING else "in the first frame"
-        yield Finding(
-            "facing",
-            f"The person faces away from the camera {when}: the right shoulder is at smaller x than the left one "
-            f"(cosine {most if most < FACING else facing[0]:.2f}).",
-            "If this is not what happened, turn the coordinates: (x, y, z) becomes (-x, y, -z). If it is, turn the "
-            "clip so that the person faces the camera in the first frame, by which recipes turn it.",
-        )
-
-
-def _dot(one: Points, other: Points) -> Points:
-    product: Points = np.einsum("fc,fc->f", one, other)
-    return product
-
-
-def _length(vectors: Points) -> Points:
-    return np.asarray(np.sqrt(_dot(vectors, vectors)))
-
-
-def _positive(lengths: Points) -> Points:
-    return np.maximum(lengths, 1e-12)
+    front /= positive(length(front))
+    weights = _WEIGHTS if moments.present.all() else _weights(moments.present)
+    return float(dot(front, weights @ moments.joints).mean()) / max(root_mean_square(spine), 1e-12)
 
 
 def _cross(one: Points, other: Points) -> Points:
-    (a, b, c), (d, e, f) = one.T, other.T
-    return np.stack((b * f - c * e, c * d - a * f, a * e - b * d), axis=1)
+    (a, b, c), (d, e, f) = one, other
+    return np.stack((b * f - c * e, c * d - a * f, a * e - b * d))

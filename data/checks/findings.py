@@ -43,9 +43,10 @@ def _findings(joints: NDArray[np.float32], fps: float, longest_frames: int | Non
     moments = choose_moments(joints, fps)
     if moments is None:
         return
-    yield from gap_findings(moments)
     shape = list(shape_findings(moments))
     yield from shape
+    wrong = {finding.check for finding in shape}
+    yield from (gap for gap in gap_findings(moments) if not (gap.check == "equal joints" and "order" in wrong))
     yield from motion_findings(moments)
-    if not {"flat", "depth", "order"} & {finding.check for finding in shape}:  # directions mean nothing in these
+    if not wrong & {"flat", "depth", "order"}:  # directions mean nothing in these
         yield from direction_findings(moments)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from data.checks.finding import Finding
+from data.checks.joint_orders import fitting_order
 from data.checks.moments import Moments
 from data.joints import JOINT_NAMES
 
@@ -16,14 +17,14 @@ _MAY_BE_EQUAL = (
     *((f"{side}_wrist", f"{side}_hand", f"{side}_hand_tip", f"{side}_thumb") for side in ("left", "right")),
     *((f"{side}_ankle", f"{side}_foot") for side in ("left", "right")),
 )
-_PAIRS = np.array(
+_ONE, _OTHER = np.array(
     [
         (one, other)
         for other, name in enumerate(JOINT_NAMES)
         for one in range(other)
         if not any(name in group and JOINT_NAMES[one] in group for group in _MAY_BE_EQUAL)
     ]
-)
+).T
 
 
 def gap_findings(moments: Moments) -> Iterator[Finding]:
@@ -33,21 +34,19 @@ def gap_findings(moments: Moments) -> Iterator[Finding]:
     """
     absent = [JOINT_NAMES[joint] for joint in np.flatnonzero(~moments.present)]
     if absent:
-        centred = "spine_base" in absent or "spine_mid" in absent
         yield Finding(
             "absent joints",
             f"{len(absent)} of {len(JOINT_NAMES)} joints are zero in most frames: {_listed(absent)}.",
-            "If a joint is the origin of the coordinates, add a constant such as 3 m to z, because zero means absent."
-            if centred and len(absent) == 1
-            else "Fill each from its neighbours (a hand from the wrist, a foot from the ankle), or name the layout of "
-            "the recording.",
+            _fill(moments, absent),
         )
-    frames = moments.joints[[0, len(moments.joints) // 2, -1]]
-    same = ~(frames[:, _PAIRS[:, 0]] != frames[:, _PAIRS[:, 1]]).any(axis=(0, 2))
+    if not (moments.joints[0, _ONE, 0] == moments.joints[0, _OTHER, 0]).any():
+        return
+    frames = moments.joints[:, :, :: max(1, moments.joints.shape[2] // 4)]
+    same = (frames[:, _ONE] == frames[:, _OTHER]).all(axis=(0, 2))  # (pairs,)
     if same.any():
         pairs = [
             f"{_words(one)} and {_words(other)}"
-            for one, other in ((JOINT_NAMES[one], JOINT_NAMES[other]) for one, other in _PAIRS[same])
+            for one, other in ((JOINT_NAMES[_ONE[pair]], JOINT_NAMES[_OTHER[pair]]) for pair in np.flatnonzero(same))
             if moments.has(one, other)
         ]
         if pairs:
@@ -56,6 +55,17 @@ def gap_findings(moments: Moments) -> Iterator[Finding]:
                 f"{len(pairs)} pairs of joints are at the same place: {_listed(pairs)}.",
                 "Check the order of the joints, and what fills the joints that the recording lacks.",
             )
+
+
+def _fill(moments: Moments, absent: Sequence[str]) -> str:
+    if absent[0] in ("spine_base", "spine_mid") and len(absent) == 1:
+        return "If this joint is the origin of the coordinates, add 3 m to all z, because zero means absent."
+    if fits := fitting_order(moments):
+        return f"The order of the joints seems to be {fits}: name the layout of the recording."
+    return (
+        "Fill each joint from its neighbours (a hand from the wrist, a foot from the ankle), or name the layout of the "
+        "recording."
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -4,11 +4,12 @@ An order is written as the places, in the wrongly named data, of NTU's joints: -
 makers' documents, and the data sets' own files.
 """
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
-from data.checks.moments import BONE_CHILDREN, BONE_PARENTS, CORE, Moments
+from data.checks.moments import BONE_CHILDREN, BONE_PARENTS, CORE, Moments, length
 from data.checks.proportions import LEAST, MOST
 from data.joints import JOINT_NAMES, NUM_JOINTS
 
@@ -42,8 +43,8 @@ ORDERS: Mapping[str, tuple[int, ...]] = {
     "NTU's with hips and knees exchanged": _exchanged(*_both("hip", "knee")),
     "NTU's with head and spine base exchanged": _exchanged(("head", "spine_base")),
     "NTU's with neck and spine shoulder exchanged": _exchanged(("neck", "spine_shoulder")),
-    "NTU's, moved on by one place": (*range(1, NUM_JOINTS), 0),
-    "NTU's, moved back by one place": (NUM_JOINTS - 1, *range(NUM_JOINTS - 1)),
+    "NTU's moved by one place": (*range(1, NUM_JOINTS), 0),
+    "NTU's moved by one place the other way": (NUM_JOINTS - 1, *range(NUM_JOINTS - 1)),
     "Kinect v1's": (0, 1, -1, *range(3, 20), 2, -1, -1, -1, -1),
     "MSR-Action3D's own": (6, 3, -1, 19, 0, 7, 9, 11, 1, 8, 10, 12, 4, 13, 15, 17, 5, 14, 16, 18, 2, -1, -1, -1, -1),
     "Azure Kinect's": (0, 1, 3, -1, 5, 6, 7, 8, 12, 13, 14, 15, 18, 19, 20, 21, 22, 23, 24, -1, 2, 9, 10, 16, 17),
@@ -54,7 +55,7 @@ ORDERS: Mapping[str, tuple[int, ...]] = {
 }
 # fmt: on
 MOST_DEVIATION = 0.35  # mean of |log(share / a person's middle share)| over the core bones
-_TYPICAL = np.sqrt(LEAST[CORE] * MOST[CORE])
+_TYPICAL = np.sqrt(LEAST * MOST)  # (24,)
 
 
 def fitting_order(moments: Moments) -> str:
@@ -69,14 +70,15 @@ def fitting_order(moments: Moments) -> str:
 
 def _deviation(moments: Moments, order: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> float:
     """How far the core bones are from a person's when the joints are taken in `order`; infinite when one is wrong."""
+    if not moments.present[order[order >= 0]].all():
+        return math.inf
     parents, children = order[BONE_PARENTS], order[BONE_CHILDREN]
-    there = (parents >= 0) & (children >= 0) & moments.present[parents] & moments.present[children]
-    bones = moments.joints[:, children] - moments.joints[:, parents]  # (F, 24, 3)
-    lengths = np.median(np.sqrt((bones * bones).sum(axis=2)), axis=0)  # (24,)
+    there = (parents >= 0) & (children >= 0)
+    lengths = np.median(length(moments.joints[:, children] - moments.joints[:, parents]), axis=1)  # (24,)
     used = there & CORE
     if used.sum() < FEWEST_BONES or not lengths[used].all():
-        return np.inf
+        return math.inf
     shares = lengths / np.median(lengths[used])
     if (there & ((shares < LEAST) | (shares > MOST))).any():
-        return np.inf
-    return float(np.abs(np.log(shares[CORE] / _TYPICAL))[used[CORE]].mean())
+        return math.inf
+    return float(np.abs(np.log(shares[used] / _TYPICAL[used])).mean())

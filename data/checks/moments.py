@@ -3,12 +3,15 @@
 Letters: T frames, M bodies, V = 25 joints, F moments.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.joints import BONES, JOINT_NAMES
+from data.joints import BONES, JOINT_NAMES, SPINE_BASE
+
+Points = NDArray[np.float64]
 
 MOST_MOMENTS = 32
 GOLDEN_RATIO = 0.6180339887498949
@@ -17,24 +20,31 @@ BONE_PARENTS, BONE_CHILDREN = (np.array(ends) for ends in zip(*BONES, strict=Tru
 CORE_PARTS = ("spine_mid", "spine_shoulder", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 CORE = np.array([JOINT_NAMES[child].removeprefix("left_").removeprefix("right_") in CORE_PARTS for _, child in BONES])
 
+# The joints whose steps from frame to frame are looked at.
+MOVING = np.array(
+    [JOINT_NAMES.index(f"{side}_{part}") for part in ("wrist", "shoulder") for side in ("left", "right")] + [SPINE_BASE]
+)
+_PLACES = np.arange(MOST_MOMENTS) + np.arange(MOST_MOMENTS) * GOLDEN_RATIO % 1
+
 
 @dataclass(frozen=True)
 class Moments:
     """Chosen frames of the main body of a clip, spread over all frames that hold it.
 
-    Most checks look at lengths as shares of `bone`, so that they hold in any unit.
+    Coordinates come first and frames last, because NumPy is several times faster so. Most checks look at lengths as
+    shares of `bone`, so that they hold in any unit.
     """
 
-    joints: NDArray[np.float64]  # (F, V, 3)
-    following: NDArray[np.float64]  # (F, V, 3) the next frame that holds the body
-    step_s: NDArray[np.float64]  # (F,) seconds from one to the other, as the frame rate says
+    joints: Points  # (3, V, F)
+    steps: Points  # (3, len(MOVING), F) from these joints' places to those in the next frame that holds the body
+    step_s: NDArray[np.float64]  # (F,) seconds to that frame, as the frame rate says
     present: NDArray[np.bool_]  # (V,) joints that are present (not zero) in most moments
-    lengths: NDArray[np.float64]  # (F, 24) of the bones, in the order of BONES
+    lengths: NDArray[np.float64]  # (24, F) of the bones, in the order of BONES
     bone: float  # the middle length of the core bones: 0.2 to 0.3 m in an adult
     duration_s: float  # from the first to the last frame that holds the body
 
-    def at(self, name: str) -> NDArray[np.float64]:
-        """The joint `name` in all moments, (F, 3)."""
+    def at(self, name: str) -> Points:
+        """The joint `name` in all moments, (3, F)."""
         return self.joints[:, JOINT_NAMES.index(name)]
 
     def has(self, *names: str) -> bool:
@@ -53,23 +63,17 @@ def choose_moments(joints: NDArray[np.float32], fps: float) -> Moments | None:
     if not len(there):
         return None
     last = max(1, len(there) - 1)
-    if last <= MOST_MOMENTS:
-        chosen = np.arange(last)
-    else:
-        part = np.arange(MOST_MOMENTS)
-        chosen = ((part + part * GOLDEN_RATIO % 1) * (last / MOST_MOMENTS)).astype(np.int64)
+    chosen = np.arange(last) if last <= MOST_MOMENTS else (_PLACES * (last / MOST_MOMENTS)).astype(np.int64)
     now, after = there[chosen], there[np.minimum(chosen + 1, len(there) - 1)]
-    frames = body[now].astype(np.float64)  # (F, V, 3)
-    present = frames.any(axis=2).mean(axis=0) > 0.5  # (V,)
-    bones = frames[:, BONE_CHILDREN] - frames[:, BONE_PARENTS]
-    lengths = np.sqrt((bones * bones).sum(axis=2))  # (F, 24)
-    core = lengths[:, CORE & present[BONE_CHILDREN] & present[BONE_PARENTS]]
+    frames = np.array(body[now].T, np.float64, order="C")  # (3, V, F)
+    present = frames.any(axis=0).sum(axis=1) * 2 > len(now)  # (V,)
+    lengths = length(frames[:, BONE_CHILDREN] - frames[:, BONE_PARENTS])  # (24, F)
+    core = lengths[CORE & present[BONE_CHILDREN] & present[BONE_PARENTS]]
     bone = middle(core.ravel()) if core.size else 0.0
     if not 0 < bone < np.inf:
         return None
-    following = body[after].astype(np.float64)
-    step_s = (after - now) / fps
-    return Moments(frames, following, step_s, present, lengths, bone, float(there[-1] - there[0]) / fps)
+    steps = body[after][:, MOVING].T - frames[:, MOVING]
+    return Moments(frames, steps, (after - now) / fps, present, lengths, bone, float(there[-1] - there[0]) / fps)
 
 
 def main_body(joints: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -87,3 +91,24 @@ def main_body(joints: NDArray[np.float32]) -> NDArray[np.float32]:
 def middle(values: NDArray[np.float64]) -> float:
     """The median of values (n,), without the cost of np.median on a few numbers."""
     return float(np.partition(values, len(values) // 2)[len(values) // 2])
+
+
+def dot(one: Points, other: Points) -> NDArray[np.float64]:
+    """The products of vectors (3, ...): (...)."""
+    return np.asarray((one * other).sum(axis=0))
+
+
+def length(vectors: Points) -> NDArray[np.float64]:
+    """The lengths of vectors (3, ...): (...)."""
+    return np.asarray(np.sqrt(dot(vectors, vectors)))
+
+
+def root_mean_square(vectors: Points) -> float:
+    """Of the lengths of vectors (3, ...)."""
+    flat = vectors.ravel()
+    return math.sqrt(float(np.vdot(flat, flat)) / (len(flat) / 3))
+
+
+def positive(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The lengths as divisors: no smaller than 1e-12."""
+    return np.maximum(lengths, 1e-12)

@@ -3,14 +3,13 @@
 Letters: V = 25 joints, F moments.
 """
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from data.checks.finding import Finding
 from data.checks.joint_orders import fitting_order
-from data.checks.moments import BONE_CHILDREN, BONE_PARENTS, CORE, Moments, middle
+from data.checks.moments import BONE_CHILDREN, BONE_PARENTS, Moments, length, middle, positive
 from data.checks.proportions import LEAST, MOST, part_name
 from data.joints import JOINT_NAMES
 
@@ -18,22 +17,21 @@ from data.joints import JOINT_NAMES
 # A child of 1 m has 0.30.
 TORSO_M = (0.27, 0.8)
 USUAL_TORSO_M = 0.45
-UNITS = {"millimetres": 1000.0, "centimetres": 100.0, "inches": 39.37, "feet": 3.281, "kilometres": 0.001}
+UNITS = {"millimetres": 1000.0, "centimetres": 100.0, "inches": 39.37, "feet, or centimetres taken for inches": 2.9}
 FLAT = 0.01  # smallest over largest extent of the centred body; 0.18 or more in all real clips
 UNSTEADY = 0.4  # the middle change of a long bone, as a share of it; 0.05 in MSR-Action3D, 0.20 in the samples at most
-LONG_BONES = np.array(
-    [JOINT_NAMES[child].endswith(("elbow", "wrist", "knee", "ankle")) for child in BONE_CHILDREN.tolist()]
-)
+NECK = 1.1  # neck to head as a share of spine shoulder to head; 1 in MediaPipe, which has no neck, else 0.8 at most
+LONG_PARTS = ("elbow", "wrist", "knee", "ankle")
+LONG_BONES = np.flatnonzero([JOINT_NAMES[child].endswith(LONG_PARTS) for child in BONE_CHILDREN])
 
 
 def shape_findings(moments: Moments) -> Iterator[Finding]:
     """Find a body of no person's size, one without depth, and bones that are not a body's."""
-    torso = moments.at("spine_shoulder") - moments.at("spine_base")
-    torso_m = middle(np.sqrt((torso * torso).sum(axis=1)))
+    has_torso = moments.has("spine_base", "spine_shoulder")
+    torso_m = middle(length(moments.at("spine_shoulder") - moments.at("spine_base"))) if has_torso else USUAL_TORSO_M
     sized = TORSO_M[0] <= torso_m <= TORSO_M[1]
-    shown = moments.joints[:, moments.present]  # (F, V, 3)
-    centred = shown - shown.mean(axis=1, keepdims=True)
-    extents = np.ptp(centred.reshape(-1, 3), axis=0)
+    shown = moments.joints if moments.present.all() else moments.joints[:, moments.present]  # (3, V, F)
+    extents = np.ptp((shown - shown.mean(axis=1, keepdims=True)).reshape(3, -1), axis=1)
     flat = bool(extents.min() < FLAT * extents.max())
     wrong_bones = [] if flat else _wrong_bones(moments)
     if not sized and not wrong_bones:
@@ -46,18 +44,18 @@ def shape_findings(moments: Moments) -> Iterator[Finding]:
             "The coordinates seem to be two-dimensional; lift them to three dimensions first, since nothing here can "
             "be told from two.",
         )
-    elif sized and shown[..., 2].min() >= 0 and shown[..., 2].max() <= 1:  # a body 1.4 m away or more in all real clips
+    elif sized and shown[2].min() >= 0 and shown[2].max() <= 1:  # a body 1.4 m away or more in all real clips
         yield Finding(
             "depth",
-            f"All z are between 0 and 1 (from {shown[..., 2].min():.2g} to {shown[..., 2].max():.2g}), but a sensor "
+            f"All z are between 0 and 1 (from {shown[2].min():.2g} to {shown[2].max():.2g}), but a sensor "
             "sees no whole person who is nearer than 1 m.",
             "Check that the third number of each joint is its depth in metres, and no confidence.",
         )
     if wrong_bones:
         fits = fitting_order(moments)
         advice = (
-            f"The order of the joints seems to be another one: {fits} fits. Name the layout of the recording, or give "
-            "the joints in NTU's order."
+            f"The order of the joints seems to be {fits}: name the layout of the recording, or bring the joints to "
+            "NTU's order."
             if fits
             else "Check the order of the joints and of the array's axes (frames, bodies, joints, x y z)."
         )
@@ -65,24 +63,21 @@ def shape_findings(moments: Moments) -> Iterator[Finding]:
 
 
 def _size(torso_m: float) -> Finding:
-    factor = torso_m / USUAL_TORSO_M
-    unit = min(UNITS, key=lambda name: abs(math.log(max(factor, 1e-12) / UNITS[name])))
-    near = 0.75 < factor / UNITS[unit] < 1.33
-    too = f"too large by about {factor:.3g}" if factor > 1 else f"too small by about {1 / max(factor, 1e-12):.3g}"
+    factor = max(torso_m, 1e-12) / USUAL_TORSO_M
+    unit = next((unit for unit, in_a_metre in UNITS.items() if 0.68 < factor / in_a_metre < 1.4), "")
+    too = f"too large by a factor of about {factor:.2g}" if factor > 1 else f"too small by about {1 / factor:.2g}"
     return Finding(
         "size",
         f"The torso measures {torso_m:.3g} m, which is no person's size ({TORSO_M[0]:g} to {TORSO_M[1]:g} m).",
-        f"Coordinates must be in metres; these seem to be in {unit}."
-        if near
-        else f"Coordinates must be in metres; these are {too}.",
+        f"Coordinates must be in metres; these {f'seem to be in {unit}' if unit else f'are {too}'}.",
     )
 
 
 def _wrong_bones(moments: Moments) -> list[str]:
     """Say which bones have no body's length, or change it from frame to frame; the worst first."""
     there = moments.present[BONE_PARENTS] & moments.present[BONE_CHILDREN]  # (24,)
-    ordered = np.sort(moments.lengths, axis=0)
-    lengths = ordered[len(ordered) // 2]  # (24,) medians
+    ordered = np.sort(moments.lengths, axis=1)  # (24, F)
+    lengths = ordered[:, ordered.shape[1] // 2]  # (24,) medians
     shares = lengths / moments.bone
     wrong = there & ((shares < LEAST) | (shares > MOST))
     if wrong.any():
@@ -92,13 +87,20 @@ def _wrong_bones(moments: Moments) -> list[str]:
             f"{int(wrong.sum())} bones have no body's proportions: the {part_name(worst)} measures {shares[worst]:.2f} "
             f"of the body's middle bone, where {LEAST[worst]:g} to {MOST[worst]:g} is a person's."
         ]
-    change = np.abs(moments.lengths - lengths)
-    change.sort(axis=0)
-    unsteady = np.where(there & LONG_BONES & CORE, change[len(change) // 2] / np.maximum(lengths, 1e-12), 0)
+    change = np.sort(np.abs(moments.lengths[LONG_BONES] - lengths[LONG_BONES, None]), axis=1)
+    unsteady = np.where(there[LONG_BONES], change[:, change.shape[1] // 2] / positive(lengths[LONG_BONES]), 0)
     if unsteady.max() > UNSTEADY:
         worst = int(unsteady.argmax())
         return [
-            f"The {part_name(worst)} changes its length by {unsteady[worst]:.0%} in half of the frames, where a "
-            "person's bones keep theirs."
+            f"The {part_name(int(LONG_BONES[worst]))} changes its length by {unsteady[worst]:.0%} in half of the "
+            "frames, where a person's bones keep theirs."
         ]
+    if moments.has("head", "neck", "spine_shoulder"):
+        neck_m, shoulder_m = (
+            middle(length(moments.at("head") - moments.at(joint))) for joint in ("neck", "spine_shoulder")
+        )
+        if neck_m > NECK * shoulder_m:
+            return [
+                f"The head is {neck_m:.3g} m from the neck, and {shoulder_m:.3g} m from the spine shoulder below it."
+            ]
     return []

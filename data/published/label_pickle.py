@@ -12,7 +12,7 @@ instruction makes at most one object, no longer than its part of the file, so th
 import io
 import pickletools
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from data.errors import DataError
 
@@ -38,7 +38,7 @@ def read_label_pickle(path: Path) -> tuple[list[str], list[int]]:
     if path.stat().st_size > MAX_BYTES:
         raise DataError(f"{path}: {path.stat().st_size} bytes are too many; {EXPECTED}")
     try:
-        pair = _Machine().run(path.read_bytes())
+        pair = PickleMachine().run(io.BytesIO(path.read_bytes()))
     except RefusedInstructionError as error:
         raise DataError(f"{path}: {error}, which is refused; {EXPECTED} of plain Python lists, not arrays") from None
     except (ValueError, IndexError, KeyError, UnicodeError) as error:
@@ -53,7 +53,7 @@ def read_label_pickle(path: Path) -> tuple[list[str], list[int]]:
     return list(names), list(labels)
 
 
-class _Machine:
+class PickleMachine:
     """The parts of a pickle machine that these files need: a stack, its marks and a memo."""
 
     def __init__(self) -> None:
@@ -61,18 +61,19 @@ class _Machine:
         self._marks: list[int] = []
         self._memo: dict[int, Any] = {}
 
-    def run(self, content: bytes) -> Any:
-        """Carries out the instructions and returns the resulting object.
+    def run(self, stream: BinaryIO) -> Any:
+        """Carries out the instructions in `stream` and returns the resulting object.
 
         Raises RefusedInstructionError, or ValueError, IndexError, KeyError or UnicodeError when the pickle is broken.
         """
-        for instruction, argument, _ in pickletools.genops(io.BytesIO(content)):
+        for instruction, argument, position in pickletools.genops(stream):
             if instruction.name == "STOP":
                 return self._stack.pop()
-            self._step(instruction.name, argument)
+            self._step(instruction.name, argument, position or 0)
         raise ValueError("it has no end")
 
-    def _step(self, name: str, argument: Any) -> None:
+    def _step(self, name: str, argument: Any, position: int) -> None:
+        """Carries out one instruction, which stands at `position` in the stream."""
         if name in ("PROTO", "FRAME"):
             return
         if name in VALUES:

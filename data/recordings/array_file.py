@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError, RawFileError
+from data.formats.bounded import BoundedReads
+from data.formats.mat_file import MAT_HEADER_BYTES, is_mat, read_mat
 from data.layouts.layout import Layout
 from data.layouts.readers import MAX_BODIES, ArrayOptions
 from data.published.npy_file import NpyHeader, read_header
 from data.raw.zip_file import MAX_DIRECTORY_BYTES, ZIP_ERRORS
-from data.recordings.bounded import BoundedReads
-from data.recordings.mat_file import MAT_HEADER_BYTES, is_mat, read_mat
 from data.recordings.recording import BLOCK_FRAMES, MAX_FRAMES, FrameBlock, Recording
 
 NPY, ZIP = b"\x93NUMPY", b"PK\x03\x04"
@@ -33,14 +33,14 @@ def read_array(stream: BinaryIO, source: str, layout: Layout) -> Recording:
     stream.seek(0)
     if head.startswith(NPY):
         array = open_npy(stream, source)
-        return Recording(source, None, _blocks(array, None, layout, source))
+        return Recording(source, None, blocks_of(array, None, layout, source))
     if head.startswith(ZIP):
         return _open_npz(stream, source, layout)
     if is_mat(head, source):
         arrays = read_mat(stream, source)
-        array = _whole(arrays[_key({name: found.shape for name, found in arrays.items()}, layout, source)])
+        array = whole(arrays[_key({name: found.shape for name, found in arrays.items()}, layout, source)])
         times_s = _times(arrays.get(layout.reader.time), layout.reader, array.shape[0], source)
-        return Recording(source, None, _blocks(array, times_s, layout, source))
+        return Recording(source, None, blocks_of(array, times_s, layout, source))
     raise RawFileError(source, "is neither .npy nor .npz nor a MATLAB file")
 
 
@@ -52,7 +52,8 @@ class Rows:
     parts: Iterator[NDArray[Any]]  # up to BLOCK_FRAMES rows each
 
 
-def _whole(array: NDArray[Any]) -> Rows:
+def whole(array: NDArray[Any]) -> Rows:
+    """Returns the parts of an array that is in memory."""
     return Rows(array.shape, (array[start : start + BLOCK_FRAMES] for start in range(0, len(array), BLOCK_FRAMES)))
 
 
@@ -73,7 +74,7 @@ def open_npy(stream: BinaryIO, source: str) -> Rows:
             raise RawFileError(source, reason)
         stream.seek(header.start)
         numbers = np.frombuffer(_exactly(stream, header.size_bytes, source), header.dtype)
-        return _whole(numbers.reshape(header.shape, order="F"))
+        return whole(numbers.reshape(header.shape, order="F"))
     return Rows(header.shape, _npy_parts(stream, header, source))
 
 
@@ -120,7 +121,7 @@ def _open_npz(stream: BinaryIO, source: str, layout: Layout) -> Recording:
         array = open_npy(_member(archive, members[key]), f"{source}/{key}")
     except ZIP_ERRORS as error:
         raise RawFileError(source, f"not a whole .npz ({error})") from error
-    return Recording(source, None, _unzipped(_blocks(array, times_s, layout, source), source))
+    return Recording(source, None, _unzipped(blocks_of(array, times_s, layout, source), source))
 
 
 def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> BinaryIO:
@@ -173,7 +174,8 @@ def _require_few(shape: tuple[int, ...], source: str) -> None:
         raise RawFileError(source, f"has shape {shape}; a recording has at most {MAX_FRAMES} frames")
 
 
-def _blocks(array: Rows, times_s: NDArray[np.float64] | None, layout: Layout, source: str) -> Iterator[FrameBlock]:
+def blocks_of(array: Rows, times_s: NDArray[np.float64] | None, layout: Layout, source: str) -> Iterator[FrameBlock]:
+    """Yields an array of points as blocks. Raises RawFileError, at once, when it has another shape than the layout."""
     bodies = require_points(array.shape, layout, source)
     return _checked_blocks(array, bodies, times_s, layout, source)
 

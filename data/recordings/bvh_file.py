@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import RawFileError
+from data.formats.text_lines import Line, number_tables, read_lines
 from data.layouts.layout import Layout
 from data.layouts.readers import BvhOptions
 from data.recordings.recording import MAX_FRAMES, FrameBlock, Recording
-from data.recordings.text_lines import Line, number_tables, read_lines
 
 MAX_JOINTS = 1000
 MAX_DEPTH = 100

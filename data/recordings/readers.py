@@ -5,16 +5,25 @@ from typing import BinaryIO
 
 from data.errors import DataError
 from data.layouts.layout import Layout
+from data.recordings.annotations import read_pickle
 from data.recordings.array_file import read_array
 from data.recordings.body_unit import in_metres
 from data.recordings.bvh_file import read_bvh
+from data.recordings.dict_file import read_dict
 from data.recordings.json_file import read_json
 from data.recordings.recording import Recording
 from data.recordings.text_file import read_text
 
 Reader = Callable[[BinaryIO, str, Layout], Recording]
 
-READERS: Mapping[str, Reader] = {"text": read_text, "json": read_json, "array": read_array, "bvh": read_bvh}
+READERS: Mapping[str, Reader] = {
+    "text": read_text,
+    "json": read_json,
+    "array": read_array,
+    "dict": read_dict,
+    "bvh": read_bvh,
+    "pickle": read_pickle,
+}
 
 
 def open_recording(stream: BinaryIO, source: str, layout: Layout) -> Recording:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import RawFileError
+from data.formats.text_lines import Line, Table, delimiter_of, number_tables, read_lines, split
 from data.layouts.layout import Layout
 from data.layouts.readers import TextOptions
 from data.recordings.frames import Frame, pack
 from data.recordings.recording import Recording
-from data.recordings.text_lines import Line, Table, delimiter_of, number_tables, read_lines, split
 
 MAX_NUMBER = 1 << 53
 

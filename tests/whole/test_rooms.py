@@ -40,6 +40,7 @@ ROOMS = (  # a room imports only rooms that stand below it
     "models/text",
     "models",
     "data/recordings",
+    "data/formats",
     "data/published",
     "data/stores",
     "data/clean",
