@@ -3,15 +3,16 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from data.clip_name import ClipName
 from data.errors import DataError, RawFileError
-from data.layouts.layout import Layout
+from data.layouts.layout import Layout, layout_names, load_layout
 from data.raw.clip_source import ClipSource
 from data.raw.sources import find_clips, fingerprint_source, list_source
-from data.recordings.manifest import ManifestRow, read_manifest
+from data.recordings.annotations import read_annotations
+from data.recordings.manifest import ManifestRow, first_row_file, read_manifest
 from data.recordings.read_clip import RawPart
 
 
@@ -35,6 +36,8 @@ def find_parts(clips: RawClips) -> tuple[list[tuple[ClipName, RawPart]], list[Ra
     Raises DataError when nothing can be listed, when two files or rows are the same clip, and when a file that the
     manifest names is not there.
     """
+    if clips.manifest is None and clips.layout.kind == "pickle":
+        return _annotated(clips)
     if clips.manifest is None:
         named, misnamed = find_clips(clips.raw, clips.layout.endings)
         if not named and misnamed:
@@ -45,8 +48,48 @@ def find_parts(clips: RawClips) -> tuple[list[tuple[ClipName, RawPart]], list[Ra
         return [(name, RawPart(source)) for name, source in named], misnamed
     rows = read_manifest(clips.manifest, clips.labels)
     files = _Files(clips)
-    parts = [(row.name, RawPart(files.of(row), row.part, row.span, row.fps)) for row in rows]
+    parts = [(row.name, files.part_of(row)) for row in rows]
     return sorted(parts, key=lambda part: str(part[0])), []
+
+
+def first_file(raw: Sequence[Path], manifest: Path | None) -> ClipSource:
+    """Return a raw file to guess a layout by: the first of a manifest, or of the first folder or archive.
+
+    Raises DataError when there is none.
+    """
+    endings = tuple({ending for name in layout_names() for ending in load_layout(name).endings})
+    if manifest is not None:
+        layout = load_layout(layout_names()[0]).model_copy(update={"endings": endings})
+        return _Files(RawClips(raw, layout, manifest)).of(*first_row_file(manifest))
+    for path in raw:
+        return min(list_source(path, endings), key=str)
+    raise DataError("no raw file is named, so that no layout can be guessed; name one in dataset.raw")
+
+
+def parts_of(file: ClipSource, layout: Layout | None) -> list[RawPart]:
+    """Return the clips in a file: one, or all of a file that holds many. Raises RawFileError when it is broken."""
+    if layout is None or layout.kind != "pickle":
+        return [RawPart(file)]
+    with file.opened() as stream:
+        return [RawPart(file, clip) for clip in read_annotations(stream, str(file), layout).clips]
+
+
+def _annotated(clips: RawClips) -> tuple[list[tuple[ClipName, RawPart]], list[RawFileError]]:
+    """Return the clips of files that hold many, by their names in there."""
+    named: dict[ClipName, RawPart] = {}
+    misnamed: list[RawFileError] = []
+    for path in clips.raw:
+        for file in list_source(path, clips.layout.endings):
+            for part in parts_of(file, clips.layout):
+                try:
+                    name = ClipName.parse(part.annotation.name if part.annotation else file.stem)
+                except DataError as error:
+                    misnamed.append(RawFileError(str(part), str(error)))
+                    continue
+                if name in named:
+                    raise DataError(f"{name} is found twice, as {named[name]} and as {part}; keep one of them")
+                named[name] = part
+    return sorted(named.items(), key=lambda part: str(part[0])), misnamed
 
 
 class _Files:
@@ -55,20 +98,35 @@ class _Files:
     def __init__(self, clips: RawClips) -> None:
         self._manifest = clips.manifest or Path()
         self._endings = clips.layout.endings
+        self._layout = clips.layout
         self._known: dict[str, ClipSource] = {}
+        self._parts: dict[ClipSource, dict[str, RawPart]] = {}
         self._by_base: dict[str, list[ClipSource]] = defaultdict(list)
         for path in clips.raw:
             for source in list_source(path, self._endings):
                 self._by_base[PurePosixPath(_posix(str(source))).name].append(source)
 
-    def of(self, row: ManifestRow) -> ClipSource:
-        """The file of a row. Raises DataError when there is none, or there are several."""
-        if row.file not in self._known:
-            self._known[row.file] = self._find(row)
-        return self._known[row.file]
+    def part_of(self, row: ManifestRow) -> RawPart:
+        """The clip of a row. Raises DataError when its file, or the part in it, is not there."""
+        file = self.of(row.file, row.line)
+        if not row.part:
+            return RawPart(file, None, row.span, row.fps)
+        if file not in self._parts:
+            parts = parts_of(file, self._layout)
+            self._parts[file] = {part.annotation.name: part for part in parts if part.annotation}
+        if row.part not in self._parts[file]:
+            few = ", ".join(list(self._parts[file])[:3]) or "none"
+            raise DataError(f"{self._where(row.line)}: {row.file} holds no clip {row.part} (it holds {few}, ...)")
+        return replace(self._parts[file][row.part], span=row.span, fps=row.fps)
 
-    def _find(self, row: ManifestRow) -> ClipSource:
-        wanted = PurePosixPath(_posix(row.file))
+    def of(self, name: str, line: int) -> ClipSource:
+        """The file that a line of the manifest names. Raises DataError when there is none, or there are several."""
+        if name not in self._known:
+            self._known[name] = self._find(name, line)
+        return self._known[name]
+
+    def _find(self, name: str, line: int) -> ClipSource:
+        wanted = PurePosixPath(_posix(name))
         matches = [
             source
             for source in self._by_base.get(wanted.name, [])
@@ -76,18 +134,18 @@ class _Files:
         ]
         if len(matches) > 1:
             places = " and ".join(str(source) for source in matches[:2])
-            raise DataError(f"{self._where(row)}: {row.file} may be {places}; name more of its folders")
+            raise DataError(f"{self._where(line)}: {name} may be {places}; name more of its folders")
         if matches:
             return matches[0]
-        path = self._manifest.parent / row.file
+        path = self._manifest.parent / name
         if path.is_file():
             return ClipSource(str(path), path.stat().st_size)
         raise DataError(
-            f"{self._where(row)}: {row.file} is neither in dataset.raw nor a file beside the manifest ({path})"
+            f"{self._where(line)}: {name} is neither in dataset.raw nor a file beside the manifest ({path})"
         )
 
-    def _where(self, row: ManifestRow) -> str:
-        return f"{self._manifest}, line {row.line}"
+    def _where(self, line: int) -> str:
+        return f"{self._manifest}, line {line}"
 
 
 def _posix(path: str) -> str:

@@ -63,6 +63,14 @@ def read_manifest(path: Path, action_of_label: Mapping[str, int]) -> list[Manife
     return rows
 
 
+def first_row_file(path: Path) -> tuple[str, int]:
+    """Return the file that the first row names, and its line. Raises DataError when there is no row with a file."""
+    for line, cells in _cells(path):
+        if "file" in cells:
+            return cells["file"], line
+    raise DataError(f"{path}: has no row that names a file, under the header {_header()}")
+
+
 def _header() -> str:
     return ",".join(COLUMNS)
 

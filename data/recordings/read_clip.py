@@ -21,6 +21,7 @@ from data.recordings.timing import even_frames
 
 if TYPE_CHECKING:
     from data.layouts.layout import Layout
+    from data.recordings.annotations import Annotation
 
 KINECT_FPS = 30.0
 TOLD_DEGREES = 20.0  # a smaller turn is a person who stands at ease
@@ -49,18 +50,22 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class RawPart:
-    """Where a clip is: a file, or what `part` or `span` names of it. `str` gives a name for messages."""
+    """Where a clip is: a file, or the part of it in a span, or one annotation of a file that holds many.
+
+    `str` gives a name for messages.
+    """
 
     file: ClipSource
-    part: str = ""
+    annotation: "Annotation | None" = None
     span: Span | None = None
     fps: float = 0.0
 
     def __str__(self) -> str:
+        name = f"{self.file}/{self.annotation.name}" if self.annotation else str(self.file)
         if self.span is None:
-            return f"{self.file}{f' ({self.part})' if self.part else ''}"
+            return name
         unit = " s" if self.span.in_seconds else ""
-        return f"{self.file} ({'' if unit else 'frames '}{self.span.start:g} to {self.span.end:g}{unit})"
+        return f"{name} ({'' if unit else 'frames '}{self.span.start:g} to {self.span.end:g}{unit})"
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class ClipReader:
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._kept: tuple[ClipSource, str, float] | None = None
+        self._kept: tuple[ClipSource, Annotation | None, float] | None = None
         self._whole: Frames | None = None
 
     def read(self, part: RawPart) -> ReadClip:
@@ -101,16 +106,16 @@ class ClipReader:
         from data.recordings.read_frames import read_frames  # loads pydantic, which NTU's own files need not
 
         fps = part.fps or self._reading.fps
-        key = (part.file, part.part, fps)
+        key = (part.file, part.annotation, fps)
         if key != self._kept:
             self._kept, self._whole = key, None
             try:
-                self._whole = read_frames(part.file, part.part, layout, fps)
+                self._whole = read_frames(part.file, part.annotation, layout, fps)
             except TooLongError:
                 if part.span is None:
                     raise
         if self._whole is None:
-            return read_frames(part.file, part.part, layout, fps, part.span)
+            return read_frames(part.file, part.annotation, layout, fps, part.span)
         return in_span(self._whole, part.span)
 
     def _clip(self, frames: Frames, source: str) -> ReadClip:

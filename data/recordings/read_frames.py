@@ -14,6 +14,7 @@ from data.joints import JOINT_NAMES, SPINE_BASE
 from data.layouts.layout import Layout
 from data.raw.clip_source import ClipSource
 from data.raw.skeleton_file import MAX_BODY_FRAMES
+from data.recordings.annotations import Annotation, open_annotation
 from data.recordings.readers import open_recording
 from data.recordings.recording import FrameBlock, Note, Recording
 from data.recordings.span import Frames, Span, TooLongError
@@ -22,7 +23,9 @@ SPINE_SHOULDER = JOINT_NAMES.index("spine_shoulder")
 SAME_RATE = 0.05  # a clock that is this near to the layout's rate runs at it
 
 
-def read_frames(file: ClipSource, part: str, layout: Layout, fps: float, span: Span | None = None) -> Frames:
+def read_frames(
+    file: ClipSource, annotation: Annotation | None, layout: Layout, fps: float, span: Span | None = None
+) -> Frames:
     """Read all frames, or those of a span, of a recording; `fps` 0 = as the recording or its layout says.
 
     Memory holds the frames that are returned and one block. Raises TooLongError when they are too many for a clip,
@@ -30,7 +33,10 @@ def read_frames(file: ClipSource, part: str, layout: Layout, fps: float, span: S
     """
     source = str(file)
     with file.opened() as stream:
-        recording = open_recording(stream, source, layout)
+        if annotation is None:
+            recording = open_recording(stream, source, layout)
+        else:
+            recording = open_annotation(stream, source, annotation, layout)
         blocks = list(_blocks(recording, fps, layout, span))
     if not blocks:
         raise RawFileError(source, f"it holds no frame{' of this span' if span else ''}")

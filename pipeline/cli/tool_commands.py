@@ -81,7 +81,7 @@ def show(
     from pipeline.phases.raw_recordings import with_recordings
     from pipeline.show.show import show as write
 
-    context = with_recordings(context, layout, fps, mirrored)
+    context = with_recordings(context, [Path(clip_or_action)], layout, fps, mirrored)
     click.echo(printable(f"wrote {write(context, clip_or_action, frames_per_second=fps, **options)}"))
 
 
@@ -122,7 +122,7 @@ def predict(
     form: Literal["json", "csv", "table"] = "json" if as_json else "csv" if as_csv else "table"
     if as_csv:
         redirect_as_utf8()
-    context = with_recordings(context, layout, fps, mirrored)
+    context = with_recordings(context, clips, layout, fps, mirrored)
     write_answers(context, clips, form=form, output=sys.stdout, **options)
 
 

@@ -1,12 +1,14 @@
 """Where the raw clips of a workspace are and how they are read: what the readers need of [dataset], [preprocess]."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from data.layouts.layout import Layout, layout_names, load_layout
-from data.recordings.find_parts import RawClips, fingerprint_manifest
+from data.raw.clip_source import ClipSource
+from data.recordings.find_parts import RawClips, fingerprint_manifest, first_file
+from data.recordings.guess import Guess, guess_layout
 from data.recordings.read_clip import Reading
 from descriptions.errors import DescriptionError
 from pipeline.messages.errors import PipelineError
@@ -14,11 +16,26 @@ from pipeline.phases.texts_in_use import texts_in_use
 from pipeline.workspace.context import Context
 
 NTU = "ntu"
+AUTO = "auto"
 
 
 def layout_of(context: Context) -> Layout:
-    """Return the layout of the workspace's raw files. Raises DataError when there is none of its name."""
-    return named_layout(context.config.dataset.layout, context.paths_from)
+    """Return the layout of the workspace's raw files; `auto` is that of the first one.
+
+    Raises DataError when there is none of its name, or none fits the first raw file.
+    """
+    dataset = context.config.dataset
+    if dataset.layout != AUTO:
+        return named_layout(dataset.layout, context.paths_from)
+    raw = [context.user_path(path) for path in dataset.raw]
+    manifest = context.user_path(dataset.manifest) if dataset.manifest else None
+    return guess_of(first_file(raw, manifest)).layout
+
+
+def guess_of(file: ClipSource) -> Guess:
+    """Return the layout of a file, and why. Raises DataError when none fits, or several."""
+    with file.opened() as stream:
+        return guess_layout(str(file), stream)
 
 
 def named_layout(name: str, paths_from: Path) -> Layout:
@@ -26,11 +43,18 @@ def named_layout(name: str, paths_from: Path) -> Layout:
     return load_layout(name if name in layout_names() or not name.endswith(".toml") else str(paths_from / name))
 
 
-def with_recordings(context: Context, layout: str | None, fps: float | None, mirrored: bool) -> Context:
-    """Return `context` with other recordings: the options --layout, --fps and --mirrored of one call.
+def with_recordings(
+    context: Context, files: Sequence[Path], layout: str | None, fps: float | None, mirrored: bool
+) -> Context:
+    """Return `context` with other recordings: `files`, and the options --layout, --fps and --mirrored of one call.
 
-    With another layout, the frame rate and the side of the workspace's own recordings do not hold.
+    With another layout, the frame rate and the side of the workspace's own recordings do not hold. The layout `auto` is
+    guessed by the first of the files, and said on the screen. Raises DataError when none fits, or several.
     """
+    if layout == AUTO:
+        guess = guess_of(first_file(files, None))
+        layout = guess.layout.name
+        context.console.print(f"layout: {layout} ({guess.reason})", highlight=False, markup=False)
     changed: dict[str, object] = {"fps": 0.0, "mirrored": False} if layout else {}
     if layout:
         changed["layout"] = str(Path(layout).absolute()) if layout.endswith(".toml") else layout

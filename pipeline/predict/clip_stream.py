@@ -23,6 +23,7 @@ from data.raw.clip_of_joints import raw_clip
 from data.raw.joint_array import joint_array
 from data.raw.skeleton_file import RawClip
 from data.raw.sources import list_source
+from data.recordings.find_parts import parts_of
 from data.recordings.read_clip import KINECT_FPS, ClipReader, RawPart, ReadClip, Reading
 from data.recordings.recording import Note
 from data.stores.skeleton_store import loop_clip
@@ -97,7 +98,8 @@ def _sources(clips: Iterable[ClipLike], reading: Reading) -> Iterator[Source]:
             continue
         try:
             listed = sorted(list_source(Path(clip), reading.endings), key=str)
-            yield from (RawPart(file) for file in listed)
+            for file in listed:
+                yield from parts_of(file, reading.layout)
         except (DataError, OSError) as error:
             reason = str(error).removeprefix(f"{clip}: ").partition(" in dataset.raw")[0]  # which is not read here
             yield Unread(str(clip), reason)

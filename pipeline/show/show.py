@@ -21,7 +21,7 @@ from data.errors import DataError
 from data.joints import JOINT_NAMES
 from data.raw.clip_source import SUFFIX, ClipSource
 from data.raw.sources import list_source
-from data.recordings.find_parts import find_parts
+from data.recordings.find_parts import find_parts, parts_of
 from data.recordings.read_clip import ClipReader, RawPart, Reading
 from data.splits import action_label
 from data.stores.files import replacing
@@ -118,7 +118,7 @@ def find_shown_clips(
     """Read the clips that `clip_or_action` names. Raises DataError or PipelineError when there is none."""
     reading = replace(reading_of(context), to_fps=0)  # as it was recorded
     if clip_or_action.lower().endswith(reading.endings) and (source := _raw_file(Path(clip_or_action), reading)):
-        return [read_raw(RawPart(source), reading)]
+        return [read_raw(part, reading) for part in parts_of(source, reading.layout)[:most_clips]]
     name = Path(clip_or_action).name.removesuffix(SUFFIX)
     if not ACTION.fullmatch(name):
         try:
