@@ -37,7 +37,7 @@ def list_source(path: Path, endings: tuple[str, ...] = SKELETONS) -> Iterator[Cl
         sources = (ClipSource(file, status.st_size if status else 0) for file, status in _walk(path, endings))
     else:
         _require_file(path, endings)
-        is_clip = is_clip_file(path.name, endings)
+        is_clip = is_clip_file(path.name, endings) or (endings != SKELETONS and not zipfile.is_zipfile(path))
         sources = iter([ClipSource(str(path), path.stat().st_size)]) if is_clip else _zip_sources(path, endings)
     for source in sources:
         is_empty = False

@@ -1,6 +1,6 @@
 """The command line: fsvae-pipe -w DIR COMMAND.
 
-The commands and their own options are in pipeline/cli/stage_commands.py and pipeline/cli/tool_commands.py, options that
+The commands and their own options are in pipeline/cli/{stage,recording,tool}_commands.py, options that
 several share in pipeline/cli/options.py. A command only calls a function of the module of its name. Heavy libraries are
 imported when a command needs them.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli import stage_commands, tool_commands
+from pipeline.cli import recording_commands, stage_commands, tool_commands
 from pipeline.cli.exit_codes import CommandGroup
 from pipeline.cli.options import take_workspace, workspace_option
 from pipeline.stages.table import STAGES
@@ -44,7 +44,9 @@ COMMANDS = (
     stage_commands.run,
     stage_commands.status,
     tool_commands.import_files,
-    tool_commands.show,
+    recording_commands.show,
+    recording_commands.manifest,
+    recording_commands.convert,
     tool_commands.predict,
     tool_commands.export,
     tool_commands.report,

@@ -1,4 +1,4 @@
-"""The commands around the stages: import and show data, use a finished run, compare several, and the demo."""
+"""The commands around the stages: import data, use a finished run, compare several, and the demo."""
 
 import sys
 from contextlib import nullcontext
@@ -16,7 +16,6 @@ from pipeline.cli.options import (
     run_option,
     seed_option,
     with_context,
-    with_optional_workspace,
 )
 from pipeline.exchange.import_ import KINDS, Kind
 from pipeline.messages.errors import printable
@@ -47,42 +46,6 @@ def import_files(context: Context, kind: Kind, files: tuple[str, ...]) -> None:
     with locked(context.workspace):
         for line in import_(context, kind, files):
             click.echo(complete_commands(line))
-
-
-@click.command()
-@click.argument("clip_or_action", metavar="CLIP|ACTION")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write, .html or .gif.")
-@click.option("--gif", is_flag=True, help="Write a GIF instead of a page.")
-@click.option("--from-raw", is_flag=True, help="Look names and actions up in the raw files, not in skeletons.h5.")
-@click.option(
-    "--clips",
-    "most_clips",
-    default=4,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Show at most this many clips of an action.",
-)
-@recording_options(written=False)
-@click.option("--joint-labels", is_flag=True, help="Show the numbers of joints; a page has a switch for it.")
-@click.option("--body-labels", is_flag=True, help="Show the numbers of bodies; a page has a switch for it.")
-@with_optional_workspace
-def show(
-    context: Context, clip_or_action: str, layout: str | None, fps: float | None, mirrored: bool, **options: Any
-) -> None:
-    """Draw clips as moving skeletons on a page or in a GIF, to check that they were read correctly.
-
-    CLIP is a raw file (NAME.skeleton or ARCHIVE.zip/NAME.skeleton, or a file of --layout) or a clip's name in
-    skeletons.h5. ACTION is an action such as A001.
-
-    \b
-    Example: fsvae-pipe -w work show A011 --from-raw --joint-labels
-    Example: fsvae-pipe show squat.mat --layout zed-34
-    """
-    from pipeline.phases.raw_recordings import with_recordings
-    from pipeline.show.show import show as write
-
-    context = with_recordings(context, [Path(clip_or_action)], layout, fps, mirrored)
-    click.echo(printable(f"wrote {write(context, clip_or_action, frames_per_second=fps, **options)}"))
 
 
 @click.command()

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from data.errors import DataError
 from data.layouts.layout import Layout, layout_names, load_layout
 from data.raw.clip_source import ClipSource
 from data.recordings.find_parts import RawClips, fingerprint_manifest, first_file
@@ -39,8 +40,14 @@ def guess_of(file: ClipSource) -> Guess:
 
 
 def named_layout(name: str, paths_from: Path) -> Layout:
-    """Return a built-in layout, or that of a TOML file, whose path is relative to `paths_from`."""
-    return load_layout(name if name in layout_names() or not name.endswith(".toml") else str(paths_from / name))
+    """Return a built-in layout, or that of a TOML file, whose path is relative to `paths_from`.
+
+    Raises DataError when there is none, or its files can't be used, as those of two-dimensional layouts.
+    """
+    layout = load_layout(name if name in layout_names() or not name.endswith(".toml") else str(paths_from / name))
+    if layout.refused:
+        raise DataError(f"the layout {name} can't be used: {layout.refused}")
+    return layout
 
 
 def with_recordings(
@@ -78,6 +85,15 @@ def reading_of(context: Context) -> Reading:
     """Return how the raw clips are read."""
     dataset = context.config.dataset
     return reading_with(layout_of(context), dataset.fps, context.config.preprocess.fps, dataset.mirrored)
+
+
+def convertible(context: Context, raw: Sequence[Path], manifest: Path | None) -> tuple[RawClips, Reading]:
+    """Return where the clips in `raw` are and how they are read, whatever config.toml says of raw files.
+
+    The labels of a manifest's actions are those of the workspace, if there is one.
+    """
+    labels = _labels(context) if manifest else {}
+    return RawClips(raw, layout_of(context), manifest, labels), reading_of(context)
 
 
 def reading_with(layout: Layout, fps: float, to_fps: float, mirrored: bool) -> Reading:

@@ -117,9 +117,13 @@ def find_shown_clips(
 ) -> list[MovingSkeleton]:
     """Read the clips that `clip_or_action` names. Raises DataError or PipelineError when there is none."""
     reading = replace(reading_of(context), to_fps=0)  # as it was recorded
-    if clip_or_action.lower().endswith(reading.endings) and (source := _raw_file(Path(clip_or_action), reading)):
+    named = clip_or_action.lower().endswith(reading.endings) or (reading.layout and Path(clip_or_action).is_file())
+    if named and (source := _raw_file(Path(clip_or_action), reading)):
         return [read_raw(part, reading) for part in parts_of(source, reading.layout)[:most_clips]]
-    name = Path(clip_or_action).name.removesuffix(SUFFIX)
+    if (path := Path(clip_or_action)).is_file():
+        endings = " or ".join(reading.endings)
+        raise DataError(f"{path}: its name does not end in {endings}; name its layout with --layout, or --layout auto")
+    name = path.name.removesuffix(SUFFIX)
     if not ACTION.fullmatch(name):
         try:
             ClipName.parse(name)
