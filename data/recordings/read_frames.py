@@ -61,11 +61,10 @@ def _blocks(recording: Recording, fps: float, layout: Layout, span: Span | None)
         times_s = block.number / rate if fps or block.times_s is None else block.times_s
         start_s = float(times_s[0]) if start_s is None else start_s
         frames = Frames(layout.to_ntu(block.points), times_s - start_s, block.number, rate)
-        place = frames.times_s if span and span.in_seconds else frames.number
-        inside = np.ones(len(place), bool) if span is None else (place >= span.start) & (place <= span.end)
-        if span and len(place) and place[0] > span.end:
-            return
+        inside = np.ones(len(times_s), bool) if span is None else span.inside(frames)
         if not inside.any():
+            if held:
+                return  # the span has ended
             continue
         held += int(inside.sum()) * frames.joints.shape[1]
         if held > MAX_BODY_FRAMES:

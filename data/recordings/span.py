@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from data.errors import DataError, RawFileError
 from data.recordings.recording import Note
 
+ROUNDING = 1e-6  # of a second; times are computed from numbers of frames
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -19,6 +21,12 @@ class Span:
     start: float
     end: float
     in_seconds: bool = False
+
+    def inside(self, frames: "Frames") -> NDArray[np.bool_]:
+        """Which frames are in the span, (T,)."""
+        place = frames.times_s if self.in_seconds else frames.number
+        inside: NDArray[np.bool_] = (place >= self.start - ROUNDING) & (place <= self.end + ROUNDING)
+        return inside
 
 
 class TooLongError(RawFileError):
@@ -44,9 +52,9 @@ def in_span(frames: Frames, span: Span | None) -> Frames:
     """Return the frames of a span. Raises DataError when there is none."""
     if span is None:
         return frames
-    place = frames.times_s if span.in_seconds else frames.number
-    inside = (place >= span.start) & (place <= span.end)
+    inside = span.inside(frames)
     if not inside.any():
+        place = frames.times_s if span.in_seconds else frames.number
         unit = " s" if span.in_seconds else ""
         raise DataError(f"the recording's frames go from {place[0]:g} to {place[-1]:g}{unit}; none is in this span")
     return replace(frames, joints=frames.joints[inside], times_s=frames.times_s[inside], number=frames.number[inside])

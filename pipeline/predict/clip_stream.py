@@ -102,6 +102,8 @@ def _sources(clips: Iterable[ClipLike], reading: Reading) -> Iterator[Source]:
                 yield from parts_of(file, reading.layout)
         except (DataError, OSError) as error:
             reason = str(error).removeprefix(f"{clip}: ").partition(" in dataset.raw")[0]  # which is not read here
+            if reading.layout is None and not isinstance(error, OSError) and Path(clip).is_file():
+                reason += "; for a recording of another layout, name it with --layout (auto guesses it)"
             yield Unread(str(clip), reason)
 
 

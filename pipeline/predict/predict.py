@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Literal, TextIO
@@ -15,6 +16,7 @@ from rich.table import Table
 from descriptions.errors import DescriptionError
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError, WrongUsage, printable
+from pipeline.phases.raw_recordings import reading_of
 from pipeline.predict.clip_stream import Unread
 from pipeline.predict.free_text import GivenAction, parse_given, read_given, used_levels
 from pipeline.predict.modes import Mode
@@ -59,7 +61,9 @@ def predict(
     )
     print_warnings(run)
     tally = _Tally()
-    WRITERS[form](tally.count(recognizer.stream(clips, bank)), top, output, run.warnings)
+    stored = recognizer.treatment
+    treatment = replace(stored, reading=replace(reading_of(context), to_fps=stored.reading.to_fps))
+    WRITERS[form](tally.count(recognizer.stream(clips, bank, treatment)), top, output, run.warnings)
     if tally.unread:
         context.console.print(f"{tally.unread} of {tally.total} clips could not be read", style="yellow")
     for what, (number, first) in tally.notes.items():

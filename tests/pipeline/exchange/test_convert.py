@@ -1,0 +1,143 @@
+"""`convert` and `manifest` as a user runs them, and `preprocess`, `show` and `predict` on recordings of a layout."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from data.layouts.layout import load_layout
+from data.raw.skeleton_file import parse_clip
+from data.stores.skeleton_store import SkeletonStore
+from pipeline.cli.main import main
+from tests.conftest import TinyRun
+from tests.shared.made_recordings import person, points_of, recording_of
+
+KINECT = load_layout("kinect-v1")
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """A Kinect v1 recording of 90 frames, with a label file of three clips, one of which has no end."""
+    path = tmp_path / "joints_s02_e01.txt"
+    path.write_bytes(recording_of(KINECT, points_of(person(90), KINECT)))
+    labels = "s02_e01\nwalk: 0 29\nsit: 30 59\nwalk: 60 89\ncarry: NaN NaN\n"
+    (tmp_path / "labels.txt").write_text(labels, "utf-8")
+    return path
+
+
+def test_labels_become_a_manifest_that_preprocess_takes(recording: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "clips.csv"
+    options = ("--layout", "kinect-v1", "--labels", tmp_path / "labels.txt", "-o", manifest)
+    made = call("manifest", recording, *options)
+    assert made.exit_code == 0, made.output
+    assert f"wrote {manifest}: 3 clips" in made.stdout
+    assert "labels.txt, line 5: carry from NaN to NaN: no numbers of frames" in made.stderr
+    rows = list(csv.DictReader(io.StringIO(manifest.read_text("utf-8"))))
+    assert rows[1] == {
+        "file": recording.name, "action": "sit", "subject": "2", "setup": "1", "start_frame": "30", "end_frame": "59"
+    }  # fmt: skip
+    assert call("manifest", recording, *options).exit_code == 1  # it is not written over
+
+    (tmp_path / "descriptions.csv").write_text("action,label,local,global\nA001,Walk,a,b\nA002,sit,a,b\n", "utf-8")
+    done = call("-w", tmp_path, "init", "custom", "--layout", "kinect-v1", "--manifest", manifest, "--fps", 15)
+    assert done.exit_code == 0, done.output
+    assert 'manifest = "clips.csv"' in (tmp_path / "config.toml").read_text("utf-8")
+    done = call("-w", tmp_path, "preprocess")
+    assert done.exit_code == 0, done.output
+    assert "3 clips kept, 177 frames" in done.stderr
+    assert "3 clips resampled to 30 frames a second (the first: S001C001P002R001A001, from 15)" in done.stderr
+    with SkeletonStore(tmp_path / "skeletons.h5") as store:
+        assert store.name.tolist() == ["S001C001P002R001A001", "S001C001P002R001A002", "S001C001P002R002A001"]
+        assert store.fps.tolist() == [15.0, 15.0, 15.0]
+    assert (tmp_path / "checks.csv").read_text("utf-8").splitlines() == ["clip,file,check,evidence,advice"]
+    assert "preprocess  done" in call("-w", tmp_path, "status").stdout
+    manifest.write_text(manifest.read_text("utf-8").replace("30,59", "30,50"), "utf-8")
+    assert "manifest changed" in call("-w", tmp_path, "status").stdout
+    shown = call("-w", tmp_path, "show", "S001C001P002R001A002", "--from-raw", "-o", tmp_path / "page.html")
+    assert shown.exit_code == 0, shown.output
+    assert "frames 30 to 50" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_files_without_labels_have_a_row_each_with_what_their_names_tell(tmp_path: Path) -> None:
+    content = recording_of(KINECT, points_of(person(5), KINECT))
+    for name in ("a07_s03_e02_skeleton3D.txt", "0012-M.txt", "S001C002P003R004A005.txt", "mine.txt"):
+        (tmp_path / name).write_bytes(content)
+    done = call("manifest", tmp_path, "--layout", "kinect-v1", "-o", tmp_path / "clips.csv")
+    assert done.exit_code == 0, done.output
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "clips.csv").read_text("utf-8"))))
+    told = [{key: text for key, text in row.items() if text} for row in rows]
+    assert told == [
+        {"file": "0012-M.txt", "setup": "12", "camera": "2"},
+        {"file": "S001C002P003R004A005.txt", "clip": "S001C002P003R004A005"},
+        {"file": "a07_s03_e02_skeleton3D.txt", "action": "7", "subject": "3", "replication": "2"},
+        {"file": "mine.txt"},
+    ]
+
+
+def test_a_recording_becomes_ntu_files_that_read_as_it_does(recording: Path, tmp_path: Path) -> None:
+    done = call("convert", recording, "--layout", "kinect-v1", "-o", tmp_path / "clips")
+    assert done.exit_code == 0, done.output
+    written = tmp_path / "clips" / "S001C001P001R001A001.skeleton"
+    clip = parse_clip(written.read_bytes(), written.name)
+    assert clip.joints.shape == (90, 1, 25, 3)
+    np.testing.assert_allclose(clip.joints[:, 0, 3, 1], person(90)[:, 3, 1], atol=1e-4)
+    (row,) = csv.DictReader(io.StringIO((tmp_path / "clips" / "names.csv").read_text("utf-8")))
+    assert (row["clip"], row["file"], row["frames"], row["fps"]) == (written.stem, str(recording), "90", "30")
+    again = call("convert", recording, "--layout", "kinect-v1", "-o", tmp_path / "clips")
+    assert (again.exit_code, "has files in it already" in again.stderr) == (1, True)
+    assert call("show", written, "-o", tmp_path / "page.html").exit_code == 0
+
+
+def test_converting_by_a_manifest_names_what_could_not_be_read(recording: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / "clips.csv"
+    manifest.write_text(f"file,action,start_s,end_s\n{recording.name},7,0,1\n{recording.name},8,50,60\n", "utf-8")
+    options = ("--layout", "kinect-v1", "--manifest", manifest, "-o", tmp_path / "clips")
+    done = call("convert", recording, *options)
+    assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in (tmp_path / "clips").iterdir()) == [
+        "S001C001P001R001A007.skeleton",
+        "names.csv",
+    ]
+    assert "not read: " in done.stderr
+    assert "none is in this span" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("layout", ["kinect-v1", "auto"])
+def test_predict_reads_a_recording_of_another_layout(tiny_run: TinyRun, recording: Path, layout: str) -> None:
+    done = call("-w", tiny_run.root, "predict", recording, "--layout", layout, "--fps", 20, "--json")
+    assert done.exit_code == 0, done.output
+    answer = json.loads(done.stdout)
+    assert answer["actions"]
+    assert answer["notes"] == ["resampled to 30 frames a second (from 20)"]
+    assert "1 of 1 clips resampled to 30 frames a second" in " ".join(done.stderr.split())
+    if layout == "auto":
+        assert "layout: kinect-v1 (text, 20 joints)" in done.stderr
+
+
+def test_a_layout_that_is_missing_unknown_or_two_dimensional_is_said(recording: Path) -> None:
+    for arguments, message in (
+        ((recording,), "does not end in .skeleton; name its layout with --layout, or --layout auto"),
+        ((recording, "--layout", "kinekt-v1"), 'is no layout; do you mean "kinect-v1"?'),
+        ((recording, "--layout", "coco-17"), "the layout coco-17 can't be used: "),
+        ((recording, "--layout", "mine.toml"), "mine.toml: can't be read"),
+    ):
+        done = call("show", *arguments)
+        assert done.exit_code == 1, done.output
+        assert message in " ".join(done.stderr.split())
+
+
+def test_a_layout_of_ones_own_is_a_toml_file(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tall.toml").write_text('base = "kinect-v1"\nname = "tall"\nunit_m = 1.1\n', "utf-8")
+    monkeypatch.chdir(tmp_path)
+    done = call("convert", recording, "--layout", "tall.toml", "-o", "clips")
+    assert done.exit_code == 0, done.output
+    joints = parse_clip(Path("clips/S001C001P001R001A001.skeleton").read_bytes(), "clip").joints
+    np.testing.assert_allclose(joints[:, 0, 3, 1], 1.1 * person(90)[:, 3, 1], atol=1e-4)
