@@ -11,7 +11,7 @@ from data.checks.finding import Finding
 from data.checks.joint_orders import fitting_order
 from data.checks.moments import BONE_CHILDREN, BONE_PARENTS, Moments, length, middle, positive
 from data.checks.proportions import LEAST, MOST, part_name
-from data.joints import JOINT_NAMES
+from data.joints import BONES, JOINT_NAMES
 
 # Torso: spine base to spine shoulder. Measured in metres: 0.37 to 0.57 in MSR-Action3D, 0.33 to 0.55 in the samples.
 # A child of 1 m has 0.30.
@@ -21,6 +21,7 @@ UNITS = {"millimetres": 1000.0, "centimetres": 100.0, "inches": 39.37, "feet, or
 FLAT = 0.01  # smallest over largest extent of the centred body; 0.18 or more in all real clips
 UNSTEADY = 0.4  # the middle change of a long bone, as a share of it; 0.05 in MSR-Action3D, 0.20 in the samples at most
 NECK = 1.1  # neck to head as a share of spine shoulder to head; 1 in MediaPipe, which has no neck, else 0.8 at most
+HEAD_BONE = next(bone for bone, (_, child) in enumerate(BONES) if JOINT_NAMES[child] == "head")
 LONG_PARTS = ("elbow", "wrist", "knee", "ankle")
 LONG_BONES = np.flatnonzero([JOINT_NAMES[child].endswith(LONG_PARTS) for child in BONE_CHILDREN])
 
@@ -96,11 +97,7 @@ def _wrong_bones(moments: Moments) -> list[str]:
             "frames, where a person's bones keep theirs."
         ]
     if moments.has("head", "neck", "spine_shoulder"):
-        neck_m, shoulder_m = (
-            middle(length(moments.at("head") - moments.at(joint))) for joint in ("neck", "spine_shoulder")
-        )
+        neck_m, shoulder_m = lengths[HEAD_BONE], middle(length(moments.at("head") - moments.at("spine_shoulder")))
         if neck_m > NECK * shoulder_m:
-            return [
-                f"The head is {neck_m:.3g} m from the neck, and {shoulder_m:.3g} m from the spine shoulder below it."
-            ]
+            return [f"The neck is {neck_m:.3g} m from the head, farther than the spine shoulder ({shoulder_m:.3g} m)."]
     return []
