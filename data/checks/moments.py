@@ -41,7 +41,6 @@ class Moments:
     present: NDArray[np.bool_]  # (V,) joints that are present (not zero) in most moments
     lengths: NDArray[np.float64]  # (24, F) of the bones, in the order of BONES
     bone: float  # the middle length of the core bones: 0.2 to 0.3 m in an adult
-    duration_s: float  # from the first to the last frame that holds the body
 
     def at(self, name: str) -> Points:
         """The joint `name` in all moments, (3, F)."""
@@ -58,6 +57,8 @@ def choose_moments(joints: NDArray[np.float32], fps: float) -> Moments | None:
     There is a moment in each of 32 equal parts of the clip, the first at its first frame. Within its part its place
     varies, so that frames which repeat regularly are not missed.
     """
+    if not joints.size:
+        return None
     body = main_body(joints)  # (T, V, 3)
     there = np.flatnonzero(body.reshape(len(body), -1).any(axis=1))
     if not len(there):
@@ -73,19 +74,20 @@ def choose_moments(joints: NDArray[np.float32], fps: float) -> Moments | None:
     if not 0 < bone < np.inf:
         return None
     steps = body[after][:, MOVING].T - frames[:, MOVING]
-    return Moments(frames, steps, (after - now) / fps, present, lengths, bone, float(there[-1] - there[0]) / fps)
+    return Moments(frames, steps, (after - now) / fps, present, lengths, bone)
 
 
 def main_body(joints: NDArray[np.float32]) -> NDArray[np.float32]:
     """The body (T, V, 3) that moves most, of those that are in at least half as many frames as any other."""
     if joints.shape[1] == 1:
         return joints[:, 0]
-    frames = joints.any(axis=(2, 3)).sum(axis=0)  # (M,)
+    there = np.asarray(joints.any(axis=(2, 3)))  # (T, M)
+    frames = there.sum(axis=0)  # (M,)
     moves = [
-        body[body.any(axis=(1, 2))].std(axis=0).sum() if 2 * count >= frames.max() > 0 else -1.0
-        for body, count in zip(joints.transpose(1, 0, 2, 3), frames, strict=True)
+        joints[there[:, body], body].std(axis=0, dtype=np.float64).sum() if 2 * frames[body] >= frames.max() > 0 else -1
+        for body in range(len(frames))
     ]
-    return joints[:, int(np.argmax(moves))] if len(moves) else joints.reshape(0, *joints.shape[2:])
+    return joints[:, int(np.argmax(moves))]
 
 
 def middle(values: NDArray[np.float64]) -> float:
