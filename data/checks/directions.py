@@ -126,7 +126,7 @@ def _forwardness(moments: Moments, across: Points) -> float:
     spine = moments.at("spine_shoulder") - moments.at("spine_base")  # (3, F)
     front = _cross(spine, across)
     front /= positive(length(front))
-    weights = _WEIGHTS if moments.present.all() else _weights(moments.present)
+    weights = _WEIGHTS if moments.complete else _weights(moments.present)
     return float(dot(front, weights @ moments.joints).mean()) / max(root_mean_square(spine), 1e-12)
 
 
