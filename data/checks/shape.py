@@ -13,7 +13,7 @@ from data.checks.moments import BONE_CHILDREN, BONE_PARENTS, SHOULDERS_TO_HEAD, 
 from data.checks.proportions import LEAST, MOST, part_name
 from data.joints import BONES, JOINT_NAMES
 
-# Torso: spine base to spine shoulder. Measured in metres: 0.37 to 0.57 in MSR-Action3D, 0.33 to 0.55 in the samples.
+# Torso: spine base to spine shoulder. Measured in metres: 0.38 to 0.56 in MSR-Action3D, 0.33 to 0.55 in the samples.
 # A child of 1 m has 0.30.
 TORSO_M = (0.27, 0.8)
 USUAL_TORSO_M = 0.45
@@ -21,8 +21,8 @@ UNITS = {"millimetres": 1000.0, "centimetres": 100.0, "inches": 39.37, "feet, or
 FLAT = (
     0.01  # smallest over largest extent of the body in a frame, the most of all frames; 0.14 or more in all real clips
 )
-UNSTEADY = 0.4  # the middle change of a long bone, as a share of it; 0.05 in MSR-Action3D, 0.20 in the samples at most
-NECK = 1.1  # neck to head as a share of spine shoulder to head; 1 in MediaPipe, which has no neck, else 0.8 at most
+UNSTEADY = 0.4  # the middle change of a long bone, as a share of it; 0.06 in MSR-Action3D, 0.17 in the samples at most
+NECK = 1.1  # neck to head as a share of spine shoulder to head; 1 in MediaPipe, which has no neck, else 0.7 at most
 HEAD_BONE = next(bone for bone, (_, child) in enumerate(BONES) if JOINT_NAMES[child] == "head")
 LONG_PARTS = ("elbow", "wrist", "knee", "ankle")
 LONG_BONES = np.flatnonzero([JOINT_NAMES[child].endswith(LONG_PARTS) for child in BONE_CHILDREN])
@@ -46,7 +46,7 @@ def shape_findings(moments: Moments) -> Iterator[Finding]:
             "The coordinates seem to be two-dimensional; lift them to three dimensions first, since nothing here can "
             "be told from two.",
         )
-    elif sized and shown[2].min() >= 0 and shown[2].max() <= 1:  # a body 1.4 m away or more in all real clips
+    elif sized and shown[2].min() >= 0 and shown[2].max() <= 1:  # from 1.4 m on in real clips of sensors
         yield Finding(
             "depth",
             f"All z are between 0 and 1 (from {shown[2].min():.2g} to {shown[2].max():.2g}), but a sensor "
