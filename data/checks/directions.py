@@ -16,8 +16,8 @@ from data.joints import JOINT_NAMES, NUM_JOINTS
 UPRIGHT = 0.65  # below it the body lies, or another axis points up
 HEADFIRST = -0.5  # a body that is below it in half of the frames is upside down
 # Right shoulder - left shoulder along x, as a share of their distance. In the first frame, by which a recipe turns a
-# clip: below -0.1 in 4 of the 567 clips of MSR-Action3D, 0.46 or more in the samples. In the middle of the frames: below
-# -0.1 in one clip of MSR-Action3D and in one of motion capture, in which the person turns about.
+# clip: below -0.1 in 4 of the 567 clips of MSR-Action3D, 0.46 or more in the samples. In the middle of the frames:
+# below -0.1 in one clip of MSR-Action3D and in one of motion capture, in which the person turns about.
 FACING = -0.1
 # See `_forwardness`. Real clips: 0.50 to 2.7, or 0.12 to 1.6 without toes; a mirrored clip has the negative.
 FORWARD = -0.05
