@@ -12,15 +12,16 @@ from data.checks.finding import Finding
 from data.checks.moments import Moments, Points, dot, length, middle, positive, root_mean_square
 from data.joints import JOINT_NAMES, NUM_JOINTS
 
-# The cosine between y and feet -> head: 0.92 to 1 in the middle of all real clips.
-UPRIGHT = 0.5  # a clip in which three quarters of the frames are below it lies, or another axis points up
-HEADFIRST = -0.5  # a clip in which half of the frames are below it is upside down
+# The cosine between y and feet -> head, which a quarter of the frames exceeds: 0.95 to 1 in all real clips.
+UPRIGHT = 0.65  # below it the body lies, or another axis points up
+HEADFIRST = -0.5  # a body that is below it in half of the frames is upside down
 # Right shoulder - left shoulder along x, as a share of their distance. In the first frame, by which a recipe turns a
-# clip: -0.1 or less in 3 clips of MSR-Action3D, 0.46 or more in the samples.
+# clip: below -0.1 in 4 of the 567 clips of MSR-Action3D, 0.46 or more in the samples. In the middle of the frames:
+# below -0.1 in one clip of MSR-Action3D and in one of motion capture, in which the person turns about.
 FACING = -0.1
-# See `_forwardness`. Real clips: 0.40 to 3.2 with the toes, 0.09 to 1.5 without; a mirrored one has the negative.
+# See `_forwardness`. Real clips: 0.50 to 2.7, or 0.12 to 1.6 without toes; a mirrored clip has the negative.
 FORWARD = -0.05
-# The cosine between left hip -> right hip and left shoulder -> right shoulder: 0.59 or more in all real clips.
+# The cosine between left hip -> right hip and left shoulder -> right shoulder: 0.64 or more in all real clips.
 TWISTED = -0.3
 
 
@@ -126,7 +127,7 @@ def _forwardness(moments: Moments, across: Points) -> float:
     spine = moments.at("spine_shoulder") - moments.at("spine_base")  # (3, F)
     front = _cross(spine, across)
     front /= positive(length(front))
-    weights = _WEIGHTS if moments.present.all() else _weights(moments.present)
+    weights = _WEIGHTS if moments.complete else _weights(moments.present)
     return float(dot(front, weights @ moments.joints).mean()) / max(root_mean_square(spine), 1e-12)
 
 

@@ -5,9 +5,9 @@ looks at 32 moments of the main body. Every threshold stands with what was measu
 MSR-Action3D (Kinect v1), ten of UTKinect (Kinect v1), and one or two each of Kinect v2, Azure Kinect, ZED, MediaPipe,
 SMPL and motion capture (BVH). "The samples" are those other than MSR-Action3D.
 
-What cannot be seen in a clip: frames in reverse order; a frame rate that is wrong by a factor of two, and mostly one
-that is too low, because people move fast and slowly (see data/checks/motion.py); yards taken for metres; and what a
-recording looked like before a layout with the right joint order was named by another name.
+What cannot be seen in a clip: frames in reverse order; too few frames a second, and mostly twice as many as are right,
+because people move fast and slowly (see data/checks/motion.py); yards taken for metres; and, in a layout that has no
+neck, the neck exchanged for the spine shoulder.
 
 Letters: T frames, M bodies, V = 25 joints, F moments that are looked at.
 """

@@ -32,7 +32,7 @@ def gap_findings(moments: Moments) -> Iterator[Finding]:
 
     Measured: no joint of MSR-Action3D and the samples is zero in a frame that holds the body.
     """
-    absent = [JOINT_NAMES[joint] for joint in np.flatnonzero(~moments.present)]
+    absent = [] if moments.complete else [JOINT_NAMES[joint] for joint in np.flatnonzero(~moments.present)]
     if absent:
         yield Finding(
             "absent joints",

@@ -9,31 +9,33 @@ import numpy as np
 
 from data.checks.finding import Finding
 from data.checks.joint_orders import fitting_order
-from data.checks.moments import BONE_CHILDREN, BONE_PARENTS, Moments, length, middle, positive
+from data.checks.moments import BONE_CHILDREN, BONE_PARENTS, SHOULDERS_TO_HEAD, TORSO, Moments, positive
 from data.checks.proportions import LEAST, MOST, part_name
-from data.joints import JOINT_NAMES
+from data.joints import BONES, JOINT_NAMES
 
-# Torso: spine base to spine shoulder. Measured in metres: 0.37 to 0.57 in MSR-Action3D, 0.33 to 0.55 in the samples.
+# Torso: spine base to spine shoulder. Measured in metres: 0.38 to 0.56 in MSR-Action3D, 0.33 to 0.55 in the samples.
 # A child of 1 m has 0.30.
 TORSO_M = (0.27, 0.8)
 USUAL_TORSO_M = 0.45
 UNITS = {"millimetres": 1000.0, "centimetres": 100.0, "inches": 39.37, "feet, or centimetres taken for inches": 2.9}
-FLAT = 0.01  # smallest over largest extent of the centred body; 0.18 or more in all real clips
-UNSTEADY = 0.4  # the middle change of a long bone, as a share of it; 0.05 in MSR-Action3D, 0.20 in the samples at most
-NECK = 1.1  # neck to head as a share of spine shoulder to head; 1 in MediaPipe, which has no neck, else 0.8 at most
+FLAT = (
+    0.01  # smallest over largest extent of the body in a frame, the most of all frames; 0.14 or more in all real clips
+)
+UNSTEADY = 0.4  # the middle change of a long bone, as a share of it; 0.06 in MSR-Action3D, 0.17 in the samples at most
+NECK = 1.1  # neck to head as a share of spine shoulder to head; 1 in MediaPipe, which has no neck, else 0.7 at most
+HEAD_BONE = next(bone for bone, (_, child) in enumerate(BONES) if JOINT_NAMES[child] == "head")
 LONG_PARTS = ("elbow", "wrist", "knee", "ankle")
 LONG_BONES = np.flatnonzero([JOINT_NAMES[child].endswith(LONG_PARTS) for child in BONE_CHILDREN])
 
 
 def shape_findings(moments: Moments) -> Iterator[Finding]:
     """Find a body of no person's size, one without depth, and bones that are not a body's."""
-    has_torso = moments.has("spine_base", "spine_shoulder")
-    torso_m = middle(length(moments.at("spine_shoulder") - moments.at("spine_base"))) if has_torso else USUAL_TORSO_M
+    torso_m = float(moments.medians[TORSO]) if moments.has("spine_base", "spine_shoulder") else USUAL_TORSO_M
     sized = TORSO_M[0] <= torso_m <= TORSO_M[1]
-    shown = moments.joints if moments.present.all() else moments.joints[:, moments.present]  # (3, V, F)
-    extents = np.ptp((shown - shown.mean(axis=1, keepdims=True)).reshape(3, -1), axis=1)
+    shown = moments.joints if moments.complete else moments.joints[:, moments.present]  # (3, V, F)
+    extents = np.ptp(shown, axis=1).max(axis=1)  # (3,)
     flat = bool(extents.min() < FLAT * extents.max())
-    wrong_bones = [] if flat else _wrong_bones(moments)
+    wrong_bones = "" if flat else _wrong_bones(moments)
     if not sized and not wrong_bones:
         yield _size(torso_m)
     if flat:
@@ -44,7 +46,7 @@ def shape_findings(moments: Moments) -> Iterator[Finding]:
             "The coordinates seem to be two-dimensional; lift them to three dimensions first, since nothing here can "
             "be told from two.",
         )
-    elif sized and shown[2].min() >= 0 and shown[2].max() <= 1:  # a body 1.4 m away or more in all real clips
+    elif sized and shown[2].min() >= 0 and shown[2].max() <= 1:  # from 1.4 m on in real clips of sensors
         yield Finding(
             "depth",
             f"All z are between 0 and 1 (from {shown[2].min():.2g} to {shown[2].max():.2g}), but a sensor "
@@ -59,7 +61,7 @@ def shape_findings(moments: Moments) -> Iterator[Finding]:
             if fits
             else "Check the order of the joints and of the array's axes (frames, bodies, joints, x y z)."
         )
-        yield Finding("order", wrong_bones[0], advice)
+        yield Finding("order", wrong_bones, advice)
 
 
 def _size(torso_m: float) -> Finding:
@@ -73,34 +75,28 @@ def _size(torso_m: float) -> Finding:
     )
 
 
-def _wrong_bones(moments: Moments) -> list[str]:
-    """Say which bones have no body's length, or change it from frame to frame; the worst first."""
+def _wrong_bones(moments: Moments) -> str:
+    """Say which bone has no body's length, or changes it from frame to frame; "" when none does."""
+    lengths, medians = moments.lengths[: len(BONES)], moments.medians[: len(BONES)]
     there = moments.present[BONE_PARENTS] & moments.present[BONE_CHILDREN]  # (24,)
-    ordered = np.sort(moments.lengths, axis=1)  # (24, F)
-    lengths = ordered[:, ordered.shape[1] // 2]  # (24,) medians
-    shares = lengths / moments.bone
+    shares = medians / moments.bone
     wrong = there & ((shares < LEAST) | (shares > MOST))
     if wrong.any():
-        far = np.where(wrong, np.maximum(LEAST / np.maximum(shares, 1e-9), shares / np.maximum(MOST, 1e-9)), 0)
-        worst = int(far.argmax())
-        return [
+        worst = int(np.where(wrong, np.maximum(LEAST / positive(shares), shares / MOST), 0).argmax())
+        return (
             f"{int(wrong.sum())} bones have no body's proportions: the {part_name(worst)} measures {shares[worst]:.2f} "
             f"of the body's middle bone, where {LEAST[worst]:g} to {MOST[worst]:g} is a person's."
-        ]
-    change = np.sort(np.abs(moments.lengths[LONG_BONES] - lengths[LONG_BONES, None]), axis=1)
-    unsteady = np.where(there[LONG_BONES], change[:, change.shape[1] // 2] / positive(lengths[LONG_BONES]), 0)
+        )
+    usual = medians[LONG_BONES]
+    change = np.sort(np.abs(lengths[LONG_BONES] - usual[:, None]), axis=1)[:, lengths.shape[1] // 2]
+    unsteady = np.where(there[LONG_BONES], change / positive(usual), 0)
     if unsteady.max() > UNSTEADY:
         worst = int(unsteady.argmax())
-        return [
+        return (
             f"The {part_name(int(LONG_BONES[worst]))} changes its length by {unsteady[worst]:.0%} in half of the "
             "frames, where a person's bones keep theirs."
-        ]
-    if moments.has("head", "neck", "spine_shoulder"):
-        neck_m, shoulder_m = (
-            middle(length(moments.at("head") - moments.at(joint))) for joint in ("neck", "spine_shoulder")
         )
-        if neck_m > NECK * shoulder_m:
-            return [
-                f"The head is {neck_m:.3g} m from the neck, and {shoulder_m:.3g} m from the spine shoulder below it."
-            ]
-    return []
+    neck_m, shoulders_m = medians[HEAD_BONE], moments.medians[SHOULDERS_TO_HEAD]
+    if neck_m > NECK * shoulders_m and moments.has("head", "neck", "spine_shoulder"):
+        return f"The neck is {neck_m:.3g} m from the head, farther than the spine shoulder ({shoulders_m:.3g} m)."
+    return ""

@@ -1,4 +1,4 @@
-"""The size of bodies: whether coordinates can be in metres.
+"""The size of bodies in prepared clips: whether coordinates can be in metres. data/checks/findings.py checks raw clips.
 
 The recipes take out place and direction, but not the size: a network that was trained on metres answers clips in
 millimetres like any others, and wrongly. Letters: T frames, V = 25 joints, M = 2 bodies.

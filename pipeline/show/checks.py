@@ -1,4 +1,4 @@
-"""Checks of a clip's units, axes and sides, which are what goes wrong first with data from elsewhere.
+"""What is said below a shown clip: how large each body is, and what data.checks finds in it.
 
 Letters: T frames, M bodies, V = 25 joints.
 """
@@ -8,68 +8,53 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from data.joints import JOINT_NAMES
+from data.checks.findings import check_clip
+from data.clean.body_size import body_sizes_m, median_size_m
+from data.joints import SPINE_MID
 from pipeline.pages.skeleton_player import MovingSkeleton
 
-SPAN_M = (0.5, 2.6)  # the size of a tracked person: a crouching child to a tall adult with raised hands
-HEAD, FEET = JOINT_NAMES.index("head"), tuple(JOINT_NAMES.index(f"{side}_ankle") for side in ("left", "right"))
+BEFORE_CAMERA_M = 3.0  # where a stored clip is put, whose spine mid is at the origin
 
 
 @dataclass(frozen=True)
 class Check:
-    """One finding, a sentence. `wrong` says that the data are probably not as they must be."""
+    """A sentence about a clip. `wrong` says that the data are probably not as they must be."""
 
     text: str
     wrong: bool = False
 
 
 def checks(clip: MovingSkeleton) -> list[Check]:
-    """Check the size, the upright axis and the handedness of every body of `clip`."""
-    findings: list[Check] = []
+    """Check every body of `clip` by itself."""
+    said: list[Check] = []
     frames, bodies = clip.joints.shape[:2]
+    seen_from_camera = _as_raw(clip)
     for body in range(bodies):
-        joints, present = clip.joints[:, body].astype(np.float64), clip.present[:, body]  # (T, V, 3), (T, V)
-        complete = present.all(axis=1)  # (T,)
         name = f"body {body + 1}" if bodies > 1 else "the body"
+        present = clip.present[:, body]  # (T, V)
         if not present.any():
-            findings.append(Check(f"{name.capitalize()} is in no frame.", wrong=body == 0))
-        elif complete.any():
-            present_frames = int(present.any(axis=1).sum())
-            findings += _check_body(name, joints[complete] @ clip.view().T, present_frames, frames)
-    return findings
+            said.append(Check(f"{name.capitalize()} is in no frame.", wrong=body == 0))
+            continue
+        size_m = median_size_m(body_sizes_m(seen_from_camera[:, body]))
+        in_frames = f"{name.capitalize()} is in {int(present.any(axis=1).sum())} of {frames} frames"
+        said.append(Check(f"{in_frames}; from end to end it measures {size_m:.2f} m."))
+        of_body = f"{name.capitalize()}: " if bodies > 1 else ""
+        for finding in check_clip(seen_from_camera[:, [body]], clip.frames_per_second):
+            said.append(Check(f"{of_body}{finding}", wrong=True))
+    return said
 
 
-def _check_body(name: str, joints: NDArray[np.float64], present_frames: int, frames: int) -> list[Check]:
-    """Check the frames (T, V, 3) that hold all joints of a body; the axes are right, up, towards the viewer."""
-    size_m = float(np.median(np.ptp(joints, axis=1).max(axis=1)))
-    seen = f"{name.capitalize()} is in {present_frames} of {frames} frames"
-    findings = [Check(f"{seen}; from end to end it measures {size_m:.2f} m.")]
-    shortest_m, longest_m = SPAN_M
-    if not shortest_m <= size_m <= longest_m:
-        findings.append(Check(f"{size_m:.3g} m is no person's size: coordinates must be metres.", wrong=True))
-    feet_to_head = joints[:, HEAD] - joints[:, FEET].mean(axis=1)  # (T, 3)
-    uprightness = float(np.median(feet_to_head[:, 1] / np.linalg.norm(feet_to_head, axis=1).clip(1e-9)))  # a cosine
-    if uprightness < -0.5:
-        upside_down = f"{name.capitalize()} stands on its head: the axis that points up is reversed."
-        findings.append(Check(upside_down, wrong=True))
-    elif uprightness < 0.5:
-        findings.append(Check(f"{name.capitalize()} lies or bends, or another axis points up.", wrong=True))
-    if _handedness(joints) < 0:
-        mirrored = f"The feet of {name} point backwards: left and right are swapped, or an axis is mirrored."
-        findings.append(Check(mirrored, wrong=True))
-    return findings
+def _as_raw(clip: MovingSkeleton) -> NDArray[np.float32]:
+    """The joints (T, M, V, 3) as a camera sees them that the first body faces in the first frame.
 
-
-def _handedness(joints: NDArray[np.float64]) -> float:
-    """Positive when the toes of `joints` (T, V, 3) point to the front, negative when the body is mirrored.
-
-    The front is computed from where left, right, top and bottom are.
+    A raw clip is left as it is. In a stored one z points up, and the first body's spine mid is zero, which does not
+    mean absent.
     """
-
-    def at(name: str) -> NDArray[np.float64]:
-        return np.asarray(joints[:, JOINT_NAMES.index(name)])
-
-    across = at("right_hip") - at("left_hip") + at("right_shoulder") - at("left_shoulder")
-    front = np.cross(at("spine_shoulder") - at("spine_base"), across)
-    toes = at("left_foot") - at("left_ankle") + at("right_foot") - at("right_ankle")
-    return float(np.median((front * toes).sum(axis=1)))
+    joints: NDArray[np.float32] = np.where(np.isfinite(clip.joints), clip.joints, np.float32(0))
+    if clip.up == "y":
+        return joints
+    turned: NDArray[np.float32] = np.stack((joints[..., 0], joints[..., 2], -joints[..., 1]), axis=3)
+    present = (joints != 0).any(axis=3)  # (T, M, V)
+    present[..., SPINE_MID] |= present.any(axis=2)
+    turned[present] += np.array([0, 0, BEFORE_CAMERA_M], np.float32)
+    return turned

@@ -25,7 +25,7 @@ from data.checks.findings import check_clip
 from data.errors import DataError
 from data.raw.skeleton_file import parse_clip
 from data.raw.sources import list_source
-from tests.shared.recording_mistakes import MISTAKES, UNSEEN, Mistake
+from tests.data.checks.recording_mistakes import MISTAKES, UNSEEN, Mistake
 
 Clip = tuple[str, NDArray[np.float32], float]  # name, joints (T, M, V, 3) in metres, frames a second
 FOUND_SHARE = 0.5

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from data.clean.bodies import clean
 from data.clip_name import ClipName
 from pipeline.demo.made_clips import MadeDataset, clip_joints
 from pipeline.pages.skeleton_player import MovingSkeleton
+from pipeline.predict.clip_stream import raw_clip
 from pipeline.show.checks import checks
 
 
@@ -31,10 +33,10 @@ def test_a_right_clip_gets_its_size_and_no_warning(person: NDArray[np.float32]) 
 @pytest.mark.parametrize(
     ("change", "warning"),
     [
-        (np.diag([1000, 1000, 1000]), "must be metres"),
-        (np.diag([-1, 1, 1]), "left and right are swapped"),
+        (np.diag([1000, 1000, 1000]), "must be in metres"),
+        (np.diag([-1, 1, 1]), "The body is mirrored"),
         (np.diag([1, -1, -1]), "stands on its head"),
-        (np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]]), "another axis points up"),
+        (np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]]), "another axis than y points up"),
     ],
     ids=["millimetres", "mirrored", "upside down", "z up"],
 )
@@ -42,6 +44,14 @@ def test_wrong_units_sides_and_axes_are_named(
     person: NDArray[np.float32], change: NDArray[np.float64], warning: str
 ) -> None:
     assert warning in warnings((person @ change).astype(np.float32))
+
+
+def test_a_stored_clip_is_checked_as_a_raw_one(person: NDArray[np.float32]) -> None:
+    stored = clean(raw_clip(person, "clip"), "shift-gcn").joints.transpose(1, 0, 2, 3)  # (T, M, V, 3), z up
+    findings = checks(MovingSkeleton("clip", "", stored, "z"))
+    assert not any(finding.wrong for finding in findings)
+    mirrored = checks(MovingSkeleton("clip", "", stored * np.array([-1, 1, 1], np.float32), "z"))
+    assert ["The body is mirrored" in finding.text for finding in mirrored if finding.wrong] == [True]
 
 
 def test_a_body_that_comes_and_goes_is_counted(person: NDArray[np.float32]) -> None:
