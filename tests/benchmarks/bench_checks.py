@@ -1,8 +1,9 @@
 """Measures which mistakes of recordings the checks of clips find: each mistake is made on purpose in good clips.
 
-    python -m tests.benchmarks.bench_checks CLIPS... [--fps 30] [--clips 40]
+    python -m tests.benchmarks.bench_checks CLIPS... [--layout NAME] [--fps 30] [--clips 40]
 
-CLIPS are .skeleton files, and folders or zip archives of them; each is one base. A mistake counts as found in a base
+CLIPS are .skeleton files, and folders or zip archives of them; with --layout, recordings of that layout. Each is one
+base, and all of it is held in memory. A mistake counts as found in a base
 when at least half of its clips get a finding that the good clip does not have. It prints:
 
 1. for each base, the good clips that get a finding (false alarms), of all of its clips;
@@ -23,8 +24,10 @@ from numpy.typing import NDArray
 
 from data.checks.findings import check_clip
 from data.errors import DataError
+from data.layouts.layout import load_layout
 from data.raw.skeleton_file import parse_clip
 from data.raw.sources import list_source
+from data.recordings.readers import open_recording
 from tests.data.checks.recording_mistakes import MISTAKES, UNSEEN, Mistake
 
 Clip = tuple[str, NDArray[np.float32], float]  # name, joints (T, M, V, 3) in metres, frames a second
@@ -40,6 +43,17 @@ def read_base(path: Path, fps: float) -> list[Clip]:
         except DataError as error:
             print(f"left out: {error}")
     return clips
+
+
+def read_recording(path: Path, layout_name: str, fps: float) -> list[Clip]:
+    """The clip of a recording of another layout. Frames a second are the file's own where it tells them."""
+    layout = load_layout(layout_name)
+    with path.open("rb") as stream:
+        recording = open_recording(stream, str(path), layout)
+        blocks = [layout.to_ntu(block.points) for block in recording.blocks]  # (t, M, V, 3) each; M may grow
+    bodies = max(block.shape[1] for block in blocks)
+    joints = np.concatenate([np.pad(b, ((0, 0), (0, bodies - b.shape[1]), (0, 0), (0, 0))) for b in blocks])
+    return [(path.stem, np.nan_to_num(joints), recording.fps or fps)]
 
 
 def checks_of(clip: Clip, mistake: Mistake | None = None) -> list[str]:
@@ -93,10 +107,14 @@ def main() -> None:
     """Read the bases and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("paths", nargs="+", type=Path, metavar="CLIPS")
-    parser.add_argument("--fps", type=float, default=30.0, help="frames a second of the clips")
+    parser.add_argument("--layout", help="the layout of CLIPS, when they are no .skeleton files")
+    parser.add_argument("--fps", type=float, default=30.0, help="frames a second of the clips, where they don't say")
     parser.add_argument("--clips", type=int, default=40, help="mistakes are made in so many clips of each base")
     arguments = parser.parse_args()
-    bases = {path.stem: read_base(path, arguments.fps) for path in arguments.paths}
+    layout, fps = arguments.layout, arguments.fps
+    bases = {
+        path.stem: read_recording(path, layout, fps) if layout else read_base(path, fps) for path in arguments.paths
+    }
     print_table({name: clips for name, clips in bases.items() if clips}, arguments.clips)
 
 
