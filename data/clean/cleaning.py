@@ -42,6 +42,7 @@ class CleanBatch:
     joined, exchanged: of how many clips these fields of CleanClip are true.
     unreadable: the files that the system could not read this time. They are not rejects, because they may be good.
     notes: clip, and what was done to read it. findings: clip, file and what seems wrong with it.
+    checked: of how many clips findings would be there.
     """
 
     clips: CleanClips
@@ -52,6 +53,7 @@ class CleanBatch:
     exchanged: int = 0
     notes: list[tuple[str, Note]] = field(default_factory=list)
     findings: list[tuple[str, str, Finding]] = field(default_factory=list)
+    checked: int = 0
 
 
 def collect(clips: Sequence[tuple[ClipName, CleanClip]]) -> CleanClips:
@@ -78,8 +80,13 @@ def collect(clips: Sequence[tuple[ClipName, CleanClip]]) -> CleanClips:
     )
 
 
-def clean_batch(parts: Sequence[tuple[ClipName, RawPart]], recipe: Recipe, reading: Reading) -> CleanBatch:
-    """Reads, checks and normalises the clips of a batch. A clip that can't be used becomes a reject."""
+def clean_batch(
+    parts: Sequence[tuple[ClipName, RawPart]], recipe: Recipe, reading: Reading, check_every: int = 1
+) -> CleanBatch:
+    """Reads and normalises the clips of a batch, and checks the first of every `check_every`.
+
+    A clip that can't be used becomes a reject.
+    """
     keep_freed_memory()
     reader = ClipReader(reading)
     clips: list[tuple[ClipName, CleanClip]] = []
@@ -88,6 +95,7 @@ def clean_batch(parts: Sequence[tuple[ClipName, RawPart]], recipe: Recipe, readi
     dropped: dict[str, int] = {}
     notes: list[tuple[str, Note]] = []
     findings: list[tuple[str, str, Finding]] = []
+    checked = 0
     for name, part in parts:
         try:
             read = reader.read(part)
@@ -100,10 +108,12 @@ def clean_batch(parts: Sequence[tuple[ClipName, RawPart]], recipe: Recipe, readi
             continue
         clips.append((name, clip))
         notes += [(str(name), note) for note in read.notes]
-        fps = reading.to_fps or read.fps
-        findings += [(str(name), str(part), finding) for finding in check_clip(read.clip.joints, fps)]
+        if len(clips) % check_every == 1 % check_every:
+            checked += 1
+            fps = reading.to_fps or read.fps
+            findings += [(str(name), str(part), finding) for finding in check_clip(read.clip.joints, fps)]
         for reason, number in clip.dropped.items():
             dropped[reason] = dropped.get(reason, 0) + number
     joined = sum(clip.joined for _, clip in clips)
     exchanged = sum(clip.exchanged for _, clip in clips)
-    return CleanBatch(collect(clips), rejects, dropped, unreadable, joined, exchanged, notes, findings)
+    return CleanBatch(collect(clips), rejects, dropped, unreadable, joined, exchanged, notes, findings, checked)

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 from data.clean.bodies import clean
 from data.clip_name import ClipName
+from data.raw.clip_of_joints import raw_clip
 from pipeline.demo.made_clips import MadeDataset, clip_joints
 from pipeline.pages.skeleton_player import MovingSkeleton
-from pipeline.predict.clip_stream import raw_clip
 from pipeline.show.checks import checks
 
 
