@@ -1,6 +1,6 @@
 """Reads a pickle that holds dicts, lists, numbers, text and NumPy arrays of numbers, without unpickling it.
 
-A pickle is a program. data/published/label_pickle.py carries out the few instructions that build lists and text, and
+A pickle is a program. data/formats/label_pickle.py carries out the few instructions that build lists and text, and
 refuses all others. This module adds dicts, and what pickled arrays need: NumPy's functions for making one are known by
 their names and never called; the array is made from its shape, type and bytes.
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from data.errors import RawFileError
 from data.formats.bounded import BoundedReads
-from data.published.label_pickle import PickleMachine, RefusedInstructionError
+from data.formats.label_pickle import PickleMachine, RefusedInstructionError
 
 MAX_PIECE_BYTES = 1 << 27  # of one array, text or number
 KEPT_BYTES = 256

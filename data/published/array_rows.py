@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
-from data.published.npy_file import read_header
+from data.formats.npy_file import read_header
 from data.raw.zip_file import ZIP_ERRORS, open_zip
 
 MAX_ROW_BYTES = 1 << 26

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
+from data.formats.npy_file import load_labels, load_matrix
 from data.phase_names import PhaseName
-from data.published.npy_file import load_labels, load_matrix
 from data.stores.feature_store import all_the_same
 
 # phase -> part -> endings of its files: features, labels, logits

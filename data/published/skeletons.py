@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from data.clean.bodies import CleanClip, clean
 from data.clip_name import MAX_NUMBER, ClipName
 from data.errors import DataError
+from data.formats.label_pickle import read_label_pickle
 from data.joints import NUM_JOINTS, SPINE_MID
 from data.published.array_rows import npy_rows, npz_rows
-from data.published.label_pickle import read_label_pickle
 from data.raw.skeleton_file import MAX_BODY_FRAMES, RawClip
 from data.recipes import Recipe
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError
-from data.published.npy_file import load_matrix
+from data.formats.npy_file import load_matrix
 from descriptions.levels import LEVELS
 
 # lb: label. md: which parts of the body move, and how. ad: what the action is, as in a dictionary.

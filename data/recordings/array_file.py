@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from data.errors import DataError, RawFileError
 from data.formats.bounded import BoundedReads
 from data.formats.mat_file import MAT_HEADER_BYTES, is_mat, read_mat
+from data.formats.npy_file import NpyHeader, read_header
 from data.layouts.layout import Layout
 from data.layouts.readers import MAX_BODIES, ArrayOptions
-from data.published.npy_file import NpyHeader, read_header
 from data.raw.zip_file import MAX_DIRECTORY_BYTES, ZIP_ERRORS
 from data.recordings.recording import BLOCK_FRAMES, MAX_FRAMES, FrameBlock, Recording
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from data.errors import RawFileError
 from data.formats.array_pickle import ArrayInFile, read_array_pickle
+from data.formats.npy_file import HEADER_BYTES, HEADER_READERS
 from data.layouts.layout import Layout
 from data.layouts.readers import MAX_BODIES, DictOptions
-from data.published.npy_file import HEADER_BYTES, HEADER_READERS
 from data.recordings.array_file import NPY, Rows, blocks_of, open_npy, require_points, whole
 from data.recordings.recording import Recording
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data.clip_name import ClipName
+from data.clips.labels import Label, read_labels, recording_of
+from data.clips.manifest import COLUMNS
 from data.errors import DataError, RawFileError
 from data.raw.clip_source import ClipSource
 from data.raw.sources import list_source
-from data.recordings.labels import Label, read_labels, recording_of
-from data.recordings.manifest import COLUMNS
 from data.stores.files import replacing
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError

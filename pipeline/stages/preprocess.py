@@ -6,8 +6,9 @@ workers. Memory is bounded: at most one window of batches is under way, and each
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,15 +16,15 @@ import joblib
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from data.checks.findings import Finding
+from data.checks.summary import ClipFinding, Summary
 from data.clean.body_size import body_sizes_m, wrong_size
 from data.clean.choice import SHORT_FRAMES
 from data.clean.cleaning import CleanBatch, Reject, clean_batch
 from data.clip_name import ClipName
+from data.clips.find_parts import find_parts
+from data.clips.read_clip import RawPart
 from data.raw.sources import missing_clips
 from data.recipes import Recipe
-from data.recordings.find_parts import find_parts
-from data.recordings.read_clip import RawPart
 from data.splits import NUM_ACTIONS, action_label
 from data.stores import h5
 from data.stores.files import replacing
@@ -39,7 +40,6 @@ from pipeline.workspace.provenance import Provenance
 BATCH_CLIPS = 8
 WINDOW_BATCHES = 24  # of each worker; results wait in memory until their window is written
 IDLE_SECONDS = 10
-FEW_CLIPS = 0.02  # of those checked; at most 0.7 % of real clips get a finding that is not right
 CHECK_EVERY = 8  # of the clips of NTU's own data sets, which are known to be good; all of any other
 NAMED_FILES = 5  # in the message about files that could not be read
 WHY_DROPPED = {
@@ -90,8 +90,7 @@ class Tally:
     dropped: Counter[str] = field(default_factory=Counter)
     identities: Identities = field(default_factory=Identities)
     notes: dict[str, tuple[int, str]] = field(default_factory=dict)  # what was done -> clips, and the first of them
-    findings: list[tuple[str, str, Finding]] = field(default_factory=list)  # clip, file, what seems wrong
-    checked: int = 0
+    checks: Summary = field(default_factory=Summary)
     sizes_m: list[float] = field(default_factory=list)  # of the first body in each clip's first frame
 
     def add(self, batch: CleanBatch) -> None:
@@ -104,8 +103,7 @@ class Tally:
         self.dropped.update(batch.dropped)
         self.identities.joined += batch.joined
         self.identities.exchanged += batch.exchanged
-        self.findings += batch.findings
-        self.checked += batch.checked
+        self.checks.add(batch.findings, batch.checked)
         for clip, note in batch.notes:
             number, first = self.notes.get(note.what, (0, f"{clip}, {note.detail}"))
             self.notes[note.what] = number + 1, first
@@ -123,16 +121,16 @@ def preprocess(context: Context, provenance: Provenance) -> None:
     clips = _choose(context, tally)
     workspace = context.workspace
     record = dict(provenance.record())
-    with h5.writing(workspace.skeletons, record) as file:
+    with h5.writing(workspace.skeletons, record) as file, _checks(workspace.checks) as write_findings:
         writer = SkeletonWriter(file)
         for batch in _batches(context, clips):
             writer.append(batch.clips)
+            write_findings(batch.findings)
             tally.add(batch)
         if tally.unreadable:
             raise PipelineError(_unreadable(tally.unreadable))
         provenance.require_inputs(raw_clips(context))
         _write_rejects(workspace.rejects, tally.rejects)
-        _write_findings(workspace.checks, tally.findings)
         if not tally.kept:
             raise PipelineError(_nothing_left(context, tally))
         writer.finish()
@@ -187,11 +185,15 @@ def _write_rejects(path: Path, rejects: Sequence[Reject]) -> None:
         rows.writerows(cells((reject.file, reject.line or "", reject.reason)) for reject in rejects)
 
 
-def _write_findings(path: Path, findings: Sequence[tuple[str, str, Finding]]) -> None:
+@contextmanager
+def _checks(path: Path) -> Iterator[Callable[[Iterable[ClipFinding]], None]]:
+    """Yield a function that writes findings to checks.csv; they are not kept, because they may be many."""
     with replacing(path) as place, place.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("clip", "file", "check", "evidence", "advice"))
-        rows.writerows(cells((clip, name, found.check, found.evidence, found.advice)) for clip, name, found in findings)
+        yield lambda findings: rows.writerows(
+            cells((clip, name, found.check, found.evidence, found.advice)) for clip, name, found in findings
+        )
 
 
 def _unreadable(files: Sequence[Reject]) -> str:
@@ -239,26 +241,11 @@ def _report(context: Context, tally: Tally) -> None:
     ]
     for line in lines:
         context.console.print(line, soft_wrap=True, highlight=False, markup=False)
-    size = wrong_size(np.array(tally.sizes_m))
-    for warning in [size, *_suspected(context, tally)] if size else _suspected(context, tally):
+    suspected = [f"{sentence} (all of them: {context.workspace.checks})" for sentence in tally.checks.suspected()]
+    if size := wrong_size(np.array(tally.sizes_m)):
+        suspected.insert(0, size)
+    for warning in suspected:
         context.console.print(f"warning: {warning}", style="yellow", soft_wrap=True, highlight=False, markup=False)
-
-
-def _suspected(context: Context, tally: Tally) -> list[str]:
-    """What seems wrong with clips, a line a check: in how many, the first of them, and what to do.
-
-    A check that speaks of a few clips only is in checks.csv alone: it is wrong about some good clips.
-    """
-    first: dict[str, tuple[str, Finding]] = {}
-    for clip, _, finding in tally.findings:
-        first.setdefault(finding.check, (clip, finding))
-    counts = Counter(finding.check for _, _, finding in tally.findings)
-    return [
-        f"{_counted(counts[check], 'clip')} of {tally.checked} checked, {check}: the first, {clip}: {finding} (all of "
-        f"them: {context.workspace.checks})"
-        for check, (clip, finding) in first.items()
-        if counts[check] > FEW_CLIPS * tally.checked
-    ]
 
 
 def _counted(number: int, noun: str) -> str:

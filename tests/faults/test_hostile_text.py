@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from data.published.label_pickle import read_label_pickle
-from data.published.npy_file import load_numbers
+from data.formats.label_pickle import read_label_pickle
+from data.formats.npy_file import load_numbers
 from descriptions.errors import DescriptionError
 from descriptions.loader import MAX_BYTES, read_descriptions
 from pipeline.cli.main import main

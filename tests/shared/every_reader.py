@@ -76,8 +76,8 @@ def read_weights(path: Path) -> object:
 
 def read_npy(path: Path) -> object:
     """Read a .npy file as a matrix, and row by row."""
+    from data.formats.npy_file import load_matrix
     from data.published.array_rows import npy_rows
-    from data.published.npy_file import load_matrix
 
     with npy_rows(path) as rows:
         return load_matrix(path), list(rows.blocks(4))
@@ -92,7 +92,7 @@ def read_npz(path: Path) -> object:
 
 def read_label(path: Path) -> object:
     """Read the names and labels of a label pickle."""
-    from data.published.label_pickle import read_label_pickle
+    from data.formats.label_pickle import read_label_pickle
 
     return read_label_pickle(path)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.shared.plain_people import body_of, chained, followed, person_of, two_actors
+from tests.data.clean.plain_people import body_of, chained, followed, person_of, two_actors
 
 Array = NDArray[Any]
 Body = tuple[int, list[list[float]]]

@@ -14,7 +14,7 @@ from data.clean.people import MOST_PIECES, Piece, chained, followed, pieces_of, 
 from data.errors import RawFileError
 from data.raw.skeleton_file import RawClip, format_clip, parse_clip
 from data.recipes import RECIPES, Recipe
-from tests.shared import plain_people
+from tests.data.clean import plain_people
 from tests.shared.made_skeletons import moving_body, moving_clip
 
 Joints = NDArray[np.float32]

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.clip_name import MAX_NUMBER, ClipName
+from data.clips.span import Span
 from data.errors import DataError
-from data.recordings.span import Span
 
 NUMBERS = ("action", "subject", "camera", "setup", "replication")
 COLUMNS = ("file", "part", "clip", *NUMBERS, "start_frame", "end_frame", "start_s", "end_s", "fps")

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from data.clips.timing import MAX_GAP_S, even_frames
 from data.errors import DataError
-from data.recordings.timing import MAX_GAP_S, even_frames
 
 
 def moving(times_s: NDArray[np.float64]) -> NDArray[np.float32]:

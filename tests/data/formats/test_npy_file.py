@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from data.published.npy_file import load_labels, load_matrix
+from data.formats.npy_file import load_labels, load_matrix
 
 
 def saved(path: Path, array: Any) -> Path:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.clip_name import ClipName
+from data.clips.manifest import COLUMNS, first_row_file, read_manifest
+from data.clips.span import Span
 from data.errors import DataError
-from data.recordings.manifest import COLUMNS, first_row_file, read_manifest
-from data.recordings.span import Span
 
 LABELS = {"wave": 3, "clap, loudly": 4}
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import DataError
-from data.published.label_pickle import read_label_pickle
+from data.formats.label_pickle import read_label_pickle
 
 
 def write(path: Path, content: bytes) -> Path:

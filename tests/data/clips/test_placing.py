@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from data.clips.placing import to_face_camera, unmirrored
 from data.joints import JOINT_NAMES
-from data.recordings.placing import to_face_camera, unmirrored
 from tests.shared.made_recordings import person
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from data.clips.labels import Label, read_labels, recording_of
 from data.errors import DataError
-from data.recordings.labels import Label, read_labels, recording_of
 
 
 def written(folder: Path, name: str, text: str) -> Path:
