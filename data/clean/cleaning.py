@@ -13,12 +13,12 @@ from data.checks.findings import Finding, check_clip
 from data.clean.bodies import CleanClip, clean
 from data.clean_clips import CleanClips
 from data.clip_name import ClipName
-from data.clips.read_clip import ClipReader, RawPart, Reading
+from data.clips.span import Note
 from data.errors import RawFileError, UnreadableFileError
 from data.joints import NUM_JOINTS
 from data.memory import keep_freed_memory
 from data.recipes import Recipe
-from data.recordings.recording import Note
+from data.recordings.read_clip import ClipReader, RawPart, Reading
 
 
 @dataclass(frozen=True)

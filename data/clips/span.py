@@ -9,9 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import DataError, RawFileError
-from data.recordings.recording import Note
 
 ROUNDING = 1e-6  # of a second; times are computed from numbers of frames
+
+
+@dataclass(frozen=True)
+class Note:
+    """What was done to read a clip: `what` goes on after "3 clips", `detail` tells how much of it."""
+
+    what: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.detail})"
 
 
 @dataclass(frozen=True, slots=True)

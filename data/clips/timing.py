@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from data.clips.span import Note
 from data.errors import DataError
-from data.recordings.recording import Note
 
 MAX_GAP_S = 0.5  # a joint that is away for longer is not invented
 EVEN = 0.1  # of a frame: times that are this near to an even grid are taken for it, so that jitter smooths nothing

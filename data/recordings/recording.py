@@ -15,17 +15,6 @@ MAX_FRAMES = 1 << 22  # of a recording; more than a day at 30 frames a second
 
 
 @dataclass(frozen=True)
-class Note:
-    """What was done to read a clip: `what` goes on after "3 clips", `detail` tells how much of it."""
-
-    what: str
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.what} ({self.detail})"
-
-
-@dataclass(frozen=True)
 class FrameBlock:
     """Up to BLOCK_FRAMES frames that follow each other.
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from data.clips.find_parts import RawClips, fingerprint_manifest, first_file
-from data.clips.read_clip import Reading
 from data.errors import DataError
 from data.layouts.layout import Layout, layout_names, load_layout
 from data.raw.clip_source import ClipSource
+from data.recordings.find_parts import RawClips, fingerprint_manifest, first_file
 from data.recordings.guess import Guess, guess_layout
+from data.recordings.read_clip import Reading
 from descriptions.errors import DescriptionError
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.texts_in_use import texts_in_use

@@ -17,15 +17,15 @@ from numpy.typing import ArrayLike, NDArray
 from data.checks.findings import check_clip
 from data.clean.bodies import clean
 from data.clean.body_size import clip_warnings
-from data.clips.find_parts import parts_of
-from data.clips.read_clip import KINECT_FPS, ClipReader, RawPart, ReadClip, Reading
+from data.clips.span import Note
 from data.errors import DataError
 from data.joints import NUM_JOINTS
 from data.raw.clip_of_joints import raw_clip
 from data.raw.joint_array import joint_array
 from data.raw.skeleton_file import RawClip
 from data.raw.sources import list_source
-from data.recordings.recording import Note
+from data.recordings.find_parts import parts_of
+from data.recordings.read_clip import KINECT_FPS, ClipReader, RawPart, ReadClip, Reading
 from data.stores.skeleton_store import loop_clip
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.treatment import Treatment

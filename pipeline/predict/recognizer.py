@@ -16,8 +16,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from data.clips.span import Note
 from data.joints import NUM_JOINTS
-from data.recordings.recording import Note
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.raw_recordings import named_layout, reading_with
 from pipeline.predict.action_bank import ActionBank, BankAction, Floats, make_bank

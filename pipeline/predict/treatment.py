@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from data.clips.read_clip import Reading
 from data.errors import DataError
 from data.recipes import RECIPES, Recipe, revision
+from data.recordings.read_clip import Reading
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.raw_recordings import reading_of

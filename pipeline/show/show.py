@@ -17,12 +17,12 @@ import click
 import numpy as np
 
 from data.clip_name import ClipName
-from data.clips.find_parts import find_parts, parts_of
-from data.clips.read_clip import ClipReader, RawPart, Reading
 from data.errors import DataError
 from data.joints import JOINT_NAMES
 from data.raw.clip_source import SUFFIX, ClipSource
 from data.raw.sources import list_source
+from data.recordings.find_parts import find_parts, parts_of
+from data.recordings.read_clip import ClipReader, RawPart, Reading
 from data.splits import action_label
 from data.stores.files import replacing
 from data.stores.skeleton_store import SkeletonStore

@@ -21,10 +21,10 @@ from data.clean.body_size import body_sizes_m, wrong_size
 from data.clean.choice import SHORT_FRAMES
 from data.clean.cleaning import CleanBatch, Reject, clean_batch
 from data.clip_name import ClipName
-from data.clips.find_parts import find_parts
-from data.clips.read_clip import RawPart
 from data.raw.sources import missing_clips
 from data.recipes import Recipe
+from data.recordings.find_parts import find_parts
+from data.recordings.read_clip import RawPart
 from data.splits import NUM_ACTIONS, action_label
 from data.stores import h5
 from data.stores.files import replacing

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from data.clips.find_parts import find_parts
+from data.recordings.find_parts import find_parts
 from data.splits import CUSTOM, NUM_ACTIONS, action_label, parse_action
 from data.stores import h5
 from data.stores.files import replacing

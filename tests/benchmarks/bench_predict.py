@@ -20,9 +20,9 @@ import numpy as np
 
 from data.clean.cleaning import clean_batch
 from data.clip_name import ClipName
-from data.clips.read_clip import RawPart, Reading
 from data.raw.sources import list_source
 from data.recipes import Recipe
+from data.recordings.read_clip import RawPart, Reading
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore, SkeletonWriter
 from models.backbone.features import clip_features

@@ -32,8 +32,8 @@ from rich.console import Console
 
 from data.clean.bodies import clean
 from data.clean.cleaning import clean_batch
-from data.clips.read_clip import Reading
 from data.raw.skeleton_file import parse_clip
+from data.recordings.read_clip import Reading
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.stages.table import stage_named
 from pipeline.workspace.config import build_config

@@ -7,8 +7,8 @@ import pytest
 
 from data.clean.cleaning import clean_batch, collect
 from data.clip_name import ClipName
-from data.clips.read_clip import RawPart, Reading
 from data.raw.sources import find_clips
+from data.recordings.read_clip import RawPart, Reading
 from tests.shared.made_skeletons import made_files, write_folder
 
 BROKEN = {"S001C001P001R999A001.skeleton": b"1\n1\n", "S001C001P001R999A002.skeleton": b"1\n0\n"}

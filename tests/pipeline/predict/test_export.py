@@ -17,11 +17,11 @@ from rich.console import Console
 
 import pipeline.predict.export as export_module
 from data.clean.bodies import clean
-from data.clips.read_clip import Reading
 from data.errors import DataError
 from data.joints import JOINT_NAMES
 from data.raw.skeleton_file import format_clip, parse_clip
 from data.raw.skeleton_lines import MAX_LINE_BYTES
+from data.recordings.read_clip import Reading
 from models.onnx.graph import ModelParts
 from pipeline.cli.main import main
 from pipeline.messages.errors import PipelineError

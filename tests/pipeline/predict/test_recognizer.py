@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pipeline.predict.clip_stream as clip_stream
-from data.clips.read_clip import Reading
 from data.errors import DataError
 from data.raw.clip_of_joints import raw_clip
 from data.raw.skeleton_file import format_clip, parse_clip
 from data.raw.sources import list_source
 from data.recipes import revision
+from data.recordings.read_clip import Reading
 from data.stores import h5
 from descriptions.errors import DescriptionError
 from descriptions.levels import LEVELS

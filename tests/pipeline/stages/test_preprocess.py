@@ -154,7 +154,7 @@ def test_when_no_clip_is_left_the_old_file_stays_and_the_rejects_say_why(tmp_pat
         preprocess(work, raw, workers=1)
     assert (work / "skeletons.h5").read_bytes() == before
     assert len(rejects_in(work)) == 3
-    assert sorted(path.name for path in work.iterdir()) == ["rejects.csv", "skeletons.h5"]
+    assert sorted(path.name for path in work.iterdir()) == ["checks.csv", "rejects.csv", "skeletons.h5"]
 
 
 def test_a_clip_that_is_there_twice_ends_the_stage_before_anything_is_written(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 
 from data.clip_name import ClipName
 from data.clips.manifest import ManifestRow, first_row_file, read_manifest
-from data.clips.read_clip import RawPart
 from data.errors import DataError, RawFileError
 from data.layouts.layout import Layout, layout_names, load_layout
 from data.raw.clip_source import ClipSource
 from data.raw.sources import find_clips, fingerprint_source, list_source
 from data.recordings.annotations import read_annotations
+from data.recordings.read_clip import RawPart
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from data.clips.span import Frames, Span, TooLongError
+from data.clips.span import Frames, Note, Span, TooLongError
 from data.errors import RawFileError
 from data.joints import JOINT_NAMES, SPINE_BASE
 from data.layouts.layout import Layout
@@ -17,7 +17,7 @@ from data.raw.clip_source import ClipSource
 from data.raw.skeleton_file import MAX_BODY_FRAMES
 from data.recordings.annotations import Annotation, open_annotation
 from data.recordings.readers import open_recording
-from data.recordings.recording import FrameBlock, Note, Recording
+from data.recordings.recording import FrameBlock, Recording
 
 SPINE_SHOULDER = JOINT_NAMES.index("spine_shoulder")
 SAME_RATE = 0.05  # a clock that is this near to the layout's rate runs at it

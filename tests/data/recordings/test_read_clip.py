@@ -10,14 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from data.clip_name import ClipName
-from data.clips.find_parts import RawClips, find_parts, fingerprint_manifest, first_file
-from data.clips.read_clip import ClipReader, RawPart, Reading
 from data.clips.span import Span
 from data.errors import DataError, RawFileError
 from data.joints import JOINT_NAMES
 from data.layouts.layout import load_layout
 from data.raw.clip_source import ClipSource
 from data.raw.skeleton_file import MAX_BODY_FRAMES, format_clip, parse_clip
+from data.recordings.find_parts import RawClips, find_parts, fingerprint_manifest, first_file
+from data.recordings.read_clip import ClipReader, RawPart, Reading
 from tests.shared.made_recordings import person
 from tests.shared.made_skeletons import moving_clip, write_folder, write_zip
 
@@ -80,7 +80,7 @@ def test_a_span_is_read_by_frame_numbers_or_seconds_of_the_recording(tmp_path: P
 def test_a_recording_longer_than_a_clip_may_be_is_read_by_its_spans(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("data.clips.read_frames.MAX_BODY_FRAMES", 600)
+    monkeypatch.setattr("data.recordings.read_frames.MAX_BODY_FRAMES", 600)
     assert MAX_BODY_FRAMES > 600
     part = file_of(tmp_path, table(person(700)))
     reader = ClipReader(Reading(CSV, fps=30))

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from data.clips.placing import to_face_camera, unmirrored
-from data.clips.span import Frames, Span, TooLongError, in_span
+from data.clips.span import Frames, Note, Span, TooLongError, in_span
 from data.clips.timing import even_frames
 from data.errors import DataError, RawFileError
 from data.raw.clip_of_joints import raw_clip
 from data.raw.clip_source import ClipSource
 from data.raw.skeleton_file import RawClip, parse_clip
 from data.raw.sources import SKELETONS
-from data.recordings.recording import Note
 
 if TYPE_CHECKING:
     from data.layouts.layout import Layout
@@ -103,7 +102,7 @@ class ClipReader:
 
     def _frames(self, part: RawPart, layout: "Layout") -> Frames:
         """Return the frames of a span; of a recording too long to hold, only these are kept while it is read."""
-        from data.clips.read_frames import read_frames  # loads pydantic, which NTU's own files need not
+        from data.recordings.read_frames import read_frames  # loads pydantic, which NTU's own files need not
 
         fps = part.fps or self._reading.fps
         key = (part.file, part.annotation, fps)
