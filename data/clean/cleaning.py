@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from data.checks.findings import Finding, check_clip
+from data.checks.findings import Finding
 from data.clean.bodies import CleanClip, clean
 from data.clean_clips import CleanClips
 from data.clip_name import ClipName
@@ -18,7 +18,7 @@ from data.errors import RawFileError, UnreadableFileError
 from data.joints import NUM_JOINTS
 from data.memory import keep_freed_memory
 from data.recipes import Recipe
-from data.recordings.read_clip import ClipReader, RawPart, Reading
+from data.recordings.read_clip import ClipReader, RawPart, Reading, findings_of
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,7 @@ def clean_batch(
         notes += [(str(name), note) for note in read.notes]
         if len(clips) % check_every == 1 % check_every:
             checked += 1
-            fps = reading.to_fps or read.fps
-            findings += [(str(name), str(part), finding) for finding in check_clip(read.clip.joints, fps)]
+            findings += [(str(name), str(part), finding) for finding in findings_of(read, reading)]
         for reason, number in clip.dropped.items():
             dropped[reason] = dropped.get(reason, 0) + number
     joined = sum(clip.joined for _, clip in clips)

@@ -14,6 +14,7 @@ from data.errors import DataError
 
 MAX_GAP_S = 0.5  # a joint that is away for longer is not invented
 EVEN = 0.1  # of a frame: times that are this near to an even grid are taken for it, so that jitter smooths nothing
+SAME_RATE = 1e-3  # two rates that are this near are one, as 1 / 0.0333333 and 30
 MAX_GRID_FRAMES = 1 << 20  # a clock that leaps would make a grid without end
 
 
@@ -39,7 +40,8 @@ class EvenFrames:
             f"with gaps of at most {MAX_GAP_S} s, which were filled": f"{self.filled} frames",
             "with longer gaps, which stay empty": f"{self.lost} frames, {self.lost / fps:.1f} s",
         }
-        notes = [Note(f"resampled to {fps:g} frames a second", f"from {source_fps:g}")] if source_fps != fps else []
+        resampled = abs(source_fps / fps - 1) > SAME_RATE
+        notes = [Note(f"resampled to {fps:g} frames a second", f"from {source_fps:.4g}")] if resampled else []
         return notes + [Note(what, text) for what, text in counts.items() if not text.startswith("0 ")]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from data.checks.findings import Finding, check_clip
 from data.clips.placing import to_face_camera, unmirrored
 from data.clips.span import Frames, Note, Span, TooLongError, in_span
 from data.clips.timing import even_frames
@@ -74,6 +75,16 @@ class ReadClip:
     clip: RawClip
     fps: float
     notes: tuple[Note, ...] = ()
+
+
+def findings_of(read: ReadClip, reading: Reading, longest_frames: int | None = None) -> list[Finding]:
+    """Return what seems wrong with a clip as it was read; `longest_frames` is the longest that a network knows.
+
+    A body that was turned to the camera may face anywhere later on.
+    """
+    turned = reading.layout is not None and reading.layout.turned
+    findings = check_clip(read.clip.joints, reading.to_fps or read.fps, longest_frames=longest_frames)
+    return [finding for finding in findings if not (turned and finding.check == "facing")]
 
 
 class ClipReader:

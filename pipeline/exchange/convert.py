@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from data.checks.findings import check_clip
 from data.clip_name import MAX_NUMBER, ClipName
 from data.errors import DataError, RawFileError
 from data.raw.skeleton_file import format_clip
 from data.raw.sources import list_source
 from data.recordings.find_parts import RawClips, find_parts, parts_of
-from data.recordings.read_clip import KINECT_FPS, ClipReader, RawPart, Reading
+from data.recordings.read_clip import KINECT_FPS, ClipReader, RawPart, Reading, findings_of
 from data.stores.files import replacing
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError
@@ -38,7 +37,8 @@ def convert(clips: RawClips, reading: Reading, folder: Path) -> Converted:
     """
     if folder.exists() and any(folder.iterdir()):
         raise PipelineError(f"{folder} has files in it already; name another folder with -o")
-    reader = ClipReader(replace(reading, to_fps=KINECT_FPS))
+    reading = replace(reading, to_fps=KINECT_FPS)
+    reader = ClipReader(reading)
     converted = Converted(0, [], [])
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / NAMES) as place, place.open("w", encoding="utf-8", errors="backslashreplace") as stream:
@@ -52,8 +52,7 @@ def convert(clips: RawClips, reading: Reading, folder: Path) -> Converted:
                 continue
             _write(folder / f"{name}.skeleton", format_clip(read.clip.joints))
             table.writerow(cells((name, part, read.clip.frames, f"{read.fps:g}", " | ".join(map(str, read.notes)))))
-            findings = check_clip(read.clip.joints, KINECT_FPS)
-            converted.warnings += [f"{name}: {found.evidence} {found.advice}" for found in findings]
+            converted.warnings += [f"{name}: {finding}" for finding in findings_of(read, reading)]
             converted.clips += 1
         if not converted.clips:
             raise PipelineError(f"no clip could be read, the first because: {converted.refused[0]}")

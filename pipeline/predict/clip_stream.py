@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from data.checks.findings import check_clip
 from data.clean.bodies import clean
 from data.clean.body_size import clip_warnings
 from data.clips.span import Note
@@ -25,7 +24,7 @@ from data.raw.joint_array import joint_array
 from data.raw.skeleton_file import RawClip
 from data.raw.sources import list_source
 from data.recordings.find_parts import parts_of
-from data.recordings.read_clip import KINECT_FPS, ClipReader, RawPart, ReadClip, Reading
+from data.recordings.read_clip import KINECT_FPS, ClipReader, RawPart, ReadClip, Reading, findings_of
 from data.stores.skeleton_store import loop_clip
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.treatment import Treatment
@@ -119,7 +118,11 @@ def _read(sources: Sequence[Source], treatment: Treatment) -> ClipBatch:
             continue
         name = source.source if isinstance(source, RawClip) else str(source)
         try:
-            read = ReadClip(source, treatment.reading.to_fps) if isinstance(source, RawClip) else reader.read(source)
+            read = (
+                ReadClip(source, treatment.reading.to_fps or KINECT_FPS)
+                if isinstance(source, RawClip)
+                else reader.read(source)
+            )
             cleaned = clean(read.clip, treatment.recipe)
         except DataError as error:
             order.append(Unread(name, str(error).removeprefix(name).lstrip(",: ")))
@@ -135,8 +138,7 @@ def _read(sources: Sequence[Source], treatment: Treatment) -> ClipBatch:
 def _warnings(read: ReadClip, clip: NDArray[np.float32], treatment: Treatment) -> tuple[str, ...]:
     """Return why the answer to a clip may be wrong, by its joints as they were read, and as the backbone gets them."""
     sizes = clip_warnings(clip)
-    fps = treatment.reading.to_fps or read.fps or KINECT_FPS
-    findings = check_clip(read.clip.joints, fps, longest_frames=treatment.longest_frames)
+    findings = findings_of(read, treatment.reading, treatment.longest_frames)
     return (
         *sizes,
         *(f"{found.evidence} {found.advice}" for found in findings if not (sizes and found.check == "size")),

@@ -24,8 +24,8 @@ class Check:
     wrong: bool = False
 
 
-def checks(clip: MovingSkeleton) -> list[Check]:
-    """Check every body of `clip` by itself."""
+def checks(clip: MovingSkeleton, *, facing: bool = True) -> list[Check]:
+    """Check every body of `clip` by itself; without `facing` it may face anywhere, since it is turned on reading."""
     said: list[Check] = []
     frames, bodies = clip.joints.shape[:2]
     seen_from_camera = _as_raw(clip)
@@ -40,6 +40,8 @@ def checks(clip: MovingSkeleton) -> list[Check]:
         said.append(Check(f"{in_frames}; from end to end it measures {size_m:.2f} m."))
         of_body = f"{name.capitalize()}: " if bodies > 1 else ""
         for finding in check_clip(seen_from_camera[:, [body]], clip.frames_per_second):
+            if finding.check == "facing" and not facing:
+                continue
             said.append(Check(f"{of_body}{finding}", wrong=True))
     return said
 

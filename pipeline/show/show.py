@@ -68,7 +68,8 @@ def show(
     """
     _require_ending(output, gif)
     clips = find_shown_clips(context, clip_or_action, from_raw, most_clips, frames_per_second)
-    checked = [(clip, checks(clip)) for clip in clips]
+    facing = reading_of(context).layout is None  # bodies of other layouts are turned
+    checked = [(clip, checks(clip, facing=facing)) for clip in clips]
     for clip, findings in checked:
         for finding in findings:
             if finding.wrong:
