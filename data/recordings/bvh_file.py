@@ -36,11 +36,12 @@ END = ".end"
 
 @dataclass
 class _Joint:
-    """A joint of the file. End sites are joints without channels."""
+    """A joint of the file, or an end site."""
 
     name: str
     parent: int  # -1 for the root
     line: int
+    is_end: bool = False
     offset: tuple[float, ...] = ()
     channels: list[tuple[str, int]] = field(default_factory=list)  # kind, axis
     first_channel: int = 0
@@ -75,7 +76,7 @@ def _find(names: Sequence[str], joint: str, joints: list[_Joint], source: str, l
             raise RawFileError(source, f'two joints are called "{name}"', joints[places[1]].line)
         if places:
             return places[0]
-    shown = ", ".join(found.name for found in joints if not found.name.endswith(END))[:300]
+    shown = ", ".join(found.name for found in joints if not found.is_end)[:300]
     raise RawFileError(source, f"no joint {' or '.join(names)}, which {layout.name} needs as {joint}; found {shown}")
 
 
@@ -136,7 +137,7 @@ class _Hierarchy:
             name = self._joints[parent].name + END
         elif not name:
             raise self._error(f"{word} without a name", line)
-        self._joints.append(_Joint(name, parent, line.number))
+        self._joints.append(_Joint(name, parent, line.number, word == "End"))
         self._named = True
 
     def _offset(self, words: list[str], line: Line) -> list[str]:
@@ -153,7 +154,7 @@ class _Hierarchy:
         names = words[2 : 2 + count]
         if count < 0 or len(names) != count or not set(names) <= set(CHANNELS) or len(set(names)) < count:
             raise self._error("expected CHANNELS, how many (up to 6), and their names, as Xposition or Zrotation", line)
-        if joint.channels or joint.name.endswith(END):
+        if joint.channels or joint.is_end:
             raise self._error("CHANNELS stand twice, or at an End Site", line)
         joint.channels = [CHANNELS[name] for name in names]
         joint.first_channel = self._num_channels
