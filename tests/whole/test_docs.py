@@ -18,6 +18,11 @@ def test_the_manual_of_the_commands_is_up_to_date() -> None:
     assert (ROOT / "docs" / "commands.md").read_text("utf-8") == manual, "python docs/commands.py > docs/commands.md"
 
 
+def test_the_page_about_layouts_is_up_to_date() -> None:
+    page = runpy.run_path(str(ROOT / "docs" / "layouts.py"))["page"]()
+    assert (ROOT / "docs" / "layouts.md").read_text("utf-8") == page, "python docs/layouts.py > docs/layouts.md"
+
+
 def test_the_readme_lists_every_command() -> None:
     table = set(re.findall(r"^\| `([a-z-]+)", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE))
     assert table == set(main.commands)
