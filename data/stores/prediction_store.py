@@ -163,20 +163,23 @@ def _require_fitting(path: Path, predictions: Predictions) -> None:
         )
 
 
-def read_decision(path: Path, seed: SeedName, rule: str) -> Decision:
-    """Read the gate and the scorer's arrays of `seed` under `rule`. Raises DataError as `read_predictions` does."""
-    group = f"{seed}/{rule}"
+def read_decisions(path: Path, seeds: Sequence[SeedName], rule: str) -> dict[SeedName, Decision]:
+    """Read the gates and the scorers' arrays of `seeds` under `rule`. Raises DataError as `read_predictions` does."""
+    decisions: dict[SeedName, Decision] = {}
     with h5.reading(path) as file:
-        first, last = (int(h5.read_attribute(file, group, name)) for name in ("first_cycle", "cycle"))
-        decision = Decision(
-            _arrays(file, f"{group}/gate_fit", np.float64),
-            tuple(range(first, last + 1)),
-            _arrays(file, "distance", np.float32),
-            _arrays(file, f"{group}/scorer", np.float32),
-            _arrays(file, f"{group}/all_texts", np.float32),
-        )
+        distance = _arrays(file, "distance", np.float32)
+        for seed in seeds:
+            group = f"{seed}/{rule}"
+            first, last = (int(h5.read_attribute(file, group, name)) for name in ("first_cycle", "cycle"))
+            decisions[seed] = Decision(
+                _arrays(file, f"{group}/gate_fit", np.float64),
+                tuple(range(first, last + 1)),
+                distance,
+                _arrays(file, f"{group}/scorer", np.float32),
+                _arrays(file, f"{group}/all_texts", np.float32),
+            )
         h5.require_as_written(file)
-    return decision
+    return decisions
 
 
 def _arrays(file: h5py.File, group: str, dtype: type[Number]) -> dict[str, NDArray[Number]]:
