@@ -20,7 +20,7 @@ from tests.conftest import TinyRun
 from tests.pipeline.predict.test_recognizer import raw
 
 RUNS = {  # the classifier that is fitted to texts, with a cycle of its own for each seed; and the default
-    "fitted": ["evaluate.classifier.kind=regression", "evaluate.selection=oracle"],
+    "fitted": ["evaluate.classifier.kind=regression", "evaluate.classifier.steps=20", "evaluate.selection=oracle"],
     "decoded": [],
 }
 
