@@ -11,7 +11,8 @@ N scored clips of the test phase, S seen actions, U unseen actions:
                                      from: the nearest of `means` to (feature - centre) matrix
 
 and for each seed and selection rule a group SEED/RULE, whose attributes `first_cycle` and `cycle` are the first and the
-last of the cycles that the rule took:
+last of the cycles that the rule took. SEED is also "ensemble", where there are several seeds; that has no scorer and no
+all_texts, which its seeds have:
 
     unseen_probabilities  (N, U) float32   probabilities of the scorer, columns in the order of unseen_actions
     gate                  (N,) float32     the fitted gate's probability that the action is unseen
@@ -29,7 +30,7 @@ last of the cycles that the rule took:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import h5py
 import numpy as np
@@ -40,14 +41,16 @@ from data.stores import h5
 
 Task = Literal["ZSL", "GZSL"]  # unseen clips among unseen actions; all clips among all actions
 Number = TypeVar("Number", np.float32, np.float64)
+ENSEMBLE: Final = "ensemble"  # the name of all seeds together, whose log-probabilities are averaged
+SeedName = int | Literal["ensemble"]
 COLUMNS = ("unseen_probabilities", "gate", "zsl_action", "gzsl_action")
 
 
 @dataclass(frozen=True)
 class SeedPredictions:
-    """One seed's scores under one selection rule; shapes as in the module's docstring."""
+    """The scores of one seed, or of the ensemble, under one selection rule; shapes as in the module's docstring."""
 
-    seed: int
+    seed: SeedName
     cycle: int
     unseen_probabilities: NDArray[np.float32]  # (N, U)
     gate: NDArray[np.float32]  # (N,), probability of unseen
@@ -61,7 +64,7 @@ class SeedPredictions:
 
 @dataclass(frozen=True)
 class Decision:
-    """What decides for one seed and rule: the gate, the cycles, and what the aligner fitted for the texts."""
+    """What decides for a seed, or the ensemble, and a rule: gate, cycles, and what the aligner fitted for the texts."""
 
     gate: Mapping[str, NDArray[np.float64]]
     cycles: tuple[int, ...]  # from 1
@@ -160,20 +163,23 @@ def _require_fitting(path: Path, predictions: Predictions) -> None:
         )
 
 
-def read_decision(path: Path, seed: int, rule: str) -> Decision:
-    """Read the gate and the scorer's arrays of `seed` under `rule`. Raises DataError as `read_predictions` does."""
-    group = f"{seed}/{rule}"
+def read_decisions(path: Path, seeds: Sequence[SeedName], rule: str) -> dict[SeedName, Decision]:
+    """Read the gates and the scorers' arrays of `seeds` under `rule`. Raises DataError as `read_predictions` does."""
+    decisions: dict[SeedName, Decision] = {}
     with h5.reading(path) as file:
-        first, last = (int(h5.read_attribute(file, group, name)) for name in ("first_cycle", "cycle"))
-        decision = Decision(
-            _arrays(file, f"{group}/gate_fit", np.float64),
-            tuple(range(first, last + 1)),
-            _arrays(file, "distance", np.float32),
-            _arrays(file, f"{group}/scorer", np.float32),
-            _arrays(file, f"{group}/all_texts", np.float32),
-        )
+        distance = _arrays(file, "distance", np.float32)
+        for seed in seeds:
+            group = f"{seed}/{rule}"
+            first, last = (int(h5.read_attribute(file, group, name)) for name in ("first_cycle", "cycle"))
+            decisions[seed] = Decision(
+                _arrays(file, f"{group}/gate_fit", np.float64),
+                tuple(range(first, last + 1)),
+                distance,
+                _arrays(file, f"{group}/scorer", np.float32),
+                _arrays(file, f"{group}/all_texts", np.float32),
+            )
         h5.require_as_written(file)
-    return decision
+    return decisions
 
 
 def _arrays(file: h5py.File, group: str, dtype: type[Number]) -> dict[str, NDArray[Number]]:

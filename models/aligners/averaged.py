@@ -1,11 +1,16 @@
-"""Several scorers as one: the mean of their log-probabilities, as the selection rule `mean` takes it over cycles."""
+"""Several scorers as one: the mean of their log-probabilities.
 
-from collections.abc import Sequence
+The selection rule `mean` takes it over cycles of one seed, the ensemble over the seeds of a run.
+"""
 
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.aligners.protocol import Arrays, Scorer
+from models.aligners.protocol import Aligner, Arrays, Entropy, Scorer, State
 from models.zero_shot.score_gate import SMALLEST
 
 
@@ -35,6 +40,26 @@ class AveragedScorer(Scorer):
 def average(scorers: Sequence[Scorer]) -> Scorer:
     """One scorer as it is, or several as one."""
     return scorers[0] if len(scorers) == 1 else AveragedScorer(scorers)
+
+
+def scorer_of_cycles(
+    aligner: Aligner,
+    states: Mapping[int, State],
+    texts: NDArray[np.float32],
+    entropy: Entropy,
+    arrays: Arrays | None = None,
+) -> Scorer:
+    """One scorer of clips against `texts` (U, D_t), from the states of one seed and phase after several cycles.
+
+    states: cycle (from 1) -> state. `entropy` is the seed and the phase; the cycle is added to it. With the `arrays`
+    that such a scorer returned earlier, nothing is fitted again.
+    """
+    return average(
+        [
+            aligner.scorer(state, texts, (*entropy, cycle), arrays_of(arrays, place, len(states)))
+            for place, (cycle, state) in enumerate(states.items())
+        ]
+    )
 
 
 def arrays_of(arrays: Arrays | None, place: int, scorers: int) -> Arrays | None:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pipeline.messages.errors import PipelineError
 from pipeline.messages.hints import note_options, note_workspace
-from pipeline.predict.modes import MODES
+from pipeline.predict.modes import ALL, MODES, Seed
 from pipeline.workspace.config import Config, load_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
@@ -82,8 +82,23 @@ def run_option(command: Command) -> Command:
 
 
 def seed_option(command: Command) -> Command:
-    """Add --seed, for commands that use one model of a run."""
-    return click.option("--seed", type=int, help="Use the model of this seed. [default: the run's first]")(command)
+    """Add --seed, for commands that use the model of a run."""
+    return click.option(
+        "--seed",
+        metavar="INTEGER|all",
+        callback=_as_seed,
+        help="Use the model of this seed, or the average of all seeds' models. [default: the run's first seed]",
+    )(command)
+
+
+def _as_seed(context: click.Context, option: click.Parameter, value: str | None) -> Seed | None:
+    """Return the `value` of --seed as a number or "all". Raises click.BadParameter for anything else."""
+    try:
+        return None if value is None else ALL if value == ALL else int(value)
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r} is no seed; give a whole number, or {ALL} for the ensemble of the run's seeds"
+        ) from None
 
 
 def action_options(command: Command) -> Command:

@@ -6,11 +6,12 @@ zsl    the actions without training clips: the run's unseen actions, and those g
 given  only the actions given in words
 
 A bank without given actions decides as evaluate did: by the scorer and the gate in predictions.h5. With given actions,
-a scorer is made for their texts beside those of the unseen ones; the gate stays as it is.
+a scorer is made for their texts beside those of the unseen ones; the gate stays as it is. The scorer of an ensemble is
+the average of its seeds' scorers, and its gate is its own.
 Letters: N clips, S seen actions, U actions known by their texts, A both or the latter, D features.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from data.phase_names import PHASES
 from data.splits import action_label
-from data.stores.prediction_store import Decision, read_decision
+from data.stores.prediction_store import Decision, read_decisions
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import text_matrix
 from pipeline.predict.free_text import GivenAction, encode_given, require_distinct, require_other_labels
@@ -137,43 +138,50 @@ def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction]
         )
     texts = [text_matrix(run.context, run.config.text.levels, unseen)] if unseen else []
     texts += [encode_given(run.context, given)] if given else []
-    decision = read_decision(run.context.run.predictions, run.seed, run.selection)
+    decisions = read_decisions(run.context.run.predictions, list({*run.cycles, run.seed}), run.selection)
     by_text_features = np.concatenate(texts)  # (U, D_t)
     states = _states(run)
-    scorer = _scorer(run, states, by_text_features, None if given else decision.scorer)
+    scorer = _scorer(run, states, by_text_features, {} if given else {s: decisions[s].scorer for s in states})
     if mode != "gzsl":
         return ActionBank(mode, tuple(by_text), scorer, None)
     seen = [BankAction(action_label(action), run.labels[action], "seen") for action in run.split.seen]
     seen_features = text_matrix(run.context, run.config.text.levels, run.split.seen)  # (S, D_t)
     all_features = np.concatenate((seen_features, by_text_features))
     is_of_scores = run.config.evaluate.gate.kind == "scores"
-    all_texts = _scorer(run, states, all_features, None if given else decision.all_texts) if is_of_scores else None
-    return ActionBank(mode, (*seen, *by_text), scorer, _stored_gate(run, decision, all_texts))
+    fitted = {} if given else {seed: decisions[seed].all_texts for seed in states}
+    all_texts = _scorer(run, states, all_features, fitted) if is_of_scores else None
+    return ActionBank(mode, (*seen, *by_text), scorer, _stored_gate(run, decisions[run.seed], all_texts))
 
 
-def _states(run: TrainedRun) -> list["State"]:
-    """The states of the cycles that the run's rule took. Raises DataError when the file of weights is damaged."""
+def _states(run: TrainedRun) -> dict[int, dict[int, "State"]]:
+    """Seed -> cycle -> state, of the cycles that the run's rule took. Raises DataError when the weights are damaged."""
     from pipeline.workspace.tensor_store import read_state, require_as_written
 
     model = run.context.run.model
     require_as_written(model)
-    return [read_state(model, run.seed, "test", cycle) for cycle in run.cycles]
+    return {
+        seed: {cycle: read_state(model, seed, "test", cycle) for cycle in cycles} for seed, cycles in run.cycles.items()
+    }
 
 
 def _scorer(
-    run: TrainedRun, states: Sequence["State"], texts: NDArray[np.float32], arrays: "Arrays | None"
+    run: TrainedRun,
+    states: Mapping[int, Mapping[int, "State"]],
+    texts: NDArray[np.float32],
+    arrays: Mapping[int, "Arrays"],
 ) -> "Scorer":
-    """The run's scorer for `texts` (U, D_t): with the `arrays` that evaluate kept, or without them fitted anew."""
-    from models.aligners.averaged import arrays_of, average
+    """The run's scorer for `texts` (U, D_t): with the `arrays` that evaluate kept of each seed, or else fitted anew."""
+    from models.aligners.averaged import average, scorer_of_cycles
     from models.aligners.registry import make_aligner
 
     config, phase = run.config, PHASES.index("test")
     aligner = make_aligner(config.model, config.train, config.evaluate.classifier)
-    scorers = [
-        aligner.scorer(state, texts, (run.seed, phase, cycle), arrays_of(arrays, place, len(states)))
-        for place, (cycle, state) in enumerate(zip(run.cycles, states, strict=True))
-    ]
-    return average(scorers)
+    return average(
+        [
+            scorer_of_cycles(aligner, of_cycles, texts, (seed, phase), arrays.get(seed))
+            for seed, of_cycles in states.items()
+        ]
+    )
 
 
 def _stored_gate(run: TrainedRun, decision: Decision, all_texts: "Scorer | None") -> BankGate:

@@ -25,7 +25,7 @@ from data.stores.skeleton_store import SkeletonStore
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.action_bank import ActionBank, BankGate, make_bank
 from pipeline.predict.model_description import description
-from pipeline.predict.modes import Mode
+from pipeline.predict.modes import Mode, Seed
 from pipeline.predict.predict import given_actions
 from pipeline.predict.run_backbone import RunBackbone
 from pipeline.predict.trained_run import open_run, print_warnings
@@ -53,7 +53,7 @@ def export(
     context: Context,
     folder: Path,
     *,
-    seed: int | None = None,
+    seed: Seed | None = None,
     mode: Mode = "gzsl",
     actions: Sequence[str] = (),
     actions_file: Path | None = None,

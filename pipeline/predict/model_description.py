@@ -10,6 +10,7 @@ from data.joints import JOINT_NAMES, NUM_JOINTS
 from data.recipes import Recipe
 from data.stores.feature_store import feature_width
 from data.stores.files import FORMAT_VERSION
+from data.stores.prediction_store import ENSEMBLE
 from data.stores.text_store import read_text_features
 from pipeline.predict.action_bank import ActionBank
 from pipeline.predict.free_text import GivenAction
@@ -91,7 +92,7 @@ def description(run: TrainedRun, bank: ActionBank, given: Sequence[GivenAction])
             "name": run.context.run_name,
             "seed": run.seed,
             "selection": run.selection,
-            "cycles": list(run.cycles),
+            "cycles": list(run.cycles[run.seed]) if run.seed != ENSEMBLE else run.cycles,
             "split": run.split.name,
             "dataset": run.config.dataset.name,
             "protocol": run.config.dataset.protocol,

@@ -19,7 +19,7 @@ from pipeline.messages.errors import PipelineError, WrongUsage, printable
 from pipeline.phases.raw_recordings import reading_of
 from pipeline.predict.clip_stream import Unread
 from pipeline.predict.free_text import GivenAction, parse_given, read_given, used_levels
-from pipeline.predict.modes import Mode
+from pipeline.predict.modes import Mode, Seed
 from pipeline.predict.recognizer import Answer, Ranked, Recognizer
 from pipeline.predict.trained_run import TrainedRun, open_run, print_warnings
 from pipeline.workspace.context import Context
@@ -36,7 +36,7 @@ def predict(
     context: Context,
     clips: Sequence[Path],
     *,
-    seed: int | None = None,
+    seed: Seed | None = None,
     mode: Mode = "gzsl",
     actions: Sequence[str] = (),
     actions_file: Path | None = None,

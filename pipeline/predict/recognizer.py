@@ -23,7 +23,7 @@ from pipeline.phases.raw_recordings import named_layout, reading_with
 from pipeline.predict.action_bank import ActionBank, BankAction, Floats, make_bank
 from pipeline.predict.clip_stream import BATCH_CLIPS, ClipLike, Unread, clip_batches
 from pipeline.predict.free_text import GivenAction, given_action, used_levels
-from pipeline.predict.modes import Mode
+from pipeline.predict.modes import Mode, Seed
 from pipeline.predict.trained_run import TrainedRun, open_run, print_warnings
 from pipeline.predict.treatment import Treatment, stored_treatment
 from pipeline.workspace.context import Context
@@ -72,8 +72,8 @@ class Recognizer:
         self.backbone.network.to(torch_device(run.config.device))
 
     @classmethod
-    def load(cls, run_folder: Path | str, seed: int | None = None, context: Context | None = None) -> Self:
-        """The run in `run_folder`, WORKSPACE/runs/NAME: its first seed unless `seed` names another.
+    def load(cls, run_folder: Path | str, seed: Seed | None = None, context: Context | None = None) -> Self:
+        """The run in `run_folder`, WORKSPACE/runs/NAME: its first seed unless `seed` names another, or "all".
 
         Prints the warnings of the run. Raises PipelineError, DataError or ModelError when the run is not whole or its
         files do not belong together.

@@ -18,10 +18,12 @@ from rich.console import Console
 from data.phase_names import PHASES
 from data.splits import Split, action_label
 from data.stores.feature_store import read_features
+from data.stores.prediction_store import ENSEMBLE, SeedName
 from data.stores.text_store import read_text_features
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.chance import WARNINGS, warnings_of
 from pipeline.phases.phase import phase_of
+from pipeline.predict.modes import ALL, Seed
 from pipeline.predict.run_backbone import RunBackbone, run_backbone
 from pipeline.stages.result_tables import require_every_rule
 from pipeline.workspace.config import Config, config_of
@@ -35,18 +37,17 @@ Names = dict[str, Path]  # the files that records name as inputs
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """One seed of a run, at the cycles that its selection rule took.
+    """One seed of a run, or all of them as an ensemble, at the cycles that the selection rule took.
 
     context: the workspace, and the settings that its files were made with.
-    selection, cycles: the rule of the headline, and the cycles (from 1) of the test phase that it took.
+    selection, cycles: the rule of the headline, and the cycles (from 1) of the test phase that it took of each seed.
     warnings: why no answer of the run means anything, a sentence each; mostly there is none.
     """
 
     context: Context
     split: Split
-    seed: int
     selection: str
-    cycles: tuple[int, ...]
+    cycles: Mapping[int, tuple[int, ...]]
     warnings: tuple[str, ...] = ()
 
     @property
@@ -65,11 +66,21 @@ class TrainedRun:
         }
 
     @property
+    def seed(self) -> SeedName:
+        """The seed, or "ensemble"; the name of its group in predictions.h5."""
+        return next(iter(self.cycles)) if len(self.cycles) == 1 else ENSEMBLE
+
+    @property
     def model_name(self) -> str:
         """Which model this is, for people."""
-        first, last = self.cycles[0], self.cycles[-1]
-        cycles = f"cycle {last}" if first == last else f"cycles {first} to {last}"
-        return f"run {self.context.run_name}, seed {self.seed}, {cycles} (rule {self.selection})"
+        seeds = f"seed{'s' if len(self.cycles) > 1 else ''} {', '.join(map(str, self.cycles))}"
+        taken = list(dict.fromkeys(self.cycles.values()))
+        if len(taken) > 1:
+            cycles = f"cycles {', '.join(str(last) for *_, last in self.cycles.values())}"
+        else:
+            first, last = taken[0][0], taken[0][-1]
+            cycles = f"cycle {last}" if first == last else f"cycles {first} to {last}"
+        return f"run {self.context.run_name}, {seeds}, {cycles} (rule {self.selection})"
 
     def backbone(self) -> RunBackbone:
         """Load the network of the test phase, with its classifier of the seen actions.
@@ -79,8 +90,8 @@ class TrainedRun:
         return run_backbone(self.context)
 
 
-def open_run(folder: Path, seed: int | None = None, context: Context | None = None) -> TrainedRun:
-    """Open the run in `folder`, WORKSPACE/runs/NAME, with its first seed unless `seed` is given.
+def open_run(folder: Path, seed: Seed | None = None, context: Context | None = None) -> TrainedRun:
+    """Open the run in `folder`, WORKSPACE/runs/NAME, with its first seed unless `seed` names another, or "all".
 
     `context` says where messages go, which device computes, and what paths in config.toml are relative to. Raises
     PipelineError or DataError when the run is missing or not evaluated, or when its files do not belong together.
@@ -92,12 +103,11 @@ def open_run(folder: Path, seed: int | None = None, context: Context | None = No
     records = _checked_records(context)
     results = _results(context.run)
     config = _config_of(records, context)
-    seed = config.train.seeds[0] if seed is None else seed
-    if str(seed) not in results["seeds"]:
-        raise PipelineError(f"{context.run.results}: has no seed {seed}; it has {', '.join(results['seeds'])}")
     selection = results["selection"]
-    scores = results["seeds"][str(seed)][selection]
-    cycles = tuple(range(int(scores["first_cycle"]), int(scores["cycle"]) + 1))
+    cycles = {}
+    for number in _seeds(context.run, results, seed):
+        scores = results["seeds"][str(number)][selection]
+        cycles[number] = tuple(range(int(scores["first_cycle"]), int(scores["cycle"]) + 1))
     tree = results["split"]
     split = Split(
         tree["name"],
@@ -107,7 +117,25 @@ def open_run(folder: Path, seed: int | None = None, context: Context | None = No
         tree["val_unseen_drawn"],
     )
     warnings = results[WARNINGS] if WARNINGS in results else _measured(context.workspace, split)
-    return TrainedRun(replace(context, config=config), split, seed, selection, cycles, tuple(warnings))
+    return TrainedRun(replace(context, config=config), split, selection, cycles, tuple(warnings))
+
+
+def _seeds(run: RunFolder, results: Mapping[str, Any], seed: Seed | None) -> list[int]:
+    """The seeds of the run that answer together. Raises PipelineError when `seed` is none of them, nor "all"."""
+    seeds = [int(name) for name in results["seeds"]]
+    if seed is None:
+        return seeds[:1]
+    if seed == ALL:
+        if len(seeds) > 1 and ENSEMBLE not in results:
+            raise PipelineError(
+                f"{run.results} was written by an earlier version of this program, which had no ensemble of seeds; "
+                f"`fsvae-pipe -w {shlex.quote(str(run.root.resolve().parent.parent))} evaluate --run "
+                f"{shlex.quote(run.root.name)}` adds it"
+            )
+        return seeds
+    if seed not in seeds:
+        raise PipelineError(f"{run.results}: has no seed {seed!r}; it has {', '.join(results['seeds'])}, or {ALL}")
+    return [seed]
 
 
 def print_warnings(run: TrainedRun) -> None:

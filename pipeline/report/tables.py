@@ -6,7 +6,7 @@ import pandas as pd
 
 from data.settings import MADE_DATASET
 from data.splits import action_label
-from data.stores.prediction_store import Predictions, Task
+from data.stores.prediction_store import ENSEMBLE, Predictions, Task
 from pipeline.report.class_accuracy import class_accuracy
 from pipeline.report.run_data import Missing, RunData, attempt
 from pipeline.stages.comparison import comparison_table, differences, published
@@ -34,21 +34,23 @@ def summary(runs: list[RunData]) -> Table:
 
 
 def result_tables(run: RunData) -> list[tuple[str, Table]]:
-    """Return all numbers of one run: under every rule, and of every seed."""
+    """Return all numbers of one run: under every rule, and of every seed and their ensemble."""
+    ensemble = {ENSEMBLE: run.results[ENSEMBLE]} if ENSEMBLE in run.results else {}
+    of_seeds = {f"seed {seed}": scores for seed, scores in run.results["seeds"].items()}
     seeds = [
         [
-            f"seed {seed}, {rule}",
+            f"{name}, {rule}",
             cycles_text(scores[rule]).split(" ", 1)[1],
             *(f"{scores[rule]['zsl'][key]:.1f}" for key in ("top1", "per_class")),
             *(f"{scores[rule]['gzsl'][key]:.1f}" for key in ("seen", "unseen", "h")),
         ]
-        for seed, scores in run.results["seeds"].items()
+        for name, scores in (of_seeds | ensemble).items()
         for rule in RULES
     ]
     results = results_table(run.results)
     rules = "; ".join(f"{rule}: {meaning}" for rule, meaning in RULES.items())
     note = f"{results.note[0].upper()}{results.note[1:]}. * marks the rule of the headline. {rules}."
-    by_seed = Table(["seed, rule", "cycle", "ZSL top-1", "ZSL classes", "seen", "unseen", "H"], seeds)
+    by_seed = Table(["model, rule", "cycle", "ZSL top-1", "ZSL classes", "seen", "unseen", "H"], seeds)
     return [("Every rule", replace(results, note=note)), ("Every seed", by_seed)]
 
 

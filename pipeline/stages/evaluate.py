@@ -6,7 +6,6 @@ now. Every cycle of both phases is scored; pipeline/stages/scoring.py has the ru
 
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ from rich.console import Console
 
 from data.errors import DataError
 from data.phase_names import PHASES, PhaseName
-from data.random_streams import GATE_HELD_OUT_CLIPS
 from data.splits import Split
 from data.stores import h5
 from data.stores.feature_store import FeatureSet
+from data.stores.prediction_store import ENSEMBLE, SeedName
 from models.aligners.protocol import Aligner
 from models.aligners.registry import make_aligner
 from models.zero_shot.score_gate import SeenDistance
@@ -27,26 +26,26 @@ from pipeline.messages.errors import PipelineError
 from pipeline.phases.agreement import require_agreement
 from pipeline.phases.chance import WARNINGS
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
-from pipeline.phases.selection_rules import chosen_cycles
+from pipeline.phases.scores import CycleScores, MemberScores, PhaseScoring, SeedModel, ensemble_scores, member_scores
 from pipeline.stages.caveats import caveats, one_sided_gate, seen_clip_warnings
 from pipeline.stages.comparison import comparison_table, differences, published
 from pipeline.stages.inputs import features_and_text, model_features_and_text
 from pipeline.stages.parallel import worked_on
 from pipeline.stages.result_tables import cycles_text, on_screen, results_table
-from pipeline.stages.results import Tree, over_seeds, print_caveats, write_predictions, write_results
-from pipeline.stages.scoring import (
-    MemberScores,
-    PhaseScoring,
-    Prediction,
-    Tuned,
-    member_scores,
-    score,
-    tune,
+from pipeline.stages.results import (
+    Tree,
+    counts,
+    over_seeds,
+    print_caveats,
+    split_record,
+    write_predictions,
+    write_results,
 )
+from pipeline.stages.scoring import Models, Predictions, Results, score_ensemble, score_seed
 from pipeline.workspace.config import Config, config_of
 from pipeline.workspace.context import Context
 from pipeline.workspace.dotted_keys import nested
-from pipeline.workspace.evaluate_settings import RULES, EvaluateSettings, Rule
+from pipeline.workspace.evaluate_settings import RULES
 from pipeline.workspace.provenance import Provenance, package_versions, read_record
 from pipeline.workspace.tensor_store import read_state, require_as_written
 
@@ -66,27 +65,31 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         context.console.print(f"warning: {unused}", style="yellow", highlight=False, markup=False)
     distances = {name: seen_distance(name, split, features[name]) for name in PHASES}
     phases = {name: phase_scoring(context, trained, name, split, features[name], distances[name]) for name in PHASES}
-    seeds: dict[str, Any] = {}
-    predictions: dict[int, dict[Rule, Prediction]] = {}
+    seeds: dict[str, Results] = {}
+    predictions: dict[SeedName, Predictions] = {}
+    models: list[Models] = []
     for seed, scores in _seed_scores(context, trained, phases):
-        seeds[str(seed)], predictions[seed] = score_seed(seed, context.config.evaluate, phases, scores)
-        chosen = seeds[str(seed)][context.config.evaluate.selection]
-        context.console.print(
-            f"evaluate: seed {seed}: ZSL {chosen['zsl']['top1']:.2f} %, GZSL H {chosen['gzsl']['h']:.2f} % "
-            f"({context.config.evaluate.selection}, {cycles_text(chosen)})",
-            highlight=False,
-        )
+        seeds[str(seed)], predictions[seed], of_seed = score_seed(seed, context.config.evaluate, phases, scores)
+        models.append(of_seed)
+        _say(context, f"seed {seed}", seeds[str(seed)])
+    ensemble: dict[str, Results] = {}
+    if len(seeds) > 1:
+        together = _ensemble_scores(context, trained, phases, models)
+        results, predictions[ENSEMBLE] = score_ensemble(context.config.evaluate, phases, models, together)
+        ensemble = {ENSEMBLE: results}
+        _say(context, f"ensemble of {len(seeds)} seeds", results)
     records = {name: h5.read_record(context.workspace.features(name)) for name in PHASES}
     warnings = seen_clip_warnings(split, features, records)
     mean = over_seeds(list(seeds.values()), "mean")
-    results: Tree = {
+    tree: Tree = {
         "mean": mean,
         "std": over_seeds(list(seeds.values()), "std"),
         "seeds": seeds,
+        **ensemble,
         "selection": context.config.evaluate.selection,
-        "split": _split_record(split),
+        "split": split_record(split),
         "protocol": trained.dataset.protocol,
-        "counts": _counts(split, features),
+        "counts": counts(split, features),
         "transfer": KNOWN.get(records["test"].get("transfer", "unknown")),
         "caveats": [
             *stale,
@@ -102,9 +105,20 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     }
     provenance.require_inputs(model_features_and_text(context))
     write_predictions(context.run.predictions, phases["test"], distances["test"], predictions, provenance.record())
-    write_results(context.run.results, results)
+    write_results(context.run.results, tree)
     title = f"{context.run_name}: {trained.dataset.name}, split {split.name}, {trained.dataset.protocol}"
-    _print(results, split.name, title)
+    _print(tree, split.name, title)
+
+
+def _say(context: Context, who: str, results: Results) -> None:
+    """Print the headline of one seed, or of the ensemble."""
+    rule = context.config.evaluate.selection
+    chosen = results[rule]
+    context.console.print(
+        f"evaluate: {who}: ZSL {chosen['zsl']['top1']:.2f} %, GZSL H {chosen['gzsl']['h']:.2f} % "
+        f"({rule}, {cycles_text(chosen)})",
+        highlight=False,
+    )
 
 
 def _print(results: Tree, split: str, title: str) -> None:
@@ -207,51 +221,23 @@ def _member_scores(path: Path, phase: PhaseScoring, aligner: Aligner, seed: int,
     return member_scores(phase, aligner, states, (seed, PHASES.index(phase.name)), gate)
 
 
-def score_seed(
-    seed: int,
-    settings: EvaluateSettings,
-    phases: dict[PhaseName, PhaseScoring],
-    scores: dict[PhaseName, MemberScores],
-) -> tuple[dict[str, Any], dict[Rule, Prediction]]:
-    """Accuracies and scores of one seed under every rule."""
-    zsl = {name: [phases[name].zsl_top1(cycle.probabilities) for cycle in scores[name].cycles] for name in PHASES}
-    top = min(min(len(phase.seen), len(phase.unseen)) for phase in phases.values())
-
-    @cache
-    def tuned_at(cycles: tuple[int, ...]) -> Tuned:
-        generator = GATE_HELD_OUT_CLIPS.generator(seed, cycles[-1])
-        return tune(phases["val"], scores["val"].of(cycles), top, settings, generator)
-
-    results: dict[str, Any] = {}
-    predictions: dict[Rule, Prediction] = {}
-    for rule in RULES:
-        cycles = chosen_cycles(rule, zsl)
-        results[rule], predictions[rule] = score(
-            phases["test"], scores["test"].of(cycles["test"]), tuned_at(cycles["val"]), settings, cycles["test"]
-        )
-    return results, predictions
+def _ensemble_scores(
+    context: Context, trained: Config, phases: dict[PhaseName, PhaseScoring], models: list[Models]
+) -> Iterator[CycleScores]:
+    """The scores of all seeds' models together, for each rule and phase."""
+    aligner = make_aligner(trained.model, trained.train, context.config.evaluate.classifier)
+    gate = context.config.evaluate.gate.kind
+    tasks = [
+        (context.run.model, phases[name], aligner, [of_seed[rule, name] for of_seed in models], gate)
+        for rule in RULES
+        for name in PHASES
+    ]
+    return worked_on(_scores_together, tasks, context.config.train.workers)
 
 
-def _split_record(split: Split) -> dict[str, Any]:
-    return {
-        "name": split.name,
-        "seen": list(split.seen),
-        "unseen": list(split.unseen),
-        "val_unseen": list(split.val_unseen),
-        "val_unseen_drawn": split.val_unseen_drawn,
-    }
-
-
-def _counts(split: Split, features: dict[PhaseName, FeatureSet]) -> dict[str, Any]:
-    """Clips and actions of each part of each phase."""
-    counts: dict[str, Any] = {}
-    for name in PHASES:
-        phase, clips = phase_and_clips(name, split, features[name])
-        counts[name] = {
-            "training_clips": int(clips.fit.sum()),
-            "seen_clips": int(clips.seen.sum()),
-            "unseen_clips": int(clips.unseen.sum()),
-            "seen_actions": len(phase.seen),
-            "unseen_actions": len(phase.unseen),
-        }
-    return counts
+def _scores_together(
+    path: Path, phase: PhaseScoring, aligner: Aligner, models: list[SeedModel], gate: GateKind
+) -> CycleScores:
+    """What the aligners of several members say together."""
+    states = [{cycle: read_state(path, model.seed, phase.name, cycle) for cycle in model.cycles} for model in models]
+    return ensemble_scores(phase, aligner, models, states, gate)

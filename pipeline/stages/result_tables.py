@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.table import Table as ScreenTable
 from rich.text import Text
 
+from data.stores.prediction_store import ENSEMBLE
 from pipeline.messages.errors import PipelineError
-from pipeline.workspace.evaluate_settings import GZSL_WAYS, RULES, Rule
+from pipeline.workspace.evaluate_settings import GZSL_WAYS, RULES, Rule, Way
 from pipeline.workspace.folder import RunFolder
 
 Results = Mapping[str, Any]  # what results.json holds
@@ -29,6 +30,7 @@ class Table:
 
 
 AUROCS = ("gate", "entropy", "distance", "text")
+ENSEMBLE_WAYS: tuple[Way, ...] = ("gzsl", "gzsl_oracle_gate")
 ZSL_ROWS = (("ZSL top-1", "top1"), ("ZSL mean of classes", "per_class"), ("chance", "chance"))
 
 
@@ -44,16 +46,34 @@ def require_every_rule(run: RunFolder, results: Results) -> None:
 
 
 def results_table(results: Results) -> Table:
-    """Return all accuracies of a run. Each selection rule has a column; that of the headline is marked *."""
+    """Return all accuracies of a run. Each selection rule has a column; that of the headline is marked *.
+
+    The last rows are those of the ensemble, if the run has several seeds.
+    """
     rows = [[name, *(number(results, rule, f"zsl.{key}") for rule in RULES)] for name, key in ZSL_ROWS]
     for way, name in GZSL_WAYS.items():
         rows.append([f"S / U / H, {name}", *(" / ".join(seen_unseen_h(results, rule, way)) for rule in RULES)])
     rows.append([f"AUROC: {' / '.join(AUROCS)}", *(aurocs(results, rule) for rule in RULES)])
     rows.append(["cycle", *(cycles(results, rule) for rule in RULES)])
+    groups = [len(ZSL_ROWS), len(rows) - 2]
     seeds = len(results["seeds"])
+    if ENSEMBLE in results:  # an earlier version wrote none
+        groups.append(len(rows))
+        rows += ensemble_rows(results)
     note = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
     head = ["percent", *(f"{rule} *" if rule == results["selection"] else rule for rule in RULES)]
-    return Table(head, rows, note, groups=(len(ZSL_ROWS), len(rows) - 2))
+    return Table(head, rows, note, groups=groups)
+
+
+def ensemble_rows(results: Results) -> list[list[str]]:
+    """Return the rows of the ensemble of all seeds: ZSL, GZSL with the fitted and the perfect gate, AUROC."""
+    ensemble = {"mean": results[ENSEMBLE]}
+    rows = [["ZSL top-1", *(number(ensemble, rule, "zsl.top1") for rule in RULES)]]
+    for way in ENSEMBLE_WAYS:
+        cells = (" / ".join(seen_unseen_h(ensemble, rule, way)) for rule in RULES)
+        rows.append([f"S / U / H, {GZSL_WAYS[way]}", *cells])
+    rows.append(["AUROC of the gate", *(number(ensemble, rule, "auroc.gate") for rule in RULES)])
+    return [[f"ensemble: {row[0]}", *row[1:]] for row in rows]
 
 
 def aurocs(results: Results, rule: Rule) -> str:

@@ -9,13 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from data.phase_names import PHASES, PhaseName
+from data.splits import Split
 from data.stores import h5
+from data.stores.feature_store import FeatureSet
 from data.stores.files import replacing, sealed
-from data.stores.prediction_store import Confusions, Decision, Predictions, SeedPredictions, write_clips, write_seed
+from data.stores.prediction_store import (
+    Confusions,
+    Decision,
+    Predictions,
+    SeedName,
+    SeedPredictions,
+    write_clips,
+    write_seed,
+)
 from models.zero_shot.metrics import confusion_matrix
 from models.zero_shot.score_gate import ScoreGate, SeenDistance
+from pipeline.phases.features_and_texts import phase_and_clips
+from pipeline.phases.scores import PhaseScoring
 from pipeline.stages.result_tables import on_screen, results_table
-from pipeline.stages.scoring import PhaseScoring, Prediction
+from pipeline.stages.scoring import Prediction
 from pipeline.workspace.context import Context
 from pipeline.workspace.evaluate_settings import Rule
 from pipeline.workspace.provenance import json_fingerprint
@@ -37,6 +50,32 @@ def over_seeds(trees: Sequence[Tree], statistic: str) -> Tree:
     return merged
 
 
+def split_record(split: Split) -> Tree:
+    """Return what results.json says of the split."""
+    return {
+        "name": split.name,
+        "seen": list(split.seen),
+        "unseen": list(split.unseen),
+        "val_unseen": list(split.val_unseen),
+        "val_unseen_drawn": split.val_unseen_drawn,
+    }
+
+
+def counts(split: Split, features: dict[PhaseName, FeatureSet]) -> Tree:
+    """Clips and actions of each part of each phase."""
+    numbers: Tree = {}
+    for name in PHASES:
+        phase, clips = phase_and_clips(name, split, features[name])
+        numbers[name] = {
+            "training_clips": int(clips.fit.sum()),
+            "seen_clips": int(clips.seen.sum()),
+            "unseen_clips": int(clips.unseen.sum()),
+            "seen_actions": len(phase.seen),
+            "unseen_actions": len(phase.unseen),
+        }
+    return numbers
+
+
 def write_results(path: Path, results: Tree) -> None:
     """Write results.json with the fingerprint of its contents, whole or not at all."""
     results = {**results, "provenance": {**sealed(results["provenance"]), "fingerprint": json_fingerprint(results)}}
@@ -48,7 +87,7 @@ def write_predictions(
     path: Path,
     test: PhaseScoring,
     distance: SeenDistance,
-    predictions: Mapping[int, Mapping[Rule, Prediction]],
+    predictions: Mapping[SeedName, Mapping[Rule, Prediction]],
     record: Mapping[str, str],
 ) -> None:
     """Write predictions.h5 (data/stores/prediction_store.py); `distance` is that of the test phase."""

@@ -1,21 +1,20 @@
-"""Scores the clips of a phase after every cycle, tunes on the val phase, and measures the cycles that a rule took.
+"""Tunes on the val phase, and measures what each selection rule took: of one seed, and of all seeds as an ensemble.
 
-pipeline/phases/selection_rules.py says which cycles a rule takes.
-Letters: N scored clips, S seen actions, U unseen actions, D_s and D_t sizes of features of clips and texts.
+pipeline/phases/selection_rules.py says which cycles a rule takes, pipeline/phases/scores.py what they say of clips.
+Letters: N scored clips, S seen actions, U unseen actions.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from data.phase_names import PhaseName
-from models.aligners.averaged import average
-from models.aligners.protocol import Aligner, Arrays, Entropy, Scorer, State
+from data.phase_names import PHASES, PhaseName
+from data.random_streams import GATE_HELD_OUT_CLIPS
+from models.aligners.protocol import Arrays
 from models.zero_shot.gate import (
-    Bools,
     Floats,
     Gate,
     Routing,
@@ -26,95 +25,18 @@ from models.zero_shot.gate import (
     softmax,
 )
 from models.zero_shot.metrics import Actions, auroc, harmonic_mean, per_class, top1
-from models.zero_shot.score_gate import AnyGate, ScoreGate, gate_scores, relative_entropy, text_score
+from models.zero_shot.score_gate import AnyGate, ScoreGate, gate_scores, relative_entropy
 from models.zero_shot.settings import GateKind
-from pipeline.phases.selection_rules import second_half
-from pipeline.workspace.evaluate_settings import EvaluateSettings, Way
+from pipeline.phases.scores import CycleScores, MemberScores, PhaseScoring, SeedModel
+from pipeline.phases.selection_rules import chosen_cycles
+from pipeline.workspace.evaluate_settings import RULES, EvaluateSettings, Rule, Way
 
 TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # tried on the val phase
 
 
 @dataclass(frozen=True)
-class PhaseScoring:
-    """The N scored clips of one phase, and the actions that may be predicted for them."""
-
-    name: PhaseName
-    seen: tuple[int, ...]
-    unseen: tuple[int, ...]
-    clip_name: NDArray[np.str_]  # (N,)
-    action: Actions  # (N,)
-    features: NDArray[np.float32]  # (N, D_s)
-    seen_logits: NDArray[np.float32]  # (N, S), the backbone's, seen actions only
-    seen_texts: NDArray[np.float32]  # (S, D_t)
-    unseen_texts: NDArray[np.float32]  # (U, D_t)
-    distance: Floats  # (N,), from the clips of seen actions that the phase trains on
-
-    @property
-    def is_unseen(self) -> Bools:
-        """Which clips show an unseen action, (N,)."""
-        return np.isin(self.action, self.unseen)
-
-    def zsl_actions(self, unseen_probabilities: Floats) -> Actions:
-        """The predicted unseen action of each clip, (N, U) -> (N,)."""
-        return np.asarray(np.asarray(self.unseen)[unseen_probabilities.argmax(axis=1)])
-
-    def zsl_top1(self, unseen_probabilities: Floats) -> float:
-        """ZSL top-1 on the unseen clips."""
-        return top1(self.action[self.is_unseen], self.zsl_actions(unseen_probabilities)[self.is_unseen])
-
-
-@dataclass(frozen=True)
-class CycleScores:
-    """What the scorers of one or several cycles say of the scored clips, and what they were fitted to the texts with.
-
-    text: how much better the best unseen text fits than the best seen one. None where the gate does not look at it.
-    arrays, all_arrays: of the scorer of the unseen texts, and of the one of all texts.
-    """
-
-    probabilities: Floats  # (N, U)
-    text: Floats | None  # (N,)
-    arrays: Arrays
-    all_arrays: Arrays
-
-
-@dataclass(frozen=True)
-class MemberScores:
-    """Scores after every cycle of one seed and phase, and those of the second half of the cycles, averaged."""
-
-    cycles: list[CycleScores]
-    mean: CycleScores
-
-    def of(self, cycles: tuple[int, ...]) -> CycleScores:
-        """The scores of what a rule takes: one cycle (from 1), or the second half."""
-        return self.cycles[cycles[0] - 1] if len(cycles) == 1 else self.mean
-
-
-def member_scores(
-    scoring: PhaseScoring, aligner: Aligner, states: Sequence[State], entropy: Entropy, gate: GateKind
-) -> MemberScores:
-    """Make the scorers of the texts after each cycle, and apply them to every scored clip."""
-
-    def scorers_of(texts: NDArray[np.float32]) -> list[Scorer]:
-        return [aligner.scorer(state, texts, (*entropy, cycle)) for cycle, state in enumerate(states, start=1)]
-
-    def scores(places: Sequence[int]) -> CycleScores:
-        scorer = average([unseen[place] for place in places])
-        probabilities, text, arrays = scorer.probabilities(scoring.features), None, {}
-        if every:
-            of_all = average([every[place] for place in places])
-            text = text_score(of_all.probabilities(scoring.features), len(scoring.seen))
-            arrays = dict(of_all.arrays())
-        return CycleScores(probabilities, text, scorer.arrays(), arrays)
-
-    unseen = scorers_of(scoring.unseen_texts)
-    every = scorers_of(np.concatenate((scoring.seen_texts, scoring.unseen_texts))) if gate == "scores" else []
-    later = [cycle - 1 for cycle in second_half(len(states))]
-    return MemberScores([scores([place]) for place in range(len(states))], scores(later))
-
-
-@dataclass(frozen=True)
 class Tuned:
-    """What is fitted or tuned on the val phase, for one seed and the cycles of one rule."""
+    """What is fitted or tuned on the val phase, for one seed or the ensemble, and the cycles of one rule."""
 
     top: int  # probabilities of either kind that the published gate looks at
     gate: AnyGate  # at the set temperature
@@ -192,7 +114,7 @@ def tune(
 
 @dataclass(frozen=True)
 class Prediction:
-    """Scores and predicted actions of the test phase's clips under one rule."""
+    """Scores and predicted actions of the test phase's clips under one rule, by one seed or the ensemble."""
 
     cycles: tuple[int, ...]
     unseen_probabilities: Floats  # (N, U)
@@ -269,3 +191,65 @@ def _gzsl(test: PhaseScoring, predicted: Actions) -> dict[str, float]:
         **by_class,
         "h_per_class": harmonic_mean(by_class["seen_per_class"], by_class["unseen_per_class"]),
     }
+
+
+Results = dict[str, Any]  # of one seed, or of the ensemble: the S of results.json by rule
+Predictions = dict[Rule, Prediction]
+Models = dict[tuple[Rule, PhaseName], SeedModel]
+
+
+def score_seed(
+    seed: int,
+    settings: EvaluateSettings,
+    phases: Mapping[PhaseName, PhaseScoring],
+    scores: Mapping[PhaseName, MemberScores],
+) -> tuple[Results, Predictions, Models]:
+    """Accuracies and scores of one seed under every rule, and what the rule took in each phase."""
+    zsl = {name: [phases[name].zsl_top1(cycle.probabilities) for cycle in scores[name].cycles] for name in PHASES}
+
+    @cache
+    def tuned_at(cycles: tuple[int, ...]) -> Tuned:
+        generator = GATE_HELD_OUT_CLIPS.generator(seed, cycles[-1])
+        return tune(phases["val"], scores["val"].of(cycles), _top(phases), settings, generator)
+
+    results: Results = {}
+    predictions: Predictions = {}
+    models: Models = {}
+    for rule in RULES:
+        cycles = chosen_cycles(rule, zsl)
+        results[rule], predictions[rule] = score(
+            phases["test"], scores["test"].of(cycles["test"]), tuned_at(cycles["val"]), settings, cycles["test"]
+        )
+        for name in PHASES:
+            chosen = scores[name].of(cycles[name])
+            models[rule, name] = SeedModel(seed, cycles[name], chosen.arrays, chosen.all_arrays)
+    return results, predictions, models
+
+
+def score_ensemble(
+    settings: EvaluateSettings,
+    phases: Mapping[PhaseName, PhaseScoring],
+    models: Sequence[Models],
+    scores: Iterator[CycleScores],
+) -> tuple[Results, Predictions]:
+    """Accuracies and scores of all seeds' models together, under every rule.
+
+    Each seed takes part with the cycles that the rule took of it. The gate, like all that is tuned, is fitted on the
+    ensemble's own scores of the val phase; clips are held out of that as for the first seed. `scores` are those of
+    `ensemble_scores` for each rule and phase, in their order.
+    """
+    results: Results = {}
+    predictions: Predictions = {}
+    for rule in RULES:
+        of_phase = {name: next(scores) for name in PHASES}
+        first = models[0][rule, "val"]
+        generator = GATE_HELD_OUT_CLIPS.generator(first.seed, first.cycles[-1])
+        tuned = tune(phases["val"], of_phase["val"], _top(phases), settings, generator)
+        cycles = tuple(sorted({cycle for of_seed in models for cycle in of_seed[rule, "test"].cycles}))
+        results[rule], predictions[rule] = score(phases["test"], of_phase["test"], tuned, settings, cycles)
+    return results, predictions
+
+
+def _top(phases: Mapping[PhaseName, PhaseScoring]) -> int:
+    """How many of the largest probabilities the published gate looks at: as many as both phases have of either kind."""
+    return min(min(len(phase.seen), len(phase.unseen)) for phase in phases.values())

@@ -103,7 +103,7 @@ STAGES = (
     ),
     Stage(
         name="evaluate",
-        version=5,
+        version=6,
         help="runs/NAME/ -> results.json, and a table on the screen.",
         needs=("extract", "embed-text", "train"),
         settings=("evaluate",),

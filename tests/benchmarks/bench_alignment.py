@@ -14,6 +14,9 @@ settings, clips and texts, so that an interrupted run continues and a new row co
 when the code has changed. A row's ZSL is that of its own selection rule; `oracle` is the best cycle by the unseen test
 clips. Printed are means over the sets with their standard errors, and the differences from `released` and from `ridge`,
 paired by set.
+
+A row with `train.seeds=[5,6,7]` has the mean of its seeds in these columns, and the ensemble of them in three more.
+Printed is also how much the ensemble gives above the mean, paired by set.
 """
 
 import argparse
@@ -36,6 +39,7 @@ from data.stores.feature_store import FeatureSet
 from descriptions.errors import DescriptionError
 from descriptions.levels import LEVELS
 from descriptions.loader import read_descriptions
+from models.aligners.protocol import State
 from models.aligners.registry import make_aligner
 from models.errors import ModelError
 from models.fsvae.batches import TrainingData
@@ -47,10 +51,11 @@ from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import joined_levels
 from pipeline.phases.held_out import choose_held_out
 from pipeline.phases.phase import phase_clips, phase_of
-from pipeline.stages.evaluate import score_seed
+from pipeline.phases.scores import CycleScores, PhaseScoring, ensemble_scores, member_scores
 from pipeline.stages.given_backbone import fit_head
-from pipeline.stages.scoring import PhaseScoring, Prediction, member_scores
+from pipeline.stages.scoring import Models, Prediction, score_ensemble, score_seed
 from pipeline.workspace.config import Config, build_config
+from pipeline.workspace.evaluate_settings import RULES, Rule
 from pipeline.workspace.overrides import apply_override
 
 ROWS = {
@@ -59,8 +64,9 @@ ROWS = {
     "ridge": ["model.aligner=ridge"],
     "ridge-standardised": ["model.aligner=ridge", "model.features=standardised"],
 }
-SEED, HELD_OUT = 5, 0.2
+HELD_OUT = 0.2
 COLUMNS = ("ZSL", "oracle", "S", "U", "H", "H best threshold", "H perfect gate", "AUROC")
+TOGETHER = ("ZSL", "H", "AUROC")  # columns of the ensemble, after the others
 Texts = NDArray[np.float32]
 
 
@@ -74,7 +80,6 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--encoder", default="minilm")
     parser.add_argument("--row", action="append", default=[], help='"NAME key=value ...", or NAME alone')
-    parser.add_argument("--seed", type=int, default=SEED)
     arguments = parser.parse_args()
     try:
         rows = chosen_rows(arguments.row)
@@ -85,12 +90,12 @@ def main() -> None:
         parser.error(str(error))
     arguments.out.mkdir(parents=True, exist_ok=True)
     tasks = [
-        (clips, texts, overrides, number, arguments.unseen, arguments.val_unseen, arguments.seed, arguments.out)
+        (clips, texts, overrides, number, arguments.unseen, arguments.val_unseen, arguments.out)
         for number in range(arguments.sets)
         for overrides in rows.values()
     ]
     done = joblib.Parallel(n_jobs=arguments.workers)(joblib.delayed(_kept)(*task) for task in tasks)
-    values = np.array(done).reshape(arguments.sets, len(rows), len(COLUMNS))
+    values = np.array(done).reshape(arguments.sets, len(rows), len(COLUMNS) + len(TOGETHER))
     for line in table(list(rows), values):
         print(line)
 
@@ -161,41 +166,55 @@ def _kept(
     number: int,
     unseen: int,
     val_unseen: int,
-    seed: int,
     folder: Path,
 ) -> list[float]:
     """One row and set, from the folder of results when it is there."""
-    numbers = repr((config_of(overrides).flat(), number, unseen, val_unseen, seed, sorted(texts))).encode()
+    numbers = repr((config_of(overrides).flat(), number, unseen, val_unseen, sorted(texts))).encode()
     arrays = [part.tobytes() for part in (*clips, *(texts[action] for action in sorted(texts)))]
     path = folder / f"{hashlib.sha256(b''.join((numbers, *arrays))).hexdigest()[:16]}.json"
     if not path.is_file():
         torch.set_num_threads(1)
-        path.write_text(json.dumps(measure(clips, texts, overrides, number, unseen, val_unseen, seed)), "utf-8")
+        path.write_text(json.dumps(measure(clips, texts, overrides, number, unseen, val_unseen)), "utf-8")
     values: list[float] = json.loads(path.read_text("utf-8"))
     return values
 
 
 def measure(
-    clips: Any, texts: Mapping[int, Texts], overrides: list[str], number: int, unseen: int, val_unseen: int, seed: int
+    clips: Any, texts: Mapping[int, Texts], overrides: list[str], number: int, unseen: int, val_unseen: int
 ) -> list[float]:
-    """The COLUMNS of one row on the set of unseen actions with this number."""
+    """COLUMNS and TOGETHER of one row on the set of unseen actions with this number."""
     config = config_of(overrides)
     features, action, subject, train = clips
     actions = np.random.default_rng([7, number]).permutation(np.unique(action)).tolist()
     parts = actions[:unseen], actions[unseen : unseen + val_unseen], actions[unseen:]
     drawn, held_back, seen = (tuple(sorted(part)) for part in parts)
     split = Split("custom", seen, drawn, held_back, True)
-    held_out = choose_held_out(action, subject, train, HELD_OUT, seed)
+    held_out = choose_held_out(action, subject, train, HELD_OUT, config.seed)
     aligner = make_aligner(config.model, config.train, config.evaluate.classifier)
-    phases, scores = {}, {}
-    for place, name in enumerate(PHASES):
-        data, phases[name] = _phase(name, split, features, action, train, held_out, texts)
-        states, _ = aligner.fit(data, (seed, place), torch.device("cpu"), lambda cycle, row: None)
-        gate = config.evaluate.gate.kind
-        scores[name] = member_scores(phases[name], aligner, states, (seed, place), gate)
-    results, predictions = score_seed(seed, config.evaluate, phases, scores)
-    rule = config.evaluate.selection
-    return _columns(results[rule], results["oracle"], phases["test"], predictions[rule])
+    parts_of = {name: _phase(name, split, features, action, train, held_out, texts) for name in PHASES}
+    phases = {name: scoring for name, (_, scoring) in parts_of.items()}
+    gate, rule = config.evaluate.gate.kind, config.evaluate.selection
+    states: dict[tuple[int, PhaseName], list[State]] = {}
+    models: list[Models] = []
+    columns: list[list[float]] = []
+    for seed in config.train.seeds:
+        scores = {}
+        for place, (name, (data, scoring)) in enumerate(parts_of.items()):
+            states[seed, name], _ = aligner.fit(data, (seed, place), torch.device("cpu"), lambda cycle, row: None)
+            scores[name] = member_scores(scoring, aligner, states[seed, name], (seed, place), gate)
+        results, predictions, of_seed = score_seed(seed, config.evaluate, phases, scores)
+        columns.append(_columns(results[rule], results["oracle"], phases["test"], predictions[rule]))
+        models.append(of_seed)
+
+    def together(rule: Rule, name: PhaseName) -> CycleScores:
+        taken = [of_seed[rule, name] for of_seed in models]
+        of_cycles = [{cycle: states[model.seed, name][cycle - 1] for cycle in model.cycles} for model in taken]
+        return ensemble_scores(phases[name], aligner, taken, of_cycles, gate)
+
+    every = (together(rule, name) for rule in RULES for name in PHASES)
+    ensemble = score_ensemble(config.evaluate, phases, models, every)[0][rule]
+    of_all = ensemble["zsl"]["top1"], ensemble["gzsl"]["h"], ensemble["auroc"]["gate"]
+    return [*np.mean(columns, axis=0).tolist(), *of_all]
 
 
 def _phase(
@@ -240,6 +259,7 @@ def _columns(own: Any, oracle: Any, test: PhaseScoring, prediction: Prediction) 
 
 def table(names: list[str], values: NDArray[np.float64]) -> Iterator[str]:
     """Lines for `values` (sets, rows, columns): means, then paired differences, each with its standard error."""
+    values, together = values[:, :, : len(COLUMNS)], values[:, :, len(COLUMNS) :]
     yield f"{len(values)} sets; mean ± standard error"
     yield "| row | " + " | ".join(COLUMNS) + " |"
     yield "|---" * (len(COLUMNS) + 1) + "|"
@@ -253,6 +273,11 @@ def table(names: list[str], values: NDArray[np.float64]) -> Iterator[str]:
             for place, name in enumerate(names):
                 differences = values[:, place, zsl] - other[:, column], values[:, place, h] - other[:, h]
                 yield f"  {name}: ZSL {_mean(differences[0])}, H {_mean(differences[1])}"
+    gains = together - values[:, :, [COLUMNS.index(column) for column in TOGETHER]]  # (sets, rows, 3); 0 for one seed
+    for place, name in enumerate(names):
+        if gains[:, place].any():
+            above = ", ".join(f"{column} {_mean(gains[:, place, i])}" for i, column in enumerate(TOGETHER))
+            yield f"paired differences of the ensemble of {name} from the mean of its seeds: {above}"
 
 
 def _mean(values: NDArray[np.float64]) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from data.errors import DataError
 from pipeline.messages.errors import PipelineError
-from tests.benchmarks.bench_alignment import COLUMNS, chosen_rows, measure, read_clips, require_texts
+from tests.benchmarks.bench_alignment import COLUMNS, TOGETHER, chosen_rows, measure, read_clips, require_texts
 
 
 def made_clips(folder: Path, **changes: np.ndarray) -> Path:
@@ -37,12 +37,13 @@ def made_texts() -> dict[int, np.ndarray]:
 def test_texts_that_predict_motion_beat_chance_and_a_set_is_drawn_by_its_number(tmp_path: Path) -> None:
     clips = read_clips(made_clips(tmp_path))
     ridge = ["model.aligner=ridge"]
-    first, again, other = (measure(clips, made_texts(), ridge, number, 2, 2, 5) for number in (0, 0, 1))
+    first, again, other = (measure(clips, made_texts(), ridge, number, 2, 2) for number in (0, 0, 1))
     assert first == again != other
-    assert len(first) == len(COLUMNS)
+    assert len(first) == len(COLUMNS) + len(TOGETHER)
+    assert first[-3:] == [first[COLUMNS.index(column)] for column in TOGETHER]  # one seed: it is its own ensemble
     assert np.mean([first[0], other[0]]) > 60  # chance is 50
     shuffled = dict(zip(made_texts(), np.roll(list(made_texts().values()), 4, axis=0), strict=True))
-    assert measure(clips, shuffled, ridge, 0, 2, 2, 5) != first
+    assert measure(clips, shuffled, ridge, 0, 2, 2) != first
 
 
 def test_rows_are_the_built_in_ones_or_those_that_are_named() -> None:

@@ -3,7 +3,7 @@ from typing import Any, get_args
 
 from rich.console import Console
 
-from pipeline.stages.result_tables import Table, number, on_screen, results_table
+from pipeline.stages.result_tables import ENSEMBLE_WAYS, Table, number, on_screen, results_table
 from pipeline.workspace.evaluate_settings import GZSL_WAYS, RULES, Rule, Way
 
 
@@ -49,6 +49,16 @@ def test_the_table_has_a_column_a_rule_and_a_row_a_way() -> None:
     assert len(rows) == 3 + len(GZSL_WAYS) + 2
     assert [table.rows[place][0] for place in table.groups] == ["S / U / H, fitted gate", aurocs]
     assert table.note == "mean ± standard deviation of 2 seeds"
+
+
+def test_the_ensemble_has_rows_of_its_own_at_the_end() -> None:
+    table = results_table({**RESULTS, "ensemble": {rule: tree(70.0 + place) for place, rule in enumerate(RULES)}})
+    assert table.rows[: -len(ENSEMBLE_WAYS) - 2] == results_table(RESULTS).rows
+    assert table.groups[-1] == len(results_table(RESULTS).rows)
+    rows = {row[0]: list(row[1:]) for row in table.rows}
+    assert rows["ensemble: ZSL top-1"] == ["70.0", "71.0", "72.0", "73.0"]
+    assert rows["ensemble: S / U / H, perfect gate"][1] == "72.0 / 73.0 / 74.0"
+    assert rows["ensemble: AUROC of the gate"][0] == "74.0"
 
 
 def test_the_screen_shows_what_the_table_holds() -> None:
