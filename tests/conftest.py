@@ -14,6 +14,7 @@ from pipeline.demo.made_clips import MadeDataset, write_raw_clips
 from tests.shared.made_published import Published
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run beside each other, one on each core; torch is not loaded yet
 
 TINY = MadeDataset(actions=(1, 2, 3, 4, 6, 7, 8, 9), subjects=4, replications=2, frames=(12, 20), seed=11)
 TINY_CONFIG = """

@@ -196,18 +196,17 @@ def test_units_that_are_not_metres_are_told_beside_the_answer_and_on_the_screen(
 def test_labels_beyond_the_encoding_of_the_output_end_in_no_traceback(
     tiny_run: TinyRun, clips: list[Path], form: str, encoding: str
 ) -> None:
-    command = [sys.executable, "-m", "pipeline", "-w", str(tiny_run.root), "predict", str(clips[0]), form]
+    command = ["-w", str(tiny_run.root), "predict", str(clips[0]), form]
     words = ["--mode", "given", "--action", "一人 | 水 | 人", "--action", "sit | knees bend | a person sits"]
-    environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    done = subprocess.run([*command, *words], capture_output=True, env=environment)
-    assert done.returncode == 0, done.stderr
+    done = CliRunner(charset=encoding).invoke(main, [*command, *words])  # its stdout has this encoding, and is strict
+    assert done.exit_code == 0, done.exception
     if form == "--json":
-        labels = {action["label"] for action in json.loads(done.stdout.decode(encoding))["actions"]}
+        labels = {action["label"] for action in json.loads(done.stdout_bytes.decode(encoding))["actions"]}
         assert "一人" in labels
     elif form == "--csv":
-        assert "一人" in done.stdout.decode("utf-8")
+        assert "一人" in done.stdout_bytes.decode("utf-8")
     else:
-        assert ("一人" if encoding == "utf-8" else "\\u4e00\\u4eba") in done.stdout.decode(encoding)
+        assert ("一人" if encoding == "utf-8" else "\\u4e00\\u4eba") in done.stdout_bytes.decode(encoding)
 
 
 def test_a_text_in_a_language_that_the_encoder_does_not_know_is_refused(tiny_run: TinyRun, clips: list[Path]) -> None:
