@@ -171,7 +171,7 @@ def read_stored(
 
 
 def _length(frames: int, frames_per_second: float) -> str:
-    return f"{frames} frames, {frames / frames_per_second:.1f} s at {frames_per_second:g} frames a second"
+    return f"{frames} frames, {frames / frames_per_second:.1f} s at {frames_per_second:.4g} frames a second"
 
 
 def _from_raw_files(context: Context, name: str, most_clips: int, reading: Reading) -> list[MovingSkeleton]:
