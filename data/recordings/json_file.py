@@ -16,7 +16,8 @@ from data.recordings.recording import Recording
 
 MAX_FRAME_BYTES = 1 << 20
 READ_BYTES = 1 << 16
-MAX_DEPTH = 32
+MAX_DEPTH = 32  # of a frame
+MAX_SKIPPED_DEPTH = 1000
 MAX_NUMBER = 1 << 53
 SHOWN_KEYS = 8
 
@@ -77,12 +78,14 @@ class JsonEvents:
         return table
 
     def skip(self, event: str) -> None:
-        """Passes over the value that begins with an event, of any size and depth."""
+        """Passes over the value that begins with an event, of any size."""
         depth = 0
         while True:
             depth += (event in ("start_map", "start_array")) - (event in ("end_map", "end_array"))
-            if not depth:
+            if not depth or event == "end":
                 return
+            if depth > MAX_SKIPPED_DEPTH:
+                raise RawFileError(self.source, f"nested deeper than {MAX_SKIPPED_DEPTH}; a recording is not")
             event, _ = self.next()
             self.forget()
 

@@ -59,7 +59,8 @@ def test_bodies_come_and_go() -> None:
     block = read(text)
     assert block.number.tolist() == [0, 1, 3]
     first = block.points[:, :, 0, 0]
-    assert np.array_equal(first, [[1, 2, np.nan], [np.nan, 3, np.nan], [4, 5, 6]], equal_nan=True)
+    expected = np.array([[1, 2, np.nan], [np.nan, 3, np.nan], [4, 5, 6]])
+    assert np.array_equal(first, expected, equal_nan=True)
 
 
 def test_numbers_may_skip_and_repeat() -> None:
