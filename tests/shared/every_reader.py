@@ -54,7 +54,7 @@ RECORDINGS = {  # the file of each layout that is broken, and the layout
 def write_recordings(folder: Path) -> None:
     """Write a recording of every kind of file."""
     from data.layouts.layout import load_layout
-    from tests.shared.made_recordings import person, points_of, recording_of
+    from tests.data.layouts.made_recordings import person, points_of, recording_of
 
     text = resources.files("data.layouts").joinpath("mediapipe.toml").read_bytes()
     (folder / "layout.toml").write_bytes(text)

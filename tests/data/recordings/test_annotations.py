@@ -15,7 +15,7 @@ from data.layouts.layout import load_layout
 from data.recordings.annotations import open_annotation, read_annotations
 from data.recordings.guess import guess_layout
 from data.recordings.readers import open_recording
-from tests.shared.made_recordings import person
+from tests.data.layouts.made_recordings import person
 from tests.shared.mutations import cut, flip_bits, splice
 
 PYSKL, NTU_NPY = load_layout("pyskl"), load_layout("ntu-npy")

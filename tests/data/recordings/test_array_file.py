@@ -16,7 +16,7 @@ from data.errors import RawFileError
 from data.layouts.layout import Layout, load_layout
 from data.recordings.readers import open_recording
 from data.recordings.recording import FrameBlock
-from tests.shared.made_recordings import person, points_of, recording_of
+from tests.data.layouts.made_recordings import person, points_of, recording_of
 from tests.shared.mutations import cut, flip_bits, splice
 
 SMPL, ZED = load_layout("smpl-22"), load_layout("zed-34")

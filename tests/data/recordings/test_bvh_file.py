@@ -12,7 +12,7 @@ from data.errors import RawFileError
 from data.layouts.layout import Layout, load_layout
 from data.recordings.readers import open_recording
 from data.recordings.recording import FrameBlock
-from tests.shared.made_recordings import bvh_of, person, points_of
+from tests.data.layouts.made_recordings import bvh_of, person, points_of
 from tests.shared.mutations import MUTATIONS
 
 BVH = load_layout("bvh")

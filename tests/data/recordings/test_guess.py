@@ -11,7 +11,7 @@ from data.errors import DataError
 from data.layouts.layout import load_layout
 from data.raw.skeleton_file import format_clip
 from data.recordings.guess import guess_layout
-from tests.shared.made_recordings import person, points_of, recording_of
+from tests.data.layouts.made_recordings import person, points_of, recording_of
 
 
 def guess(content: bytes, source: str = "file") -> str:

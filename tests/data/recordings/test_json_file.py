@@ -14,7 +14,7 @@ from data.layouts.layout import Layout, load_layout
 from data.recordings.json_file import MAX_FRAME_BYTES, JsonEvents
 from data.recordings.readers import open_recording
 from data.recordings.recording import FrameBlock, Recording
-from tests.shared.made_recordings import person, points_of, recording_of
+from tests.data.layouts.made_recordings import person, points_of, recording_of
 from tests.shared.mutations import cut, flip_bits, splice
 
 KINECT, MEDIAPIPE = load_layout("kinect-v2-json"), load_layout("mediapipe")

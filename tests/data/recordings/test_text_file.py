@@ -11,7 +11,7 @@ from data.errors import RawFileError
 from data.layouts.layout import Layout, load_layout
 from data.recordings.readers import open_recording
 from data.recordings.recording import FrameBlock
-from tests.shared.made_recordings import person, points_of, recording_of, text_with_header
+from tests.data.layouts.made_recordings import person, points_of, recording_of, text_with_header
 from tests.shared.mutations import MUTATIONS
 
 CSV, AZURE, V1 = load_layout("csv"), load_layout("azure-kinect"), load_layout("kinect-v1")
