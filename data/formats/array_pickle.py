@@ -9,6 +9,7 @@ memory: `ArrayInFile.load` reads one array.
 """
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -98,7 +99,8 @@ def read_array_pickle(stream: BinaryIO, source: str) -> Any:
     Raises RawFileError when it is broken, or holds an instruction or a name that data does not need.
     """
     try:
-        return _ArrayMachine(BoundedReads(stream, MAX_PIECE_BYTES)).run()
+        with warnings.catch_warnings(action="ignore"):  # Python warns about odd escapes in texts
+            return _ArrayMachine(BoundedReads(stream, MAX_PIECE_BYTES)).run()
     except RefusedInstructionError as error:
         reason = f"{error}, which is refused; plain dicts, lists, text and arrays of numbers are read"
         raise RawFileError(source, reason) from None

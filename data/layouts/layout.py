@@ -179,9 +179,8 @@ def _parse(content: bytes, source: str) -> Layout:
     table.setdefault("name", Path(source).stem)
     if (base := table.pop("base", None)) is not None:
         if base not in layout_names():
-            raise DataError(
-                f"{source}, base: {str(base)[:60]!r} is no built-in layout; {', '.join(layout_names())} are"
-            )
+            known = ", ".join(layout_names())
+            raise DataError(f'{source}, base: "{str(base)[:60]}" is no built-in layout; known are {known}')
         table = _merged(_built_in(base).model_dump(exclude_defaults=True), table)
     try:
         return Layout.model_validate(table)

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import RawFileError
-from data.formats.text_lines import Line, number_tables, read_lines
+from data.formats.text_lines import Line, Table, number_tables, read_lines
 from data.layouts.layout import Layout
 from data.layouts.readers import BvhOptions
 from data.recordings.recording import MAX_FRAMES, FrameBlock, Recording
@@ -200,21 +200,24 @@ def _blocks(
     names = [f"{joint.name} channel {place + 1}" for joint in joints for place in range(len(joint.channels))]
     start = 0
     for table in number_tables(lines, names, range(len(names)), None, source):
-        wrong = ~np.isfinite(table.values).all(axis=1)
-        if wrong.any():
-            reason = "a number is missing or infinite"
-            raise RawFileError(source, reason, int(table.lines[int(np.argmax(wrong))]))
+        _require(np.isfinite(table.values), "a number is missing or infinite", table, source)
         stop = start + len(table.values)
         if stop > frames:
             raise RawFileError(source, f"more lines than its {frames} frames", int(table.lines[frames - start]))
         with np.errstate(over="ignore"):
             points = positions(joints, table.values)[:, None, used].astype(np.float32)  # (t, 1, J, 3)
-        if not np.isfinite(points).all():
-            raise RawFileError(source, "a joint is too far away for a float32", int(table.lines[0]))
+        _require(np.isfinite(points).reshape(len(points), -1), "a joint is too far away for a float32", table, source)
         yield FrameBlock(points, np.arange(start, stop), None)
         start = stop
     if start < frames:
         raise RawFileError(source, f"{start} of {frames} frames are there; the file is cut")
+
+
+def _require(good: NDArray[np.bool_], reason: str, table: Table, source: str) -> None:
+    """Raises RawFileError, with the line, when not all (lines, ...) are good."""
+    lines = good.all(axis=1)  # (lines,)
+    if not lines.all():
+        raise RawFileError(source, reason, int(table.lines[int(np.argmin(lines))]))
 
 
 def positions(joints: list[_Joint], values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from data.recordings.two_dimensional import is_pixels, shape_in_json
 
 HEAD_BYTES = 1 << 16
 TORSO_M = (0.2, 1.0)  # 0.3 to 0.8 was measured on people; wider, for a first frame may be a bad one
+UPRIGHT = 0.5  # the head of a person who sits on the floor is so many torsos above the feet
 BACKWARD_M = -0.03  # toes that point so far back are those of a mirrored person
 KINDS = (  # how a file begins, what that is, and the kinds of readers that may fit
     (b"\x93NUMPY", "a NumPy array", ("array", "dict")),
@@ -136,8 +137,8 @@ def implausible(joints: NDArray[np.float32]) -> str:
     if not TORSO_M[0] <= torso_m <= TORSO_M[1]:
         return f"the torso would measure {torso_m:.3g} m, so the unit is another"
     feet = (at["left_foot"] + at["right_foot"]) / 2
-    if np.median((at["head"] - feet)[:, 1]) <= 0:
-        return "the head would be below the feet, so the axes are others"
+    if np.median((at["head"] - feet)[:, 1]) <= UPRIGHT * torso_m:
+        return "the head would not be above the feet, so the axes are others"
     forward = np.cross(up, at["right_shoulder"] - at["left_shoulder"])
     forward /= np.maximum(np.linalg.norm(forward, axis=-1, keepdims=True), 1e-9)
     toes = feet - (at["left_ankle"] + at["right_ankle"]) / 2

@@ -16,7 +16,8 @@ from data.recordings.recording import Recording
 
 MAX_FRAME_BYTES = 1 << 20
 READ_BYTES = 1 << 16
-MAX_DEPTH = 32
+MAX_DEPTH = 32  # of a frame
+MAX_SKIPPED_DEPTH = 1000
 MAX_NUMBER = 1 << 53
 SHOWN_KEYS = 8
 
@@ -37,13 +38,14 @@ class JsonEvents:
         self.source = source
         self._stream = stream
         self._read_bytes = 0  # since the last call of `forget`
+        self._last = b""
         self._events: Iterator[tuple[str, Any]] = ijson.basic_parse(self, use_float=True, buf_size=READ_BYTES)
 
     def read(self, size: int) -> bytes:
         """Reads for ijson. Raises RawFileError when one frame has taken too much."""
         if self._read_bytes > MAX_FRAME_BYTES:
             raise RawFileError(self.source, f"a value of more than {MAX_FRAME_BYTES} bytes; a frame takes far less")
-        content = self._stream.read(size)
+        content = self._last = self._stream.read(size)
         self._read_bytes += len(content)
         return content
 
@@ -56,8 +58,9 @@ class JsonEvents:
         try:
             return next(self._events, ("end", None))
         except (ijson.JSONError, ValueError, OverflowError) as error:
-            reason = " ".join(str(error).encode("ascii", "replace").decode().split())[:100]
-            hint = "; JSON has no NaN, write null" if "NaN" in reason or "nan" in reason else ""
+            first = str(error).partition("\\n")[0].partition("\n")[0].removeprefix("b'").removeprefix('b"')
+            reason = first.encode("ascii", "replace").decode()[:100]
+            hint = "; JSON has no NaN, write null" if b"NaN" in self._last else ""
             raise RawFileError(self.source, f"not whole JSON ({reason}){hint}") from error
 
     def value(self, event: str, value: Any, depth: int = 0) -> Any:
@@ -77,12 +80,14 @@ class JsonEvents:
         return table
 
     def skip(self, event: str) -> None:
-        """Passes over the value that begins with an event, of any size and depth."""
+        """Passes over the value that begins with an event, of any size."""
         depth = 0
         while True:
             depth += (event in ("start_map", "start_array")) - (event in ("end_map", "end_array"))
-            if not depth:
+            if not depth or event == "end":
                 return
+            if depth > MAX_SKIPPED_DEPTH:
+                raise RawFileError(self.source, f"nested deeper than {MAX_SKIPPED_DEPTH}; a recording is not")
             event, _ = self.next()
             self.forget()
 

@@ -6,6 +6,7 @@ Each reader imports what it needs when it is called, so that a process that read
 import pickle
 import shutil
 from collections.abc import Callable, Mapping
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,50 @@ def write_seeds(folder: Path) -> None:
     write_zip(folder / "clips.zip", made_files(4, frames=(3, 6)))
     texts = "".join(f'A{action:03d},wave {action},"a hand, waving",someone waves\n' for action in range(1, 20))
     (folder / "descriptions.csv").write_text("action,label,local,global\n" + texts, "utf-8")
+    write_recordings(folder)
     (folder / "config.toml").write_text(dump_config(context.config), "utf-8")
     shutil.rmtree(folder / "work")
+
+
+RECORDINGS = {  # the file of each layout that is broken, and the layout
+    "csv.csv": "csv", "utkinect.txt": "kinect-v1", "mediapipe.json": "mediapipe", "kinect.json": "kinect-v2-json",
+    "zed.mat": "zed-34", "smpl.npy": "smpl-22", "ntu.skeleton.npy": "ntu-npy", "mocap.bvh": "bvh", "pyskl.pkl": "pyskl",
+}  # fmt: skip
+
+
+def write_recordings(folder: Path) -> None:
+    """Write a recording of every kind of file."""
+    from data.layouts.layout import load_layout
+    from tests.data.layouts.made_recordings import person, points_of, recording_of
+
+    text = resources.files("data.layouts").joinpath("mediapipe.toml").read_bytes()
+    (folder / "layout.toml").write_bytes(text)
+    for file, name in RECORDINGS.items():
+        layout = load_layout(name)
+        (folder / file).write_bytes(recording_of(layout, points_of(person(8), layout)))
+
+
+def read_recording(path: Path) -> object:
+    """Read a recording, and guess its layout."""
+    from data.errors import DataError
+    from data.layouts.layout import load_layout
+    from data.recordings.guess import guess_layout
+    from data.recordings.readers import open_recording
+
+    layout = load_layout(RECORDINGS[path.name])
+    with path.open("rb") as stream:
+        try:
+            guess_layout(str(path), stream)
+        except DataError:
+            stream.seek(0)
+        return [layout.to_ntu(block.points) for block in open_recording(stream, str(path), layout).blocks]
+
+
+def read_layout(path: Path) -> object:
+    """Read a layout of a user's own."""
+    from data.layouts.layout import load_layout
+
+    return load_layout(str(path))
 
 
 def read_store(path: Path) -> object:
@@ -123,5 +166,6 @@ READERS: Mapping[str, Callable[[Path], object]] = {
     "skeletons.h5": read_store, "features.h5": read_features, "text.h5": read_text,
     "weights.safetensors": read_weights, "weights.pt": read_weights, "small.pt": read_weights,
     "array.npy": read_npy, "arrays.npz": read_npz, "label.pkl": read_label, "clips.zip": read_clips,
-    "descriptions.csv": read_csv, "config.toml": read_config,
+    "descriptions.csv": read_csv, "config.toml": read_config, "layout.toml": read_layout,
+    **dict.fromkeys(RECORDINGS, read_recording),
 }  # fmt: skip

@@ -50,7 +50,7 @@ def test_sides_are_kept() -> None:
 @pytest.mark.parametrize("axes", RIGHT_HANDED)
 def test_axes_that_rotate_are_taken(axes: tuple[str, str, str]) -> None:
     layout = Layout.model_validate({**load_layout("csv").model_dump(), "axes": axes})
-    joints = layout.to_ntu(np.tile(np.float32([1, 2, 3]), (1, 1, 25, 1)))
+    joints = layout.to_ntu(np.tile([1.0, 2.0, 3.0], (1, 1, 25, 1)))
     expected = [{"x": 1, "y": 2, "z": 3}[axis[-1]] * (-1 if axis[0] == "-" else 1) for axis in axes]
     assert joints[0, 0, 7].tolist() == expected
 
@@ -90,7 +90,7 @@ def test_what_is_wrong_is_said_with_file_and_key(text: str, said: str, tmp_path:
 
 def test_unknown_names_list_the_known_ones_and_the_closest() -> None:
     with pytest.raises(
-        DataError, match='"azure-kinekt" is no layout; do you mean "azure-kinect"\\?; known are .*zed-34'
+        DataError, match=r'"azure-kinekt" is no layout; do you mean "azure-kinect"\?; known are .*zed-34'
     ):
         load_layout("azure-kinekt")
     with pytest.raises(DataError, match=r"none\.toml: can't be read \(No such file"):

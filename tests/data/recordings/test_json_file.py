@@ -14,7 +14,7 @@ from data.layouts.layout import Layout, load_layout
 from data.recordings.json_file import MAX_FRAME_BYTES, JsonEvents
 from data.recordings.readers import open_recording
 from data.recordings.recording import FrameBlock, Recording
-from tests.shared.made_recordings import person, points_of, recording_of
+from tests.data.layouts.made_recordings import person, points_of, recording_of
 from tests.shared.mutations import cut, flip_bits, splice
 
 KINECT, MEDIAPIPE = load_layout("kinect-v2-json"), load_layout("mediapipe")
@@ -85,7 +85,7 @@ def test_the_frame_rate_stands_before_the_frames() -> None:
         ([{"joints": [{"cameraX": "1", "cameraY": 2, "cameraZ": 3}] * 25}], "joint 0: expected the numbers"),
         ([{"joints": [{"cameraX": True, "cameraY": 2, "cameraZ": 3}] * 25}], "joint 0: expected the numbers"),
         ([{"joints": [{"cameraX": 1e39, "cameraY": 2, "cameraZ": 3}] * 25}], "too large for a float32"),
-        ([{"joints": [{"cameraX": 10**30, "cameraY": 2, "cameraZ": 3}] * 25}], "too large"),
+        ([{"joints": [{"cameraX": 10**17, "cameraY": 2, "cameraZ": 3}] * 25}], "too large"),
         ([{"joints": [{"cameraX": float("nan"), "cameraY": 2, "cameraZ": 3}] * 25}], "not whole JSON"),
         ([{"bodies": [{"trackingId": 1, "joints": JOINTS}] * 2}], 'body "1" stands twice'),
         ([{"joints": JOINTS, "record_timestamp": "now"}], "record_timestamp: expected a number, found now"),
@@ -114,6 +114,8 @@ class _Endless(io.RawIOBase):
         self.given = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
+        if not size:  # ijson asks whether the stream has bytes or text
+            return b""
         content, self._start = self._start or self._more, b""
         self.given += len(content)
         return content
@@ -123,9 +125,12 @@ class _Endless(io.RawIOBase):
 
 
 @pytest.mark.parametrize("more", [b"[", b'{"a":', b"1,", b'"', b"9", b" "])
-def test_a_value_without_end_is_refused(more: bytes) -> None:
-    stream = _Endless(b"[[1,", more)
-    with pytest.raises(RawFileError, match="deeper than|a frame takes far less|not whole JSON"):
+@pytest.mark.parametrize("start", [b"[[1,", b'{"a":[1,'])
+def test_a_value_without_end_is_refused(start: bytes, more: bytes) -> None:
+    if start.startswith(b"{") and more == b"1,":
+        return  # a list that is passed over may be long
+    stream = _Endless(start, more)
+    with pytest.raises(RawFileError, match=r"deeper than|a frame takes far less|not whole JSON"):
         list(open_recording(stream, "file", KINECT).blocks)  # type: ignore[arg-type]
     assert stream.given < 4 * MAX_FRAME_BYTES
 

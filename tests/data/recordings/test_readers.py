@@ -11,7 +11,7 @@ from data.layouts.layout import layout_names, load_layout
 from data.recordings.guess import guess_layout
 from data.recordings.readers import open_recording
 from data.recordings.recording import BLOCK_FRAMES
-from tests.shared.made_recordings import FPS, READ, person, points_of, recording_of
+from tests.data.layouts.made_recordings import FPS, READ, person, points_of, recording_of
 
 NAMES = [name for name in layout_names() if load_layout(name).refused]
 

@@ -11,7 +11,7 @@ from data.errors import RawFileError
 from data.layouts.layout import Layout, load_layout
 from data.recordings.readers import open_recording
 from data.recordings.recording import FrameBlock
-from tests.shared.made_recordings import person, points_of, recording_of, text_with_header
+from tests.data.layouts.made_recordings import person, points_of, recording_of, text_with_header
 from tests.shared.mutations import MUTATIONS
 
 CSV, AZURE, V1 = load_layout("csv"), load_layout("azure-kinect"), load_layout("kinect-v1")
@@ -59,7 +59,8 @@ def test_bodies_come_and_go() -> None:
     block = read(text)
     assert block.number.tolist() == [0, 1, 3]
     first = block.points[:, :, 0, 0]
-    assert np.array_equal(first, [[1, 2, np.nan], [np.nan, 3, np.nan], [4, 5, 6]], equal_nan=True)
+    expected = np.array([[1, 2, np.nan], [np.nan, 3, np.nan], [4, 5, 6]])
+    assert np.array_equal(first, expected, equal_nan=True)
 
 
 def test_numbers_may_skip_and_repeat() -> None:
