@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from data.clips.placing import to_face_camera, unmirrored
 from data.joints import JOINT_NAMES
-from tests.shared.made_recordings import person
+from tests.data.layouts.made_recordings import person
 
 
 def turned(joints: NDArray[np.float32], degrees: float) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from data.raw.clip_source import ClipSource
 from data.raw.skeleton_file import MAX_BODY_FRAMES, format_clip, parse_clip
 from data.recordings.find_parts import RawClips, find_parts, fingerprint_manifest, first_file
 from data.recordings.read_clip import ClipReader, RawPart, Reading
-from tests.shared.made_recordings import person
+from tests.data.layouts.made_recordings import person
 from tests.shared.made_skeletons import moving_clip, write_folder, write_zip
 
 CSV = load_layout("csv")

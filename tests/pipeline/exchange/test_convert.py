@@ -14,7 +14,7 @@ from data.raw.skeleton_file import parse_clip
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.cli.main import main
 from tests.conftest import TinyRun
-from tests.shared.made_recordings import person, points_of, recording_of
+from tests.data.layouts.made_recordings import person, points_of, recording_of
 
 KINECT = load_layout("kinect-v1")
 
