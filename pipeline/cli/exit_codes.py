@@ -1,5 +1,6 @@
 """The one place where errors become messages and exit codes: the group that all commands belong to."""
 
+import os
 import re
 import shlex
 import signal
@@ -12,6 +13,7 @@ from data.errors import DataError
 from descriptions.errors import DescriptionError
 from models.errors import ModelError
 from pipeline.cli.signals import forget_interrupt, install_handlers
+from pipeline.cli.waiting_threads import wait_shortly
 from pipeline.messages.errors import PipelineError, WrongUsage, printable
 from pipeline.messages.hints import complete_commands
 from pipeline.messages.streams import escape_unencodable
@@ -29,6 +31,7 @@ class CommandGroup(click.Group):
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the program, help and messages of usage included. Its output can hold any character."""
         escape_unencodable()
+        wait_shortly(os.environ)
         return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
