@@ -1,4 +1,4 @@
-"""A short run of the fuzzer of commands, and what its checks find. tests/benchmarks/fuzz_commands.py is the fuzzer."""
+"""A short run of the fuzzer of commands, and what its checks find. tests/fuzz/commands.py is the fuzzer."""
 
 import json
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks.command_sequences.checks import check_results, check_status
-from tests.benchmarks.command_sequences.workspace import START
-from tests.benchmarks.fuzz_commands import Walk, make_start, sequence
+from tests.fuzz.command_sequences.checks import check_results, check_status
+from tests.fuzz.command_sequences.workspace import START
+from tests.fuzz.commands import Walk, make_start, sequence
 
 Tree = dict[str, Any]
 

@@ -1,11 +1,11 @@
-"""A short run of the fuzzer of all readers. tests/benchmarks/fuzz_readers.py is the fuzzer itself."""
+"""A short run of the fuzzer of all readers. tests/fuzz/readers.py is the fuzzer itself."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.benchmarks.fuzz_readers import broken, fuzz_kind, growth_limit, outcome
+from tests.fuzz.readers import broken, fuzz_kind, growth_limit, outcome
 from tests.shared.every_reader import READERS, write_seeds
 
 FILES = 40

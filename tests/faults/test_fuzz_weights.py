@@ -1,4 +1,4 @@
-"""A short run of the fuzzer of weights. tests/benchmarks/fuzz_weights.py is the fuzzer itself."""
+"""A short run of the fuzzer of weights. tests/fuzz/weights.py is the fuzzer itself."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.errors import ModelError
-from tests.benchmarks.fuzz_weights import Kind, fuzz_kind, make_kinds, outcome
-from tests.benchmarks.weight_changes import Change
+from tests.fuzz.weight_changes import Change
+from tests.fuzz.weights import Kind, fuzz_kind, make_kinds, outcome
 
 FILES = 8
 WANTED = np.ones(3, np.float32)

@@ -35,7 +35,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from models.backbone.checkpoint import load_network
-from tests.benchmarks.fuzz_readers import peak_bytes
+from tests.fuzz.readers import peak_bytes
 before = peak_bytes()
 for path in sys.argv[1:]:
     try:

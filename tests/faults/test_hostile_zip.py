@@ -30,7 +30,7 @@ GOOD = format_clip(moving_clip(np.random.default_rng(0), 8))
 CHILD = """
 import sys
 from pathlib import Path
-from tests.benchmarks.fuzz_readers import peak_bytes
+from tests.fuzz.readers import peak_bytes
 from data.errors import DataError
 from data.published.skeletons import npz_names
 from data.raw.sources import find_clips
@@ -75,7 +75,8 @@ def test_members_that_lead_elsewhere_are_read_in_place_and_written_nowhere(tmp_p
     assert result.exit_code == 0, result.output
     assert "5 clips kept" in result.output
     written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    assert written == {f"work/{file}" for file in (".lock", "clips.zip", "config.toml", "rejects.csv", "skeletons.h5")}
+    made = ("checks.csv", "rejects.csv", "skeletons.h5")
+    assert written == {f"work/{file}" for file in (".lock", "clips.zip", "config.toml", *made)}
 
 
 def test_a_link_in_an_archive_is_its_text(tmp_path: Path) -> None:

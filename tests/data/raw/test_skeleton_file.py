@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from data.errors import DataError, RawFileError
 from data.raw.skeleton_file import MAX_BODY_FRAMES, MAX_BYTES, RawClip, format_clip, parse_clip
-from tests.benchmarks.fuzz_skeleton_file import GOOD_OUTCOMES, fuzz
+from tests.fuzz.skeleton_file import GOOD_OUTCOMES, fuzz
 from tests.shared.made_skeletons import full_clip, moving_clip
 from tests.shared.plain_reader import identified_bodies, listed_bodies, read_frames
 

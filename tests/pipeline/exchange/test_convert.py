@@ -116,8 +116,8 @@ def test_predict_reads_a_recording_of_another_layout(tiny_run: TinyRun, recordin
     assert done.exit_code == 0, done.output
     answer = json.loads(done.stdout)
     assert answer["actions"]
-    assert answer["notes"] == ["resampled to 30 frames a second (from 20)"]
-    assert "1 of 1 clips resampled to 30 frames a second" in " ".join(done.stderr.split())
+    assert answer["notes"] == ["resampled to 10 frames a second (from 20)"]
+    assert "1 of 1 clips resampled to 10 frames a second" in " ".join(done.stderr.split())
     if layout == "auto":
         assert "layout: kinect-v1 (text, 20 joints)" in done.stderr
 

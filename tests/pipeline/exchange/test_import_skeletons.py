@@ -5,6 +5,7 @@ import pickle
 import re
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,7 +112,7 @@ def test_a_run_on_arrays_treats_raw_clips_by_their_recipe(
     assert len(json.loads(predicted.stdout)["actions"]) > 0
     recognizer = Recognizer.load(work / "runs" / "default")
     assert recognizer.treatment.recipe == "shift-gcn"
-    (prepared,) = clip_batches([clip], recognizer.treatment)
+    (prepared,) = clip_batches([clip], replace(recognizer.treatment, frames=FRAMES))
     np.testing.assert_allclose(prepared.joints[0], array[names.index(ClipName.parse(clip.stem))], atol=1e-6)
 
 

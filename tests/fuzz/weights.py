@@ -1,6 +1,6 @@
 """Changes tensors in files of weights; each is refused with a message, or gives the outputs of the unchanged file.
 
-    python -m tests.benchmarks.fuzz_weights --files 2000 [--seed 0] [--kind backbone.pt]
+    python -m tests.fuzz.weights --files 2000 [--seed 0] [--kind backbone.pt]
 
 Kinds: checkpoints of a backbone (this program's own, and those of others), the backbone and the model of a finished
 run, and folders of text encoders. Tensors are removed, renamed, reshaped, exchanged, scaled, given other types or NaN;
@@ -32,7 +32,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tests.benchmarks.weight_changes import Change, Tensors, change
+from tests.fuzz.weight_changes import Change, Tensors, change
 
 if TYPE_CHECKING:
     from pipeline.workspace.context import Context
@@ -115,7 +115,7 @@ def outcome(kind: Kind, done: Change, wanted: Array) -> str:
 def make_kinds(root: Path) -> dict[str, Kind]:
     """Write whole files of every kind below `root`."""
     from pipeline.cli.main import main as main_command
-    from tests.benchmarks.command_sequences.workspace import START, write_inputs
+    from tests.fuzz.command_sequences.workspace import START, write_inputs
     from tests.shared.made_encoders import save_bert, save_clip, save_siglip
     from tests.shared.made_networks import lively_network
 

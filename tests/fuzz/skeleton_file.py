@@ -1,6 +1,6 @@
 """Parses tens of thousands of broken raw files; each must be read, or refused with a message.
 
-    python -m tests.benchmarks.fuzz_skeleton_file --files 20000 [--seed 0]
+    python -m tests.fuzz.skeleton_file --files 20000 [--seed 0]
 
 It fails in these cases:
 - a file makes the parser raise anything but a RawFileError, takes longer than 10 seconds, or lets the process grow

@@ -1,4 +1,4 @@
-"""Changes of the tensors in a file of weights, for tests/benchmarks/fuzz_weights.py."""
+"""Changes of the tensors in a file of weights, for tests/fuzz/weights.py."""
 
 from dataclasses import dataclass
 

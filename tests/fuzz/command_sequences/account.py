@@ -1,6 +1,6 @@
 """An account, kept beside the program, of what every file in a workspace was made with; it checks results against it.
 
-The fuzzer of commands (tests/benchmarks/fuzz_commands.py) calls `note` after every command. A file is known by its
+The fuzzer of commands (tests/fuzz/commands.py) calls `note` after every command. A file is known by its
 SHA-256, so that a copy or an old version that is put back keeps its history. Nothing here calls the program: the seen
 and unseen actions come from the settings at the time, the training clips from the subjects in the clips' names, the
 rest from the files as h5py reads them.

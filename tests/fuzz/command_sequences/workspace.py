@@ -7,7 +7,7 @@ from typing import Any
 
 from models.backbone.networks import NETWORKS
 from pipeline.demo.made_clips import MadeDataset, clip_file
-from tests.benchmarks.command_sequences.account import Settings
+from tests.fuzz.command_sequences.account import Settings
 
 ACTIONS = (1, 2, 3, 4, 6, 7, 8)
 CLIPS = MadeDataset(actions=ACTIONS, subjects=4, replications=2, frames=(6, 9), seed=11)

@@ -1,12 +1,12 @@
 """Runs random sequences of edits and commands in a small workspace, and checks every result against an account.
 
-    python -m tests.benchmarks.fuzz_commands --sequences 500 [--seed 0] [--only NUMBER]
+    python -m tests.fuzz.commands --sequences 500 [--seed 0] [--only NUMBER]
 
 A sequence starts from a workspace after all stages. Edits change settings, descriptions and raw clips, delete files,
 copy runs and put old versions of files back. Commands run in this process. It fails in these cases:
 - a command ends in anything but success, or exit code 1 or 2 with a message;
 - a results.json, a state, an answer or an exported model contradicts the account; the requirements are in
-  tests/benchmarks/command_sequences/checks.py.
+  tests/fuzz/command_sequences/checks.py.
 
 --only runs one sequence again and prints its steps.
 """
@@ -27,10 +27,10 @@ import numpy as np
 from click.testing import CliRunner
 
 from pipeline.cli.main import main as program
-from tests.benchmarks.command_sequences import checks
-from tests.benchmarks.command_sequences.account import Account, Settings
-from tests.benchmarks.command_sequences.edits import Edits
-from tests.benchmarks.command_sequences.workspace import (
+from tests.fuzz.command_sequences import checks
+from tests.fuzz.command_sequences.account import Account, Settings
+from tests.fuzz.command_sequences.edits import Edits
+from tests.fuzz.command_sequences.workspace import (
     START,
     VALUES,
     all_texts,

@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from tests.benchmarks.command_sequences.account import (
+from tests.fuzz.command_sequences.account import (
     CLIPS,
     PHASES,
     Account,

@@ -1,6 +1,6 @@
 """Reads thousands of broken inputs of every kind; each must be read, or refused with a message.
 
-    python -m tests.benchmarks.fuzz_readers --files 10000 [--seed 0]
+    python -m tests.fuzz.readers --files 10000 [--seed 0]
 
 Kinds: HDF5 stores (skeletons, features, text), weights (safetensors, .pt), arrays (.npy, .npz), label pickles, zip
 archives of clips, description CSVs, config.toml, layouts, and recordings of every kind of file (text, JSON, arrays,
@@ -111,7 +111,7 @@ def fuzz_kind(folder: Path, kind: str, files: int, seed: int) -> tuple[Counter[s
     while start < files:
         stop = min(files, start + BATCH_FILES)
         arguments = ["--child", kind, "--folder", str(folder), "--seed", str(seed), "--range", str(start), str(stop)]
-        command = [sys.executable, "-m", "tests.benchmarks.fuzz_readers", *arguments]
+        command = [sys.executable, "-m", "tests.fuzz.readers", *arguments]
         ended = subprocess.run(command, capture_output=True, text=True)
         lines = [json.loads(line) for line in ended.stdout.splitlines()]
         for _, what, grown in (line for line in lines if len(line) == 3):

@@ -1,4 +1,4 @@
-"""Random edits of the small workspace, for tests/benchmarks/fuzz_commands.py."""
+"""Random edits of the small workspace, for tests/fuzz/commands.py."""
 
 import shutil
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.command_sequences.account import Account, file_digest
-from tests.benchmarks.command_sequences.workspace import ACTIONS, VALUES, first_texts, write_config, write_texts
+from tests.fuzz.command_sequences.account import Account, file_digest
+from tests.fuzz.command_sequences.workspace import ACTIONS, VALUES, first_texts, write_config, write_texts
 
 
 class Edits:
