@@ -5,6 +5,7 @@ The tests take its permission away in a process of another user, since nothing i
 
 import errno
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,8 +44,9 @@ def forbidden(path: Path) -> Iterator[None]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder that every user may enter."""
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
+    for parent in (tmp_path, *tmp_path.parents[:3]):
+        if not parent.stat().st_mode & stat.S_ISVTX:  # the system's folder for such files, which stays as it is
+            parent.chmod(0o755)
     return tmp_path
 
 
