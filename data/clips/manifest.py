@@ -2,7 +2,8 @@
 
 The header names columns; only `file` is needed:
 
-    file                       path, relative to the manifest's folder; in an archive, ARCHIVE.zip/NAME
+    file                       path, relative to the manifest's folder, or the end of a path in dataset.raw;
+                               in an archive, ARCHIVE.zip/NAME
     part                       the clip's name inside of a file that holds many named clips (pyskl)
     clip                       a clip name, S001C001P001R001A001, which says the next five
     action                     A011, a number, or a label of the descriptions
@@ -11,6 +12,9 @@ The header names columns; only `file` is needed:
     start_frame, end_frame     the first and last frame of the clip, as the source numbers frames
     start_s, end_s             the same in seconds from the start of the recording
     fps                        frames a second of this recording
+
+Columns are separated by commas, or by semicolons, as spreadsheets of many countries write them, then with decimal
+commas.
 """
 
 import csv
@@ -44,10 +48,11 @@ class ManifestRow:
 def read_manifest(path: Path, action_of_label: Mapping[str, int]) -> list[ManifestRow]:
     """Read the manifest at `path`. `action_of_label` has the labels of the descriptions, in small letters.
 
-    Raises DataError with the line of the first fault, also when two rows are the same clip.
+    Raises DataError with the line of the first fault, also when two rows are the same clip, by name or by place.
     """
     rows: list[ManifestRow] = []
     lines: dict[ClipName, int] = {}
+    places: dict[tuple[str, str, Span | None], int] = {}
     counts: Counter[tuple[int, ...]] = Counter()
     for line, cells in _cells(path):
         try:
@@ -56,7 +61,13 @@ def read_manifest(path: Path, action_of_label: Mapping[str, int]) -> list[Manife
             raise DataError(f"{path}, line {line}: {error}") from None
         if row.name in lines:
             raise DataError(f"{path}, line {line}: {row.name} is also the clip of line {lines[row.name]}")
-        lines[row.name] = line
+        place = row.file, row.part, row.span
+        if place in places:
+            what = "the same frames of it" if row.span else "all of it"
+            raise DataError(
+                f"{path}, line {line}: {row.file} stands in line {places[place]} too, with {what}; a clip has one row"
+            )
+        lines[row.name] = places[place] = line
         rows.append(row)
     if not rows:
         raise DataError(f"{path}: has no row; a manifest has a row for each clip, under the header {_header()}")
@@ -69,6 +80,12 @@ def first_row_file(path: Path) -> tuple[str, int]:
         if "file" in cells:
             return cells["file"], line
     raise DataError(f"{path}: has no row that names a file, under the header {_header()}")
+
+
+def rows_without(column: str, path: Path) -> tuple[int, int]:
+    """Return how many rows tell nothing of a number such as `subject`, and how many there are."""
+    rows = _cells(path)
+    return sum(column not in cells and "clip" not in cells for _, cells in rows), len(rows)
 
 
 def _header() -> str:
@@ -85,7 +102,9 @@ def _cells(path: Path) -> list[tuple[int, dict[str, str]]]:
         raise DataError(f"{path}: can't be read ({error.strerror}); dataset.manifest names a CSV of clips") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from error
-    reader = csv.reader(text.splitlines(), strict=True)
+    head = text.lstrip().partition("\n")[0]
+    semicolons = ";" in head and "," not in head
+    reader = csv.reader(text.splitlines(), strict=True, delimiter=";" if semicolons else ",")
     rows: list[tuple[int, dict[str, str]]] = []
     header: list[str] = []
     try:
@@ -99,7 +118,7 @@ def _cells(path: Path) -> list[tuple[int, dict[str, str]]]:
             if len(cells) > len(header):
                 raise DataError(
                     f"{path}, line {reader.line_num}: {len(cells)} cells under a header of {len(header)}; put a text "
-                    "with a comma into quotation marks"
+                    f"with a {'semicolon' if semicolons else 'comma'} into quotation marks"
                 )
             filled = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
             rows.append((reader.line_num, filled))
@@ -191,7 +210,7 @@ def _number(cells: Mapping[str, str], column: str) -> float | None:
     if column not in cells:
         return None
     try:
-        number = float(cells[column])
+        number = float(cells[column].replace(",", "."))
     except ValueError:
         number = math.nan
     if not math.isfinite(number) or number < 0:

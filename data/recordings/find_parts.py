@@ -126,6 +126,10 @@ class _Files:
         return self._known[name]
 
     def _find(self, name: str, line: int) -> ClipSource:
+        for spelt in (name, _posix(name)):  # a backslash may be a folder of Windows, or a part of a name
+            path = self._manifest.parent / spelt
+            if path.is_file():
+                return ClipSource(str(path), path.stat().st_size)
         wanted = PurePosixPath(_posix(name))
         matches = [
             source
@@ -137,11 +141,9 @@ class _Files:
             raise DataError(f"{self._where(line)}: {name} may be {places}; name more of its folders")
         if matches:
             return matches[0]
-        path = self._manifest.parent / name
-        if path.is_file():
-            return ClipSource(str(path), path.stat().st_size)
         raise DataError(
-            f"{self._where(line)}: {name} is neither in dataset.raw nor a file beside the manifest ({path})"
+            f"{self._where(line)}: {name} is neither in dataset.raw nor a file beside the manifest "
+            f"({self._manifest.parent / name})"
         )
 
     def _where(self, line: int) -> str:

@@ -109,7 +109,7 @@ def test_files_are_found_beside_the_manifest_in_folders_and_in_archives(tmp_path
     write_zip(tmp_path / "more.zip", {"x/b.csv": content})
     manifest = write_folder(tmp_path, {"beside.csv": content}) / "clips.csv"
     raw = [tmp_path / "raw", tmp_path / "more.zip"]
-    manifest.write_text("file,action\nday2/a.csv,1\nb.csv,2\nbeside.csv,3\nday2/a.csv,1\n", "utf-8")
+    manifest.write_text("file,action\nday2/a.csv,1\nb.csv,2\nbeside.csv,3\nday1/a.csv,1\n", "utf-8")
     clips = RawClips(raw, CSV, manifest)
     parts, misnamed = find_parts(clips)
     assert misnamed == []
@@ -118,7 +118,7 @@ def test_files_are_found_beside_the_manifest_in_folders_and_in_archives(tmp_path
         ("S001C001P001R001A001", "raw/day2/a.csv"),
         ("S001C001P001R001A002", "more.zip/x/b.csv"),
         ("S001C001P001R001A003", "beside.csv"),
-        ("S001C001P001R002A001", "raw/day2/a.csv"),
+        ("S001C001P001R002A001", "raw/day1/a.csv"),
     ]
     assert str(first_file(raw, manifest)) == str(tmp_path / "raw/day2/a.csv")
     before = fingerprint_manifest(clips)
@@ -130,6 +130,18 @@ def test_files_are_found_beside_the_manifest_in_folders_and_in_archives(tmp_path
     manifest.write_text("file,action\nc.csv,1\n", "utf-8")
     with pytest.raises(DataError, match=r"line 2: c.csv is neither in dataset.raw nor .*beside the manifest"):
         find_parts(clips)
+
+
+def test_a_file_beside_the_manifest_comes_before_one_of_its_name_elsewhere(tmp_path: Path) -> None:
+    content = table(person(5))
+    write_folder(tmp_path / "raw", {"a.csv": content, "old/a.csv": content, "old/b.csv": content})
+    manifest = tmp_path / "raw" / "clips.csv"
+    manifest.write_text("file,action\na.csv,1\nold\\b.csv,2\nold\\a.csv,3\n", "utf-8")
+    for raw in ([], [tmp_path / "raw"], [tmp_path / "raw" / "old"]):
+        parts, _ = find_parts(RawClips(raw, CSV, manifest))
+        assert [Path(part.file.path).relative_to(tmp_path).as_posix() for _, part in parts] == [
+            "raw/a.csv", "raw/old/b.csv", "raw/old/a.csv"
+        ]  # fmt: skip
 
 
 def test_files_with_names_of_no_clip_ask_for_a_manifest(tmp_path: Path) -> None:
