@@ -1,6 +1,7 @@
 """One clip of a recording, as the recipes get it, and which file holds it."""
 
 import io
+import json
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from data.raw.clip_source import ClipSource
 from data.raw.skeleton_file import MAX_BODY_FRAMES, format_clip, parse_clip
 from data.recordings.find_parts import RawClips, find_parts, fingerprint_manifest, first_file
 from data.recordings.read_clip import ClipReader, RawPart, Reading
-from tests.data.layouts.made_recordings import person
+from tests.data.layouts.made_recordings import person, points_of, recording_of
 from tests.shared.made_skeletons import moving_clip, write_folder, write_zip
 
 CSV = load_layout("csv")
@@ -75,6 +76,47 @@ def test_a_span_is_read_by_frame_numbers_or_seconds_of_the_recording(tmp_path: P
         reader.read(replace(part, span=Span(5, 9)))
     with pytest.raises(RawFileError, match=r"go from 0 to 2.96667 s; none is in this span"):
         reader.read(replace(part, span=Span(8, 9, in_seconds=True)))
+
+
+def test_a_span_that_goes_on_after_the_recording_is_said(tmp_path: Path) -> None:
+    part = file_of(tmp_path, table(person(90)))
+    reader = ClipReader(Reading(CSV, fps=30))
+    what = "whose end, as the manifest says, lies after that of the recording"
+    for span, said in (
+        (Span(80, 120), [f"{what} (frame 120 after frame 89)"]),
+        (Span(80, 89), []),
+        (Span(2, 3.5, in_seconds=True), [f"{what} (3.5 s after 3 s)"]),
+        (Span(2, 3, in_seconds=True), []),
+        (Span(2, float("inf"), in_seconds=True), []),
+    ):
+        assert [str(note) for note in reader.read(replace(part, span=span)).notes] == said
+    ntu = file_of(tmp_path, format_clip(person(9)[:, None]), "a.skeleton")
+    assert len(ClipReader(Reading()).read(replace(ntu, span=Span(5, 9))).notes) == 1
+
+
+@pytest.mark.parametrize("unit_s", [0.001, 0.000001, 1000])
+def test_times_in_another_unit_are_refused(tmp_path: Path, unit_s: float) -> None:
+    header, *lines = table(person(5)).decode().splitlines()
+    timed = [header.replace("frame", "time_s")]
+    timed += [f"{number / 30 / unit_s},{line.partition(',')[2]}" for number, line in enumerate(lines)]
+    part = file_of(tmp_path, "\n".join(timed).encode())
+    with pytest.raises(RawFileError, match=r"walk.csv: by its times, .* s pass from frame to frame"):
+        ClipReader(Reading(CSV)).read(part)
+    assert ClipReader(Reading(CSV, fps=30)).read(part).clip.frames == 5
+
+
+def test_times_outweigh_the_rate_that_a_file_tells(tmp_path: Path) -> None:
+    layout = load_layout("mediapipe")
+    assert layout.reader
+    timed = layout.model_copy(update={"reader": layout.reader.model_copy(update={"time": "t"})})
+    frames = json.loads(recording_of(layout, points_of(person(9), layout)))
+    for number, frame in enumerate(frames["frames"]):
+        frame["t"] = number / 15
+    part = file_of(tmp_path, json.dumps(frames).encode(), "a.json")
+    assert ClipReader(Reading(layout)).read(part).fps == 30
+    read = ClipReader(Reading(timed)).read(part)
+    assert read.fps == pytest.approx(15)
+    assert read.clip.frames == 17
 
 
 def test_a_recording_longer_than_a_clip_may_be_is_read_by_its_spans(
