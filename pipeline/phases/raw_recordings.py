@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from data.clips.manifest import rows_without
 from data.errors import DataError
 from data.layouts.layout import Layout, layout_names, load_layout
-from data.raw.clip_source import ClipSource
-from data.recordings.find_parts import RawClips, fingerprint_manifest, first_file
+from data.raw.sources import list_source
+from data.recordings.find_parts import RawClips, all_endings, fingerprint_manifest, first_files
 from data.recordings.guess import Guess, guess_layout
 from data.recordings.read_clip import Reading
 from descriptions.errors import DescriptionError
@@ -21,22 +22,58 @@ AUTO = "auto"
 
 
 def layout_of(context: Context) -> Layout:
-    """Return the layout of the workspace's raw files; `auto` is that of the first one.
+    """Return the layout of the workspace's raw files; `auto` is that of the first one that a layout fits.
 
-    Raises DataError when there is none of its name, or none fits the first raw file.
+    Raises DataError when there is none of its name, or none fits.
     """
     dataset = context.config.dataset
     if dataset.layout != AUTO:
         return named_layout(dataset.layout, context.paths_from)
-    raw = [context.user_path(path) for path in dataset.raw]
+    return guess_of(*_places(context)).layout
+
+
+def _places(context: Context) -> tuple[list[Path], Path | None]:
+    """Return the raw paths of the workspace, and its manifest."""
+    dataset = context.config.dataset
     manifest = context.user_path(dataset.manifest) if dataset.manifest else None
-    return guess_of(first_file(raw, manifest)).layout
+    return [context.user_path(path) for path in dataset.raw], manifest
 
 
-def guess_of(file: ClipSource) -> Guess:
-    """Return the layout of a file, and why. Raises DataError when none fits, or several."""
-    with file.opened() as stream:
-        return guess_layout(str(file), stream)
+def guess_of(raw: Sequence[Path], manifest: Path | None) -> Guess:
+    """Return the layout of the first raw file that one fits, and why.
+
+    Raises DataError with the fault of the first file when none fits any.
+    """
+    faults: list[DataError] = []
+    for file in first_files(raw, manifest):
+        try:
+            with file.opened() as stream:
+                guess = guess_layout(str(file), stream)
+            return replace(guess, reason=f"{file}: {guess.reason}")
+        except DataError as error:
+            faults.append(error)
+    raise faults[0]
+
+
+def caveats(context: Context) -> list[str]:
+    """Return what a user must know of how the raw files were taken: a guessed layout, and rows without a number."""
+    dataset = context.config.dataset
+    raw, manifest = _places(context)
+    said = []
+    if dataset.layout == AUTO:
+        guess = guess_of(raw, manifest)
+        said.append(f"the layout {guess.layout.name} was guessed ({guess.reason})")
+        if manifest is None:
+            listed = [source for path in raw for source in list_source(path, all_endings())]
+            others = [source for source in listed if not str(source).lower().endswith(guess.layout.endings)]
+            if others:
+                said.append(f"files of other layouts were not read: {len(others)} (the first: {min(map(str, others))})")
+    if manifest is not None:
+        by = {"xview": "camera", "xset": "setup"}.get(dataset.protocol, "subject")
+        without, rows = rows_without(by, manifest)
+        if without:
+            said.append(f"{without} of {rows} rows of {manifest} tell no {by}; they count as {by} 1")
+    return said
 
 
 def named_layout(name: str, paths_from: Path) -> Layout:
@@ -59,7 +96,7 @@ def with_recordings(
     guessed by the first of the files, and said on the screen. Raises DataError when none fits, or several.
     """
     if layout == AUTO:
-        guess = guess_of(first_file(files, None))
+        guess = guess_of(files, None)
         layout = guess.layout.name
         context.console.print(f"layout: {layout} ({guess.reason})", highlight=False, markup=False)
     changed: dict[str, object] = {"fps": 0.0, "mirrored": False} if layout else {}
@@ -75,9 +112,7 @@ def with_recordings(
 
 def raw_clips_of(context: Context) -> RawClips:
     """Return where the raw clips are, and what names them."""
-    dataset = context.config.dataset
-    manifest = context.user_path(dataset.manifest) if dataset.manifest else None
-    raw = [context.user_path(path) for path in dataset.raw]
+    raw, manifest = _places(context)
     return RawClips(raw, layout_of(context), manifest, _labels(context) if manifest else {})
 
 

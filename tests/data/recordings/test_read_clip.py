@@ -17,7 +17,7 @@ from data.joints import JOINT_NAMES
 from data.layouts.layout import load_layout
 from data.raw.clip_source import ClipSource
 from data.raw.skeleton_file import MAX_BODY_FRAMES, format_clip, parse_clip
-from data.recordings.find_parts import RawClips, find_parts, fingerprint_manifest, first_file
+from data.recordings.find_parts import RawClips, find_parts, fingerprint_manifest, first_files
 from data.recordings.read_clip import ClipReader, RawPart, Reading
 from tests.data.layouts.made_recordings import person, points_of, recording_of
 from tests.shared.made_skeletons import moving_clip, write_folder, write_zip
@@ -162,7 +162,7 @@ def test_files_are_found_beside_the_manifest_in_folders_and_in_archives(tmp_path
         ("S001C001P001R001A003", "beside.csv"),
         ("S001C001P001R002A001", "raw/day1/a.csv"),
     ]
-    assert str(first_file(raw, manifest)) == str(tmp_path / "raw/day2/a.csv")
+    assert str(first_files(raw, manifest)[0]) == str(tmp_path / "raw/day2/a.csv")
     before = fingerprint_manifest(clips)
     (tmp_path / "beside.csv").write_bytes(content + b"\n")
     assert fingerprint_manifest(clips) != before

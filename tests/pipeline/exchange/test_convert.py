@@ -141,3 +141,30 @@ def test_a_layout_of_ones_own_is_a_toml_file(recording: Path, tmp_path: Path, mo
     assert done.exit_code == 0, done.output
     joints = parse_clip(Path("clips/S001C001P001R001A001.skeleton").read_bytes(), "clip").joints
     np.testing.assert_allclose(joints[:, 0, 3, 1], 1.1 * person(90)[:, 3, 1], atol=1e-4)
+
+
+def csv_of(frames: int) -> bytes:
+    layout = load_layout("azure-kinect")
+    return recording_of(layout, points_of(person(frames), layout))
+
+
+def test_a_guessed_layout_and_what_it_leaves_out_are_said(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "README.txt").write_text("Recorded on Monday.", "utf-8")
+    (raw / "S001C001P001R001A001.csv").write_bytes(csv_of(20))
+    bvh = load_layout("bvh")
+    (raw / "walk.bvh").write_bytes(recording_of(bvh, points_of(person(20), bvh)))
+    assert call("-w", tmp_path, "init", "custom", "--layout", "auto", "--raw", raw).exit_code == 0
+    done = call("-w", tmp_path, "preprocess")
+    assert done.exit_code == 0, done.output
+    assert f"the layout azure-kinect was guessed ({raw}/S001C001P001R001A001.csv: text, 32 joints)" in done.stderr
+    assert f"files of other layouts were not read: 1 (the first: {raw}/walk.bvh)" in done.stderr
+
+
+def test_rows_of_a_manifest_without_a_subject_are_said(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(csv_of(20))
+    (tmp_path / "clips.csv").write_text("file,action,subject,end_frame\na.csv,1,,9\na.csv,2,2,\n", "utf-8")
+    assert call("-w", tmp_path, "init", "custom", "--layout", "azure-kinect", "--manifest", tmp_path / "clips.csv")
+    done = call("-w", tmp_path, "preprocess")
+    assert f"1 of 2 rows of {tmp_path}/clips.csv tell no subject; they count as subject 1" in done.stderr
