@@ -46,7 +46,9 @@ class ManifestRow:
 
 
 def read_manifest(path: Path, action_of_label: Mapping[str, int]) -> list[ManifestRow]:
-    """Read the manifest at `path`. `action_of_label` has the labels of the descriptions, in small letters.
+    """Read the manifest at `path`.
+
+    `action_of_label` has the labels of the descriptions, in small letters; 0 = several actions have it.
 
     Raises DataError with the line of the first fault, also when two rows are the same clip, by name or by place.
     """
@@ -80,6 +82,21 @@ def first_row_file(path: Path) -> tuple[str, int]:
         if "file" in cells:
             return cells["file"], line
     raise DataError(f"{path}: has no row that names a file, under the header {_header()}")
+
+
+def labels_in(path: Path) -> dict[str, int]:
+    """Return the actions that are words, each with a number of its own, in the order in which they first appear.
+
+    Numbers that other rows give are left out. This begins the descriptions of a manifest in words.
+    """
+    texts = dict.fromkeys(cells["action"] for _, cells in _cells(path) if "action" in cells)
+    taken = set(map(_action_number, texts))
+    free = (number for number in range(1, MAX_NUMBER + 1) if number not in taken)
+    words: dict[str, str] = {}
+    for text in texts:
+        if not _action_number(text):
+            words.setdefault(text.lower(), text)
+    return dict(zip(words.values(), free, strict=False))
 
 
 def rows_without(column: str, path: Path) -> tuple[int, int]:
@@ -172,13 +189,23 @@ def _name(cells: Mapping[str, str], action_of_label: Mapping[str, int], counts: 
 
 
 def _action(text: str, action_of_label: Mapping[str, int]) -> int:
-    digits = text[1:] if text[:1] in "Aa" and text[1:].isdecimal() else text
-    if digits.isdecimal() and digits.isascii() and 1 <= int(digits) <= MAX_NUMBER:
-        return int(digits)
+    if number := _action_number(text):
+        return number
+    if action := action_of_label.get(text.lower()):
+        return action
     if text.lower() in action_of_label:
-        return action_of_label[text.lower()]
-    labels = ", ".join(sorted(action_of_label)[:10]) or "none, since there are no descriptions"
-    raise DataError(f'the action "{text}" is neither a number from 1 to {MAX_NUMBER} nor a label; labels are {labels}')
+        raise DataError(f'the label "{text}" is that of several actions; write the number of one, as A011')
+    labels = ", ".join(sorted(action_of_label)[:10])
+    raise DataError(
+        f'the action "{text}" is neither a number from 1 to {MAX_NUMBER} nor a label of the descriptions; '
+        + (f"labels are {labels}" if labels else "there are none yet: `fsvae-pipe texts --init` begins them")
+    )
+
+
+def _action_number(text: str) -> int:
+    """Return the number of an action that is written as 11 or A011, else 0."""
+    digits = text[1:] if text[:1] in ("A", "a") else text
+    return int(digits) if digits.isdecimal() and digits.isascii() and 1 <= int(digits[:9]) <= MAX_NUMBER else 0
 
 
 def _whole(cells: Mapping[str, str], column: str, least: int = 1) -> int:

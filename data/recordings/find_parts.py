@@ -164,7 +164,9 @@ def _posix(path: str) -> str:
 
 
 def fingerprint_manifest(clips: RawClips) -> Mapping[str, str]:
-    """Return a fingerprint of the manifest's contents, and one of the files that it names outside of dataset.raw.
+    """Return fingerprints of the manifest's contents, of its clips' names, and of its files outside of dataset.raw.
+
+    The names change with the descriptions, whose labels may stand in the manifest.
 
     Raises DataError as `find_parts` does.
     """
@@ -175,6 +177,7 @@ def fingerprint_manifest(clips: RawClips) -> Mapping[str, str]:
     beside = sorted({Path(part.file.path) for _, part in parts if part.file.path not in in_raw})
     return {
         "manifest": hashlib.sha256(clips.manifest.read_bytes()).hexdigest(),
+        "actions of the manifest": hashlib.sha256("\n".join(str(name) for name, _ in parts).encode()).hexdigest(),
         **({"files of the manifest": _digest(beside, clips.layout.endings)} if beside else {}),
     }
 

@@ -1,6 +1,7 @@
 """Where the raw clips of a workspace are and how they are read: what the readers need of [dataset], [preprocess]."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,9 @@ from data.raw.sources import list_source
 from data.recordings.find_parts import RawClips, all_endings, fingerprint_manifest, first_files
 from data.recordings.guess import Guess, guess_layout
 from data.recordings.read_clip import Reading
+from data.splits import NUM_ACTIONS
 from descriptions.errors import DescriptionError
-from pipeline.messages.errors import PipelineError
+from descriptions.loader import inspect_descriptions, listed, wanted
 from pipeline.phases.texts_in_use import texts_in_use
 from pipeline.workspace.context import Context
 
@@ -110,10 +112,12 @@ def with_recordings(
     return replace(context, config=context.config.model_copy(update={"dataset": dataset}))
 
 
-def raw_clips_of(context: Context) -> RawClips:
-    """Return where the raw clips are, and what names them."""
+def raw_clips_of(context: Context, labels: Mapping[str, int] | None = None) -> RawClips:
+    """Return where the raw clips are, and what names them: `labels` of actions, else those of the descriptions."""
     raw, manifest = _places(context)
-    return RawClips(raw, layout_of(context), manifest, _labels(context) if manifest else {})
+    if labels is None:
+        labels = _labels(context) if manifest else {}
+    return RawClips(raw, layout_of(context), manifest, labels)
 
 
 def reading_of(context: Context) -> Reading:
@@ -147,10 +151,21 @@ def fingerprint_reading(context: Context) -> tuple[Mapping[str, str], tuple[str,
 
 
 def _labels(context: Context) -> Mapping[str, int]:
-    """Return the action of each label of the descriptions, in small letters; none when there are no texts."""
-    try:
-        return {
-            levels["label"].lower(): action for action, levels in texts_in_use(context).items() if "label" in levels
-        }
-    except (DescriptionError, PipelineError):
+    """Return the action of each label of the descriptions, in small letters; 0 where several actions have it.
+
+    The other texts of an action may still be missing. None when there are no descriptions; raises DescriptionError when
+    they can't be read.
+    """
+    named = context.config.dataset.descriptions
+    if named and not context.user_path(named).exists():
         return {}
+    labels: Mapping[int, str] = {}
+    if named:
+        file = inspect_descriptions(context.user_path(named))
+        labels = file.labels
+        if not labels and file.problems:
+            raise DescriptionError(f"{context.user_path(named)}: {listed(file.problems)}; {wanted()}")
+    elif context.config.dataset.name in NUM_ACTIONS:
+        labels = {action: levels["label"] for action, levels in texts_in_use(context).items()}
+    lowered = Counter(label.lower() for label in labels.values())
+    return {label.lower(): action if lowered[label.lower()] == 1 else 0 for action, label in labels.items()}

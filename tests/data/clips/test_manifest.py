@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.clip_name import ClipName
-from data.clips.manifest import COLUMNS, first_row_file, read_manifest, rows_without
+from data.clips.manifest import COLUMNS, first_row_file, labels_in, read_manifest, rows_without
 from data.clips.span import Span
 from data.errors import DataError
 
@@ -95,6 +95,15 @@ def test_a_fault_is_named_with_its_line(tmp_path: Path, text: str, message: str)
 def test_spreadsheets_with_semicolons_and_decimal_commas_are_read(tmp_path: Path) -> None:
     (row,) = read_manifest(written(tmp_path, "file;action;start_s;end_s\na, b.csv;wave;1,5;2\n"), LABELS)
     assert (row.file, row.name.action, row.span) == ("a, b.csv", 3, Span(1.5, 2, in_seconds=True))
+
+
+def test_actions_in_words_get_numbers_that_no_row_has(tmp_path: Path) -> None:
+    path = written(tmp_path, "file,action\na.csv,Wave\nb.csv,A002\nc.csv,clap\nd.csv,wave\ne.csv,1x\n")
+    assert labels_in(path) == {"Wave": 1, "clap": 3, "1x": 4}
+    with pytest.raises(DataError, match=r'line 2: the action "Wave" .* there are none yet: `fsvae-pipe texts --init`'):
+        read_manifest(path, {})
+    with pytest.raises(DataError, match=r'line 2: the label "Wave" is that of several actions'):
+        read_manifest(path, {"wave": 0, "clap": 3})
 
 
 def test_rows_that_tell_no_subject_are_counted(tmp_path: Path) -> None:
