@@ -13,7 +13,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -43,11 +43,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class DescriptionFile:
-    """The valid rows of a file, the line on which each action begins, and every problem of the other rows."""
+    """The valid rows of a file, the line on which each action begins, and every problem of the other rows.
+
+    `labels` also has those of rows whose other texts are still to be written.
+    """
 
     texts: Texts
     lines: Mapping[int, int]  # action -> line
     problems: Sequence[Problem]
+    labels: Mapping[int, str] = field(default_factory=dict)  # action -> label
 
 
 def read_descriptions(path: Path) -> Texts:
@@ -117,18 +121,22 @@ def _parse(content: str) -> DescriptionFile:
         return DescriptionFile({}, {}, problems)
     texts: Texts = {}
     lines: dict[int, int] = {}
+    labels: dict[int, str] = {}
     for line, cells in rows[1:]:
         faults, action, row = _row(header, cells)
         if action in lines:
             faults.append(f"A{action:03d} is already described in line {lines[action]}")
         elif action:
             lines[action] = line
+            if row["label"]:
+                labels[action] = row["label"]
         if not faults:
             texts[action] = row
         problems += [Problem(line, fault) for fault in faults]
     if len(rows) == 1:
         problems.append(Problem(rows[0][0], "no action follows the header"))
-    return DescriptionFile(dict(sorted(texts.items())), lines, sorted(problems, key=lambda problem: problem.line))
+    in_order = sorted(problems, key=lambda problem: problem.line)
+    return DescriptionFile(dict(sorted(texts.items())), lines, in_order, labels)
 
 
 def _rows(content: str) -> tuple[list[tuple[int, list[str]]], list[Problem]]:

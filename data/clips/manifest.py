@@ -2,7 +2,8 @@
 
 The header names columns; only `file` is needed:
 
-    file                       path, relative to the manifest's folder; in an archive, ARCHIVE.zip/NAME
+    file                       path, relative to the manifest's folder, or the end of a path in dataset.raw;
+                               in an archive, ARCHIVE.zip/NAME
     part                       the clip's name inside of a file that holds many named clips (pyskl)
     clip                       a clip name, S001C001P001R001A001, which says the next five
     action                     A011, a number, or a label of the descriptions
@@ -11,6 +12,9 @@ The header names columns; only `file` is needed:
     start_frame, end_frame     the first and last frame of the clip, as the source numbers frames
     start_s, end_s             the same in seconds from the start of the recording
     fps                        frames a second of this recording
+
+Columns are separated by commas, or by semicolons, as spreadsheets of many countries write them, then with decimal
+commas.
 """
 
 import csv
@@ -42,12 +46,15 @@ class ManifestRow:
 
 
 def read_manifest(path: Path, action_of_label: Mapping[str, int]) -> list[ManifestRow]:
-    """Read the manifest at `path`. `action_of_label` has the labels of the descriptions, in small letters.
+    """Read the manifest at `path`.
 
-    Raises DataError with the line of the first fault, also when two rows are the same clip.
+    `action_of_label` has the labels of the descriptions, in small letters; 0 = several actions have it.
+
+    Raises DataError with the line of the first fault, also when two rows are the same clip, by name or by place.
     """
     rows: list[ManifestRow] = []
     lines: dict[ClipName, int] = {}
+    places: dict[tuple[str, str, Span | None], int] = {}
     counts: Counter[tuple[int, ...]] = Counter()
     for line, cells in _cells(path):
         try:
@@ -56,7 +63,13 @@ def read_manifest(path: Path, action_of_label: Mapping[str, int]) -> list[Manife
             raise DataError(f"{path}, line {line}: {error}") from None
         if row.name in lines:
             raise DataError(f"{path}, line {line}: {row.name} is also the clip of line {lines[row.name]}")
-        lines[row.name] = line
+        place = row.file, row.part, row.span
+        if place in places:
+            what = "the same frames of it" if row.span else "all of it"
+            raise DataError(
+                f"{path}, line {line}: {row.file} stands in line {places[place]} too, with {what}; a clip has one row"
+            )
+        lines[row.name] = places[place] = line
         rows.append(row)
     if not rows:
         raise DataError(f"{path}: has no row; a manifest has a row for each clip, under the header {_header()}")
@@ -69,6 +82,27 @@ def first_row_file(path: Path) -> tuple[str, int]:
         if "file" in cells:
             return cells["file"], line
     raise DataError(f"{path}: has no row that names a file, under the header {_header()}")
+
+
+def labels_in(path: Path) -> dict[str, int]:
+    """Return the actions that are words, each with a number of its own, in the order in which they first appear.
+
+    Numbers that other rows give are left out. This begins the descriptions of a manifest in words.
+    """
+    texts = dict.fromkeys(cells["action"] for _, cells in _cells(path) if "action" in cells)
+    taken = set(map(_action_number, texts))
+    free = (number for number in range(1, MAX_NUMBER + 1) if number not in taken)
+    words: dict[str, str] = {}
+    for text in texts:
+        if not _action_number(text):
+            words.setdefault(text.lower(), text)
+    return dict(zip(words.values(), free, strict=False))
+
+
+def rows_without(column: str, path: Path) -> tuple[int, int]:
+    """Return how many rows tell nothing of a number such as `subject`, and how many there are."""
+    rows = _cells(path)
+    return sum(column not in cells and "clip" not in cells for _, cells in rows), len(rows)
 
 
 def _header() -> str:
@@ -85,7 +119,9 @@ def _cells(path: Path) -> list[tuple[int, dict[str, str]]]:
         raise DataError(f"{path}: can't be read ({error.strerror}); dataset.manifest names a CSV of clips") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from error
-    reader = csv.reader(text.splitlines(), strict=True)
+    head = text.lstrip().partition("\n")[0]
+    semicolons = ";" in head and "," not in head
+    reader = csv.reader(text.splitlines(), strict=True, delimiter=";" if semicolons else ",")
     rows: list[tuple[int, dict[str, str]]] = []
     header: list[str] = []
     try:
@@ -99,7 +135,7 @@ def _cells(path: Path) -> list[tuple[int, dict[str, str]]]:
             if len(cells) > len(header):
                 raise DataError(
                     f"{path}, line {reader.line_num}: {len(cells)} cells under a header of {len(header)}; put a text "
-                    "with a comma into quotation marks"
+                    f"with a {'semicolon' if semicolons else 'comma'} into quotation marks"
                 )
             filled = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
             rows.append((reader.line_num, filled))
@@ -153,13 +189,23 @@ def _name(cells: Mapping[str, str], action_of_label: Mapping[str, int], counts: 
 
 
 def _action(text: str, action_of_label: Mapping[str, int]) -> int:
-    digits = text[1:] if text[:1] in "Aa" and text[1:].isdecimal() else text
-    if digits.isdecimal() and digits.isascii() and 1 <= int(digits) <= MAX_NUMBER:
-        return int(digits)
+    if number := _action_number(text):
+        return number
+    if action := action_of_label.get(text.lower()):
+        return action
     if text.lower() in action_of_label:
-        return action_of_label[text.lower()]
-    labels = ", ".join(sorted(action_of_label)[:10]) or "none, since there are no descriptions"
-    raise DataError(f'the action "{text}" is neither a number from 1 to {MAX_NUMBER} nor a label; labels are {labels}')
+        raise DataError(f'the label "{text}" is that of several actions; write the number of one, as A011')
+    labels = ", ".join(sorted(action_of_label)[:10])
+    raise DataError(
+        f'the action "{text}" is neither a number from 1 to {MAX_NUMBER} nor a label of the descriptions; '
+        + (f"labels are {labels}" if labels else "there are none yet: `fsvae-pipe texts --init` begins them")
+    )
+
+
+def _action_number(text: str) -> int:
+    """Return the number of an action that is written as 11 or A011, else 0."""
+    digits = text[1:] if text[:1] in ("A", "a") else text
+    return int(digits) if digits.isdecimal() and digits.isascii() and 1 <= int(digits[:9]) <= MAX_NUMBER else 0
 
 
 def _whole(cells: Mapping[str, str], column: str, least: int = 1) -> int:
@@ -191,7 +237,7 @@ def _number(cells: Mapping[str, str], column: str) -> float | None:
     if column not in cells:
         return None
     try:
-        number = float(cells[column])
+        number = float(cells[column].replace(",", "."))
     except ValueError:
         number = math.nan
     if not math.isfinite(number) or number < 0:

@@ -26,19 +26,21 @@ EXCHANGED = [JOINT_NAMES.index(_other_side(name)) for name in JOINT_NAMES]  # ea
 def to_face_camera(joints: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
     """Return joints (T, M, V, 3) turned about the vertical axis, and by how many degrees.
 
-    After it the first body's right side points to the camera's left in the first frame that shows its shoulders. So
-    the recipes' second rotation stays small; for a body that faces away it is ill-conditioned. A body that lies is
-    left as it is.
+    After it the right side of the first body whose shoulders are shown at all points to the camera's left in the first
+    frame that shows them. So the recipes' second rotation stays small; for a body that faces away it is
+    ill-conditioned. A body that lies is left as it is.
     """
-    across = joints[:, 0, RIGHT_SHOULDER].astype(np.float64) - joints[:, 0, LEFT_SHOULDER]
-    hips = joints[:, 0, RIGHT_HIP].astype(np.float64) - joints[:, 0, LEFT_HIP]
-    across = across + np.where(np.isfinite(hips), hips, 0)  # (T, 3)
-    shown = np.flatnonzero(np.isfinite(across).all(axis=1) & (np.abs(across).sum(axis=1) > 0))
+    across = joints[:, :, RIGHT_SHOULDER].astype(np.float64) - joints[:, :, LEFT_SHOULDER]
+    hips = joints[:, :, RIGHT_HIP].astype(np.float64) - joints[:, :, LEFT_HIP]
+    across = across + np.where(np.isfinite(hips), hips, 0)  # (T, M, 3)
+    shown = np.argwhere((np.isfinite(across).all(axis=2) & (np.abs(across).sum(axis=2) > 0)).T)  # (K, 2) body, frame
     if not len(shown):
         return joints, 0.0
-    x, _, z = across[shown[0]].tolist()
+    body, frame = shown[0]
+    sides = across[frame, body]
+    x, _, z = sides.tolist()
     level = math.hypot(x, z)
-    if level < LEVEL * float(np.linalg.norm(across[shown[0]])):
+    if level < LEVEL * float(np.linalg.norm(sides)):
         return joints, 0.0
     cos, sin = x / level, z / level
     turned = joints.astype(np.float64)

@@ -38,6 +38,16 @@ class Span:
         inside: NDArray[np.bool_] = (place >= self.start - ROUNDING) & (place <= self.end + ROUNDING)
         return inside
 
+    def beyond(self, frames: "Frames") -> list[Note]:
+        """What is to be said when the span goes on after the frames of a whole recording."""
+        if not np.isfinite(self.end):
+            return []
+        last = float(frames.times_s[-1]) + 1 / frames.fps if self.in_seconds else float(frames.number[-1])
+        if self.end <= last + ROUNDING:
+            return []
+        texts = (f"{end:.4g} s" if self.in_seconds else f"frame {end:g}" for end in (self.end, last))
+        return [Note("whose end, as the manifest says, lies after that of the recording", " after ".join(texts))]
+
 
 class TooLongError(RawFileError):
     """The recording has more frames than a clip may have."""
@@ -67,4 +77,10 @@ def in_span(frames: Frames, span: Span | None) -> Frames:
         place = frames.times_s if span.in_seconds else frames.number
         unit = " s" if span.in_seconds else ""
         raise DataError(f"the recording's frames go from {place[0]:g} to {place[-1]:g}{unit}; none is in this span")
-    return replace(frames, joints=frames.joints[inside], times_s=frames.times_s[inside], number=frames.number[inside])
+    return replace(
+        frames,
+        joints=frames.joints[inside],
+        times_s=frames.times_s[inside],
+        number=frames.number[inside],
+        notes=(*frames.notes, *span.beyond(frames)),
+    )

@@ -49,9 +49,14 @@ def even_frames(joints: NDArray[np.float32], times_s: NDArray[np.float64], sourc
     """Return joints (T, M, V, 3), NaN where absent, at the times of an even grid of `fps` frames a second.
 
     times_s: (T,) seconds, in order; `source_fps` is the rate at which the source takes frames. Between frames, joints
-    are interpolated linearly, over at most MAX_GAP_S. Raises DataError when time goes back, or the grid would be too
-    long.
+    are interpolated linearly, over at most MAX_GAP_S. Raises DataError when time goes back, the grid would be too long,
+    or frames lie farther apart than MAX_GAP_S, so that only gaps would come of them.
     """
+    if source_fps * MAX_GAP_S < 1 and abs(source_fps / fps - 1) > SAME_RATE:
+        raise DataError(
+            f"at {source_fps:.4g} frames a second its frames lie more than {MAX_GAP_S} s apart, too far to interpolate "
+            f"between them for {fps:g} a second; check its frame rate"
+        )
     kept, doubled = _in_order(times_s, source_fps)
     joints, times_s = joints[kept], times_s[kept]
     grid_s = _grid(times_s, fps)

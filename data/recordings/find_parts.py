@@ -1,9 +1,11 @@
 """Finds which clip is in which recording: by the names of files, or by the rows of a manifest."""
 
 import hashlib
+import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from data.clip_name import ClipName
@@ -14,6 +16,8 @@ from data.raw.clip_source import ClipSource
 from data.raw.sources import find_clips, fingerprint_source, list_source
 from data.recordings.annotations import read_annotations
 from data.recordings.read_clip import RawPart
+
+FILES_TO_GUESS_BY = 10  # a folder may hold a text that tells of the recordings, before them in the order of names
 
 
 @dataclass(frozen=True)
@@ -52,18 +56,23 @@ def find_parts(clips: RawClips) -> tuple[list[tuple[ClipName, RawPart]], list[Ra
     return sorted(parts, key=lambda part: str(part[0])), []
 
 
-def first_file(raw: Sequence[Path], manifest: Path | None) -> ClipSource:
-    """Return a raw file to guess a layout by: the first of a manifest, or of the first folder or archive.
+def first_files(raw: Sequence[Path], manifest: Path | None) -> list[ClipSource]:
+    """Return raw files to guess a layout by: the first of a manifest, or the first ones of the first folder or archive.
 
-    Raises DataError when there is none.
+    Files of all layouts are listed. Raises DataError when there is none.
     """
-    endings = tuple({ending for name in layout_names() for ending in load_layout(name).endings})
     if manifest is not None:
-        layout = load_layout(layout_names()[0]).model_copy(update={"endings": endings})
-        return _Files(RawClips(raw, layout, manifest)).of(*first_row_file(manifest))
+        layout = load_layout(layout_names()[0]).model_copy(update={"endings": all_endings()})
+        return [_Files(RawClips(raw, layout, manifest)).of(*first_row_file(manifest))]
     for path in raw:
-        return min(list_source(path, endings), key=str)
+        return heapq.nsmallest(FILES_TO_GUESS_BY, list_source(path, all_endings()), key=str)
     raise DataError("no raw file is named, so that no layout can be guessed; name one in dataset.raw")
+
+
+@cache
+def all_endings() -> tuple[str, ...]:
+    """Return the endings of files of all built-in layouts, sorted."""
+    return tuple(sorted({ending for name in layout_names() for ending in load_layout(name).endings}))
 
 
 def parts_of(file: ClipSource, layout: Layout | None) -> list[RawPart]:
@@ -126,6 +135,10 @@ class _Files:
         return self._known[name]
 
     def _find(self, name: str, line: int) -> ClipSource:
+        for spelt in (name, _posix(name)):  # a backslash may be a folder of Windows, or a part of a name
+            path = self._manifest.parent / spelt
+            if path.is_file():
+                return ClipSource(str(path), path.stat().st_size)
         wanted = PurePosixPath(_posix(name))
         matches = [
             source
@@ -137,11 +150,9 @@ class _Files:
             raise DataError(f"{self._where(line)}: {name} may be {places}; name more of its folders")
         if matches:
             return matches[0]
-        path = self._manifest.parent / name
-        if path.is_file():
-            return ClipSource(str(path), path.stat().st_size)
         raise DataError(
-            f"{self._where(line)}: {name} is neither in dataset.raw nor a file beside the manifest ({path})"
+            f"{self._where(line)}: {name} is neither in dataset.raw nor a file beside the manifest "
+            f"({self._manifest.parent / name})"
         )
 
     def _where(self, line: int) -> str:
@@ -153,7 +164,9 @@ def _posix(path: str) -> str:
 
 
 def fingerprint_manifest(clips: RawClips) -> Mapping[str, str]:
-    """Return a fingerprint of the manifest's contents, and one of the files that it names outside of dataset.raw.
+    """Return fingerprints of the manifest's contents, of its clips' names, and of its files outside of dataset.raw.
+
+    The names change with the descriptions, whose labels may stand in the manifest.
 
     Raises DataError as `find_parts` does.
     """
@@ -164,6 +177,7 @@ def fingerprint_manifest(clips: RawClips) -> Mapping[str, str]:
     beside = sorted({Path(part.file.path) for _, part in parts if part.file.path not in in_raw})
     return {
         "manifest": hashlib.sha256(clips.manifest.read_bytes()).hexdigest(),
+        "actions of the manifest": hashlib.sha256("\n".join(str(name) for name, _ in parts).encode()).hexdigest(),
         **({"files of the manifest": _digest(beside, clips.layout.endings)} if beside else {}),
     }
 

@@ -21,6 +21,7 @@ from data.recordings.recording import FrameBlock, Recording
 
 SPINE_SHOULDER = JOINT_NAMES.index("spine_shoulder")
 SAME_RATE = 0.05  # a clock that is this near to the layout's rate runs at it
+SENSORS_FPS = (0.5, 1000)
 
 
 def read_frames(
@@ -55,9 +56,9 @@ def _unit_note(joints: NDArray[np.float32]) -> Note:
 
 def _blocks(recording: Recording, fps: float, layout: Layout, span: Span | None) -> Iterator[Frames]:
     """Yield the frames of the span, mapped to 25 joints. A rate that the user gives outweighs the recording's times."""
-    rate, start_s, held = fps or recording.fps or 0.0, None, 0
+    rate, start_s, held = fps, None, 0
     for block in recording.blocks:
-        rate = rate or _rate(block, recording.source, layout)
+        rate = rate or _rate(block, recording, layout)
         times_s = block.number / rate if fps or block.times_s is None else block.times_s
         start_s = float(times_s[0]) if start_s is None else start_s
         frames = Frames(layout.to_ntu(block.points), times_s - start_s, block.number, rate)
@@ -78,16 +79,26 @@ def _blocks(recording: Recording, fps: float, layout: Layout, span: Span | None)
         )
 
 
-def _rate(block: FrameBlock, source: str, layout: Layout) -> float:
-    """Return the frames a second: by the times of the first block, else as the layout says."""
+def _rate(block: FrameBlock, recording: Recording, layout: Layout) -> float:
+    """Return the frames a second: by the times of the first block, else as the file or the layout says.
+
+    Raises RawFileError when nothing tells it, or the times tell one that no sensor has.
+    """
     if block.times_s is not None and len(block.times_s) > 1:
         step_s = float(np.median(np.diff(block.times_s)))
         if step_s > 0 and np.isfinite(step_s):
+            if not SENSORS_FPS[0] <= 1 / step_s <= SENSORS_FPS[1]:
+                raise RawFileError(
+                    recording.source,
+                    f"by its times, {step_s:.4g} s pass from frame to frame, which no sensor takes; if they are in "
+                    "another unit, write them in the layout's, or give time_unit_s in a layout of your own; --fps, "
+                    "dataset.fps or the manifest's column fps make the times not count",
+                )
             return layout.fps if layout.fps and abs(step_s * layout.fps - 1) < SAME_RATE else 1 / step_s
-    if layout.fps:
-        return layout.fps
+    if known := recording.fps or layout.fps:
+        return known
     raise RawFileError(
-        source,
+        recording.source,
         f"neither the recording nor the layout {layout.name} tells the frame rate; give it with --fps, as dataset.fps, "
         "or in the manifest's column fps",
     )

@@ -1,18 +1,21 @@
 """Where the raw clips of a workspace are and how they are read: what the readers need of [dataset], [preprocess]."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from data.clips.manifest import rows_without
 from data.errors import DataError
 from data.layouts.layout import Layout, layout_names, load_layout
-from data.raw.clip_source import ClipSource
-from data.recordings.find_parts import RawClips, fingerprint_manifest, first_file
+from data.raw.sources import list_source
+from data.recordings.find_parts import RawClips, all_endings, fingerprint_manifest, first_files
 from data.recordings.guess import Guess, guess_layout
 from data.recordings.read_clip import Reading
+from data.splits import NUM_ACTIONS
 from descriptions.errors import DescriptionError
-from pipeline.messages.errors import PipelineError
+from descriptions.loader import inspect_descriptions, listed, wanted
 from pipeline.phases.texts_in_use import texts_in_use
 from pipeline.workspace.context import Context
 
@@ -21,22 +24,58 @@ AUTO = "auto"
 
 
 def layout_of(context: Context) -> Layout:
-    """Return the layout of the workspace's raw files; `auto` is that of the first one.
+    """Return the layout of the workspace's raw files; `auto` is that of the first one that a layout fits.
 
-    Raises DataError when there is none of its name, or none fits the first raw file.
+    Raises DataError when there is none of its name, or none fits.
     """
     dataset = context.config.dataset
     if dataset.layout != AUTO:
         return named_layout(dataset.layout, context.paths_from)
-    raw = [context.user_path(path) for path in dataset.raw]
+    return guess_of(*_places(context)).layout
+
+
+def _places(context: Context) -> tuple[list[Path], Path | None]:
+    """Return the raw paths of the workspace, and its manifest."""
+    dataset = context.config.dataset
     manifest = context.user_path(dataset.manifest) if dataset.manifest else None
-    return guess_of(first_file(raw, manifest)).layout
+    return [context.user_path(path) for path in dataset.raw], manifest
 
 
-def guess_of(file: ClipSource) -> Guess:
-    """Return the layout of a file, and why. Raises DataError when none fits, or several."""
-    with file.opened() as stream:
-        return guess_layout(str(file), stream)
+def guess_of(raw: Sequence[Path], manifest: Path | None) -> Guess:
+    """Return the layout of the first raw file that one fits, and why.
+
+    Raises DataError with the fault of the first file when none fits any.
+    """
+    faults: list[DataError] = []
+    for file in first_files(raw, manifest):
+        try:
+            with file.opened() as stream:
+                guess = guess_layout(str(file), stream)
+            return replace(guess, reason=f"{file}: {guess.reason}")
+        except DataError as error:
+            faults.append(error)
+    raise faults[0]
+
+
+def caveats(context: Context) -> list[str]:
+    """Return what a user must know of how the raw files were taken: a guessed layout, and rows without a number."""
+    dataset = context.config.dataset
+    raw, manifest = _places(context)
+    said = []
+    if dataset.layout == AUTO:
+        guess = guess_of(raw, manifest)
+        said.append(f"the layout {guess.layout.name} was guessed ({guess.reason})")
+        if manifest is None:
+            listed = [source for path in raw for source in list_source(path, all_endings())]
+            others = [source for source in listed if not str(source).lower().endswith(guess.layout.endings)]
+            if others:
+                said.append(f"files of other layouts were not read: {len(others)} (the first: {min(map(str, others))})")
+    if manifest is not None:
+        by = {"xview": "camera", "xset": "setup"}.get(dataset.protocol, "subject")
+        without, rows = rows_without(by, manifest)
+        if without:
+            said.append(f"{without} of {rows} rows of {manifest} tell no {by}; they count as {by} 1")
+    return said
 
 
 def named_layout(name: str, paths_from: Path) -> Layout:
@@ -59,7 +98,7 @@ def with_recordings(
     guessed by the first of the files, and said on the screen. Raises DataError when none fits, or several.
     """
     if layout == AUTO:
-        guess = guess_of(first_file(files, None))
+        guess = guess_of(files, None)
         layout = guess.layout.name
         context.console.print(f"layout: {layout} ({guess.reason})", highlight=False, markup=False)
     changed: dict[str, object] = {"fps": 0.0, "mirrored": False} if layout else {}
@@ -73,12 +112,12 @@ def with_recordings(
     return replace(context, config=context.config.model_copy(update={"dataset": dataset}))
 
 
-def raw_clips_of(context: Context) -> RawClips:
-    """Return where the raw clips are, and what names them."""
-    dataset = context.config.dataset
-    manifest = context.user_path(dataset.manifest) if dataset.manifest else None
-    raw = [context.user_path(path) for path in dataset.raw]
-    return RawClips(raw, layout_of(context), manifest, _labels(context) if manifest else {})
+def raw_clips_of(context: Context, labels: Mapping[str, int] | None = None) -> RawClips:
+    """Return where the raw clips are, and what names them: `labels` of actions, else those of the descriptions."""
+    raw, manifest = _places(context)
+    if labels is None:
+        labels = _labels(context) if manifest else {}
+    return RawClips(raw, layout_of(context), manifest, labels)
 
 
 def reading_of(context: Context) -> Reading:
@@ -112,10 +151,21 @@ def fingerprint_reading(context: Context) -> tuple[Mapping[str, str], tuple[str,
 
 
 def _labels(context: Context) -> Mapping[str, int]:
-    """Return the action of each label of the descriptions, in small letters; none when there are no texts."""
-    try:
-        return {
-            levels["label"].lower(): action for action, levels in texts_in_use(context).items() if "label" in levels
-        }
-    except (DescriptionError, PipelineError):
+    """Return the action of each label of the descriptions, in small letters; 0 where several actions have it.
+
+    The other texts of an action may still be missing. None when there are no descriptions; raises DescriptionError when
+    they can't be read.
+    """
+    named = context.config.dataset.descriptions
+    if named and not context.user_path(named).exists():
         return {}
+    labels: Mapping[int, str] = {}
+    if named:
+        file = inspect_descriptions(context.user_path(named))
+        labels = file.labels
+        if not labels and file.problems:
+            raise DescriptionError(f"{context.user_path(named)}: {listed(file.problems)}; {wanted()}")
+    elif context.config.dataset.name in NUM_ACTIONS:
+        labels = {action: levels["label"] for action, levels in texts_in_use(context).items()}
+    lowered = Counter(label.lower() for label in labels.values())
+    return {label.lower(): action if lowered[label.lower()] == 1 else 0 for action, label in labels.items()}

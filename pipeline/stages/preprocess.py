@@ -31,7 +31,7 @@ from data.stores.files import replacing
 from data.stores.skeleton_store import SkeletonWriter
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError
-from pipeline.phases.raw_recordings import raw_clips_of, reading_of
+from pipeline.phases.raw_recordings import caveats, raw_clips_of, reading_of
 from pipeline.stages.inputs import raw_clips
 from pipeline.stages.parallel import ending_with_this_process
 from pipeline.workspace.context import Context
@@ -242,6 +242,7 @@ def _report(context: Context, tally: Tally) -> None:
     for line in lines:
         context.console.print(line, soft_wrap=True, highlight=False, markup=False)
     suspected = [f"{sentence} (all of them: {context.workspace.checks})" for sentence in tally.checks.suspected()]
+    suspected = [*caveats(context), *suspected]
     if size := wrong_size(np.array(tally.sizes_m)):
         suspected.insert(0, size)
     for warning in suspected:

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from data.clips.manifest import labels_in
 from data.recordings.find_parts import find_parts
 from data.splits import CUSTOM, NUM_ACTIONS, action_label, parse_action
 from data.stores import h5
@@ -75,20 +76,24 @@ def texts(context: Context, *, init: bool = False, as_json: bool = False, neighb
 def write_starter(context: Context) -> Path:
     """Write a CSV with a row for each action of the workspace, and return its path.
 
-    For NTU's actions the built-in texts are filled in. The file is the one that dataset.descriptions names, else
-    descriptions.csv in the workspace. Raises PipelineError when the file exists, or when no action is known.
+    For NTU's actions the built-in texts are filled in. Actions that are words in the manifest are numbered. The file is
+    the one that dataset.descriptions names, else descriptions.csv in the workspace. Raises PipelineError when the file
+    exists, or when no action is known.
     """
     named = context.config.dataset.descriptions
     path = context.user_path(named) if named else context.workspace.descriptions
     if path.exists():
         raise PipelineError(f"{path} already exists; move it away, or run `fsvae-pipe texts` to check it")
-    actions = sorted(actions_of_workspace(context))
+    manifest = context.config.dataset.manifest
+    is_ntu = context.config.dataset.name in NUM_ACTIONS
+    words = labels_in(context.user_path(manifest)) if manifest and not is_ntu else {}
+    actions = sorted({*actions_of_workspace(context, words or None), *words.values()})
     if not actions:
         raise PipelineError(
             "no action is known yet: the workspace has neither skeletons.h5 nor features, and dataset.raw in "
             f"{context.config_path} names no raw clips; name them there, then run `fsvae-pipe texts --init`"
         )
-    known = builtin_descriptions("ntu120") if context.config.dataset.name in NUM_ACTIONS else {}
+    known = builtin_descriptions("ntu120") if is_ntu else {number: {"label": word} for word, number in words.items()}
     table = io.StringIO()
     rows = csv.DictWriter(table, COLUMNS, lineterminator="\n")
     rows.writeheader()
@@ -99,9 +104,10 @@ def write_starter(context: Context) -> Path:
     return path
 
 
-def actions_of_workspace(context: Context) -> set[int]:
+def actions_of_workspace(context: Context, words: Mapping[str, int] | None = None) -> set[int]:
     """The actions of the workspace's clips, and those that a custom split names.
 
+    words: the actions of words in the manifest; None = those of the descriptions.
     Clips are looked up in skeletons.h5; without it, in the features; without them, by the names of the raw clips.
     Raises DataError when the file is broken.
     """
@@ -113,7 +119,8 @@ def actions_of_workspace(context: Context) -> set[int]:
                 return {*np.unique(h5.read_array(file, column)).tolist(), *named}
     if not dataset.raw and not dataset.manifest:
         return set(named)
-    clips, _ = find_parts(raw_clips_of(context))
+    labels = None if words is None else {word.lower(): action for word, action in words.items()}
+    clips, _ = find_parts(raw_clips_of(context, labels))
     return {*(name.action for name, _ in clips), *named}
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.clip_name import ClipName
-from data.clips.manifest import COLUMNS, first_row_file, read_manifest
+from data.clips.manifest import COLUMNS, first_row_file, labels_in, read_manifest, rows_without
 from data.clips.span import Span
 from data.errors import DataError
 
@@ -70,6 +70,12 @@ def test_every_column_is_read(tmp_path: Path) -> None:
         ("file,action,subject\na.csv,1,anna\n", 'line 2: subject is "anna"; a number from 1 to 999 is wanted'),
         ("file,clip\na.csv,walk\n", 'line 2: "walk" is not a clip name'),
         ("file,clip,subject\na.csv,S001C001P001R001A001,2\n", "line 2: both clip and subject"),
+        ("file,action\na.csv,1\nb.csv,1\na.csv,2\n", "line 4: a.csv stands in line 2 too, with all of it"),
+        (
+            "file,action,start_s,end_s\na.csv,1,1,2\na.csv,1,1.0,2\n",
+            "line 3: a.csv stands in line 2 too, with the same frames of it; a clip has one row",
+        ),
+        ("file;action\na.csv;1;2\n", "line 2: 3 cells under a header of 2; put a text with a semicolon"),
         ("file,clip\na.csv,S001C001P001R001A001\nb.csv,S001C001P001R001A001\n", "line 3: .* also the clip of line 2"),
         ("file,action,start_frame,end_frame\na.csv,1,9,3\n", "line 2: the clip ends at 3 before it starts at 9"),
         ("file,action,start_frame,end_s\na.csv,1,9,3\n", "given both in frames and in seconds"),
@@ -84,6 +90,26 @@ def test_every_column_is_read(tmp_path: Path) -> None:
 def test_a_fault_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_manifest(written(tmp_path, text), LABELS)
+
+
+def test_spreadsheets_with_semicolons_and_decimal_commas_are_read(tmp_path: Path) -> None:
+    (row,) = read_manifest(written(tmp_path, "file;action;start_s;end_s\na, b.csv;wave;1,5;2\n"), LABELS)
+    assert (row.file, row.name.action, row.span) == ("a, b.csv", 3, Span(1.5, 2, in_seconds=True))
+
+
+def test_actions_in_words_get_numbers_that_no_row_has(tmp_path: Path) -> None:
+    path = written(tmp_path, "file,action\na.csv,Wave\nb.csv,A002\nc.csv,clap\nd.csv,wave\ne.csv,1x\n")
+    assert labels_in(path) == {"Wave": 1, "clap": 3, "1x": 4}
+    with pytest.raises(DataError, match=r'line 2: the action "Wave" .* there are none yet: `fsvae-pipe texts --init`'):
+        read_manifest(path, {})
+    with pytest.raises(DataError, match=r'line 2: the label "Wave" is that of several actions'):
+        read_manifest(path, {"wave": 0, "clap": 3})
+
+
+def test_rows_that_tell_no_subject_are_counted(tmp_path: Path) -> None:
+    path = written(tmp_path, "file,clip,action,subject\na.csv,S001C001P001R001A001,,\nb.csv,,1,2\nc.csv,,1,\n")
+    assert rows_without("subject", path) == (1, 3)
+    assert rows_without("camera", path) == (2, 3)
 
 
 def test_clips_of_one_kind_are_counted_to_the_last_number_that_a_name_can_hold(tmp_path: Path) -> None:

@@ -48,3 +48,11 @@ def test_mirroring_twice_changes_nothing_and_once_exchanges_sides() -> None:
     left, right = JOINT_NAMES.index("left_wrist"), JOINT_NAMES.index("right_wrist")
     np.testing.assert_array_equal(mirrored[..., left, 0], -joints[..., right, 0])
     np.testing.assert_array_equal(mirrored[..., left, 1:], joints[..., right, 1:])
+
+
+def test_a_person_is_turned_who_is_not_the_first_of_the_recording() -> None:
+    later = turned(person(4)[:, None], 180)
+    joints = np.concatenate([np.full_like(later, np.nan), later], axis=1)  # (T, 2, V, 3): the first body has left
+    facing, degrees = to_face_camera(joints)
+    assert abs(degrees) == pytest.approx(180, abs=10)
+    np.testing.assert_array_equal(facing[:, 1:], to_face_camera(later)[0])

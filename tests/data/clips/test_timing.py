@@ -91,6 +91,13 @@ def test_a_clock_that_leaps_makes_no_frames_without_end() -> None:
         even_frames(moving(np.arange(2.0)), np.array([0, 1e9]), 30, 30)
 
 
+def test_frames_too_far_apart_to_interpolate_are_refused_unless_they_stay_as_they_are() -> None:
+    times_s = np.arange(5.0)
+    with pytest.raises(DataError, match=r"at 1 frames a second its frames lie more than 0.5 s apart"):
+        even_frames(moving(times_s), times_s, 1, 30)
+    assert np.array_equal(even_frames(moving(times_s), times_s, 1, 1).joints, moving(times_s))
+
+
 @given(st.lists(st.integers(0, 200), min_size=1, max_size=40).map(sorted), st.sampled_from([15.0, 30.0, 47.0]))
 def test_any_order_of_frames_gives_an_even_grid(numbers: list[int], fps: float) -> None:
     times_s = (np.array(numbers) - numbers[0]) / 30

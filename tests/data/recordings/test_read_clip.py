@@ -1,6 +1,7 @@
 """One clip of a recording, as the recipes get it, and which file holds it."""
 
 import io
+import json
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,9 @@ from data.joints import JOINT_NAMES
 from data.layouts.layout import load_layout
 from data.raw.clip_source import ClipSource
 from data.raw.skeleton_file import MAX_BODY_FRAMES, format_clip, parse_clip
-from data.recordings.find_parts import RawClips, find_parts, fingerprint_manifest, first_file
+from data.recordings.find_parts import RawClips, find_parts, fingerprint_manifest, first_files
 from data.recordings.read_clip import ClipReader, RawPart, Reading
-from tests.data.layouts.made_recordings import person
+from tests.data.layouts.made_recordings import person, points_of, recording_of
 from tests.shared.made_skeletons import moving_clip, write_folder, write_zip
 
 CSV = load_layout("csv")
@@ -77,6 +78,47 @@ def test_a_span_is_read_by_frame_numbers_or_seconds_of_the_recording(tmp_path: P
         reader.read(replace(part, span=Span(8, 9, in_seconds=True)))
 
 
+def test_a_span_that_goes_on_after_the_recording_is_said(tmp_path: Path) -> None:
+    part = file_of(tmp_path, table(person(90)))
+    reader = ClipReader(Reading(CSV, fps=30))
+    what = "whose end, as the manifest says, lies after that of the recording"
+    for span, said in (
+        (Span(80, 120), [f"{what} (frame 120 after frame 89)"]),
+        (Span(80, 89), []),
+        (Span(2, 3.5, in_seconds=True), [f"{what} (3.5 s after 3 s)"]),
+        (Span(2, 3, in_seconds=True), []),
+        (Span(2, float("inf"), in_seconds=True), []),
+    ):
+        assert [str(note) for note in reader.read(replace(part, span=span)).notes] == said
+    ntu = file_of(tmp_path, format_clip(person(9)[:, None]), "a.skeleton")
+    assert len(ClipReader(Reading()).read(replace(ntu, span=Span(5, 9))).notes) == 1
+
+
+@pytest.mark.parametrize("unit_s", [0.001, 0.000001, 1000])
+def test_times_in_another_unit_are_refused(tmp_path: Path, unit_s: float) -> None:
+    header, *lines = table(person(5)).decode().splitlines()
+    timed = [header.replace("frame", "time_s")]
+    timed += [f"{number / 30 / unit_s},{line.partition(',')[2]}" for number, line in enumerate(lines)]
+    part = file_of(tmp_path, "\n".join(timed).encode())
+    with pytest.raises(RawFileError, match=r"walk.csv: by its times, .* s pass from frame to frame"):
+        ClipReader(Reading(CSV)).read(part)
+    assert ClipReader(Reading(CSV, fps=30)).read(part).clip.frames == 5
+
+
+def test_times_outweigh_the_rate_that_a_file_tells(tmp_path: Path) -> None:
+    layout = load_layout("mediapipe")
+    assert layout.reader
+    timed = layout.model_copy(update={"reader": layout.reader.model_copy(update={"time": "t"})})
+    frames = json.loads(recording_of(layout, points_of(person(9), layout)))
+    for number, frame in enumerate(frames["frames"]):
+        frame["t"] = number / 15
+    part = file_of(tmp_path, json.dumps(frames).encode(), "a.json")
+    assert ClipReader(Reading(layout)).read(part).fps == 30
+    read = ClipReader(Reading(timed)).read(part)
+    assert read.fps == pytest.approx(15)
+    assert read.clip.frames == 17
+
+
 def test_a_recording_longer_than_a_clip_may_be_is_read_by_its_spans(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,7 +151,7 @@ def test_files_are_found_beside_the_manifest_in_folders_and_in_archives(tmp_path
     write_zip(tmp_path / "more.zip", {"x/b.csv": content})
     manifest = write_folder(tmp_path, {"beside.csv": content}) / "clips.csv"
     raw = [tmp_path / "raw", tmp_path / "more.zip"]
-    manifest.write_text("file,action\nday2/a.csv,1\nb.csv,2\nbeside.csv,3\nday2/a.csv,1\n", "utf-8")
+    manifest.write_text("file,action\nday2/a.csv,1\nb.csv,2\nbeside.csv,3\nday1/a.csv,1\n", "utf-8")
     clips = RawClips(raw, CSV, manifest)
     parts, misnamed = find_parts(clips)
     assert misnamed == []
@@ -118,9 +160,9 @@ def test_files_are_found_beside_the_manifest_in_folders_and_in_archives(tmp_path
         ("S001C001P001R001A001", "raw/day2/a.csv"),
         ("S001C001P001R001A002", "more.zip/x/b.csv"),
         ("S001C001P001R001A003", "beside.csv"),
-        ("S001C001P001R002A001", "raw/day2/a.csv"),
+        ("S001C001P001R002A001", "raw/day1/a.csv"),
     ]
-    assert str(first_file(raw, manifest)) == str(tmp_path / "raw/day2/a.csv")
+    assert str(first_files(raw, manifest)[0]) == str(tmp_path / "raw/day2/a.csv")
     before = fingerprint_manifest(clips)
     (tmp_path / "beside.csv").write_bytes(content + b"\n")
     assert fingerprint_manifest(clips) != before
@@ -130,6 +172,18 @@ def test_files_are_found_beside_the_manifest_in_folders_and_in_archives(tmp_path
     manifest.write_text("file,action\nc.csv,1\n", "utf-8")
     with pytest.raises(DataError, match=r"line 2: c.csv is neither in dataset.raw nor .*beside the manifest"):
         find_parts(clips)
+
+
+def test_a_file_beside_the_manifest_comes_before_one_of_its_name_elsewhere(tmp_path: Path) -> None:
+    content = table(person(5))
+    write_folder(tmp_path / "raw", {"a.csv": content, "old/a.csv": content, "old/b.csv": content})
+    manifest = tmp_path / "raw" / "clips.csv"
+    manifest.write_text("file,action\na.csv,1\nold\\b.csv,2\nold\\a.csv,3\n", "utf-8")
+    for raw in ([], [tmp_path / "raw"], [tmp_path / "raw" / "old"]):
+        parts, _ = find_parts(RawClips(raw, CSV, manifest))
+        assert [Path(part.file.path).relative_to(tmp_path).as_posix() for _, part in parts] == [
+            "raw/a.csv", "raw/old/b.csv", "raw/old/a.csv"
+        ]  # fmt: skip
 
 
 def test_files_with_names_of_no_clip_ask_for_a_manifest(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,7 +120,7 @@ def test_predict_reads_a_recording_of_another_layout(tiny_run: TinyRun, recordin
     assert answer["notes"] == ["resampled to 10 frames a second (from 20)"]
     assert "1 of 1 clips resampled to 10 frames a second" in " ".join(done.stderr.split())
     if layout == "auto":
-        assert "layout: kinect-v1 (text, 20 joints)" in done.stderr
+        assert f"layout: kinect-v1 ({recording}: text, 20 joints)" in done.stderr
 
 
 def test_a_layout_that_is_missing_unknown_or_two_dimensional_is_said(recording: Path) -> None:
@@ -141,3 +142,61 @@ def test_a_layout_of_ones_own_is_a_toml_file(recording: Path, tmp_path: Path, mo
     assert done.exit_code == 0, done.output
     joints = parse_clip(Path("clips/S001C001P001R001A001.skeleton").read_bytes(), "clip").joints
     np.testing.assert_allclose(joints[:, 0, 3, 1], 1.1 * person(90)[:, 3, 1], atol=1e-4)
+
+
+def csv_of(frames: int) -> bytes:
+    layout = load_layout("azure-kinect")
+    return recording_of(layout, points_of(person(frames), layout))
+
+
+def test_a_guessed_layout_and_what_it_leaves_out_are_said(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "README.txt").write_text("Recorded on Monday.", "utf-8")
+    (raw / "S001C001P001R001A001.csv").write_bytes(csv_of(20))
+    bvh = load_layout("bvh")
+    (raw / "walk.bvh").write_bytes(recording_of(bvh, points_of(person(20), bvh)))
+    assert call("-w", tmp_path, "init", "custom", "--layout", "auto", "--raw", raw).exit_code == 0
+    done = call("-w", tmp_path, "preprocess")
+    assert done.exit_code == 0, done.output
+    assert f"the layout azure-kinect was guessed ({raw}/S001C001P001R001A001.csv: text, 32 joints)" in done.stderr
+    assert f"files of other layouts were not read: 1 (the first: {raw}/walk.bvh)" in done.stderr
+
+
+def test_rows_of_a_manifest_without_a_subject_are_said(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(csv_of(20))
+    (tmp_path / "clips.csv").write_text("file,action,subject,end_frame\na.csv,1,,9\na.csv,2,2,\n", "utf-8")
+    assert call("-w", tmp_path, "init", "custom", "--layout", "azure-kinect", "--manifest", tmp_path / "clips.csv")
+    done = call("-w", tmp_path, "preprocess")
+    assert f"1 of 2 rows of {tmp_path}/clips.csv tell no subject; they count as subject 1" in done.stderr
+
+
+def test_a_manifest_in_words_begins_the_descriptions_and_follows_them(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(csv_of(40))
+    manifest = tmp_path / "clips.csv"
+    manifest.write_text("file,action,subject,start_frame,end_frame\na.csv,Wave,1,0,19\na.csv,clap,1,20,39\n", "utf-8")
+    assert call("-w", tmp_path, "init", "custom", "--layout", "azure-kinect", "--manifest", manifest).exit_code == 0
+    refused = call("-w", tmp_path, "preprocess")
+    assert 'line 2: the action "Wave" is neither' in refused.stderr
+    assert f"`fsvae-pipe -w {tmp_path} texts --init` begins them" in refused.stderr
+    begun = call("-w", tmp_path, "texts", "--init")
+    assert begun.exit_code == 0, begun.output
+    texts = tmp_path / "descriptions.csv"
+    assert texts.read_text("utf-8") == "action,label,local,global\nA001,Wave,,\nA002,clap,,\n"
+    done = call("-w", tmp_path, "preprocess")
+    assert done.exit_code == 0, done.output
+    with SkeletonStore(tmp_path / "skeletons.h5") as store:
+        assert store.name.tolist() == ["S001C001P001R001A001", "S001C001P001R001A002"]
+    assert state_of_preprocess(tmp_path)["state"] == "done"
+    texts.write_text("action,label,local,global\nA001,Wave,a hand,\nA002,clap,,b\n", "utf-8")
+    assert state_of_preprocess(tmp_path)["state"] == "done"
+    texts.write_text("action,label,local,global\nA007,Wave,,\nA002,clap,,\n", "utf-8")
+    assert state_of_preprocess(tmp_path)["state"] == "stale"
+    assert state_of_preprocess(tmp_path)["reasons"] == ["actions of the manifest changed"]
+    texts.write_text("action;label;local;global\nA007;Wave;;\n", "utf-8")
+    assert "separated by semicolons" in call("-w", tmp_path, "preprocess").stderr
+
+
+def state_of_preprocess(workspace: Path) -> dict[str, Any]:
+    states: list[dict[str, Any]] = json.loads(call("-w", workspace, "status", "--json").stdout)
+    return states[0]
