@@ -91,21 +91,21 @@ class ClipReader:
     """Reads clips one after another. It keeps the last recording, since the clips of one follow each other."""
 
     def __init__(self, reading: Reading) -> None:
-        self._reading = reading
+        self.reading = reading
         self._kept: tuple[ClipSource, Annotation | None, float] | None = None
         self._whole: Frames | None = None
 
     def read(self, part: RawPart) -> ReadClip:
         """Read a clip. Raises RawFileError when it is not as its layout says, or no frame of its span holds a body."""
-        reading, source = self._reading, str(part)
+        reading, source = self.reading, str(part)
         try:
             if reading.layout is not None:
-                return self._clip(self._frames(part, reading.layout), source)
+                return self.clip_of(self._frames(part, reading.layout), source)
             fps = part.fps or reading.fps or KINECT_FPS
             clip = parse_clip(part.file.read(), source)
             if part.span is None and not reading.mirrored and reading.to_fps in (0, fps):
                 return ReadClip(clip, fps)
-            return self._clip(in_span(_of_raw_clip(clip, fps), part.span), source)
+            return self.clip_of(in_span(frames_of(clip, fps), part.span), source)
         except RawFileError:
             raise
         except DataError as error:
@@ -115,7 +115,7 @@ class ClipReader:
         """Return the frames of a span; of a recording too long to hold, only these are kept while it is read."""
         from data.recordings.read_frames import read_frames  # loads pydantic, which NTU's own files need not
 
-        fps = part.fps or self._reading.fps
+        fps = part.fps or self.reading.fps
         key = (part.file, part.annotation, fps)
         if key != self._kept:
             self._kept, self._whole = key, None
@@ -128,9 +128,12 @@ class ClipReader:
             return read_frames(part.file, part.annotation, layout, fps, part.span)
         return in_span(self._whole, part.span)
 
-    def _clip(self, frames: Frames, source: str) -> ReadClip:
-        """Finish a clip: the frame rate, the side that faces the camera, and what is absent as zero."""
-        reading = self._reading
+    def clip_of(self, frames: Frames, source: str) -> ReadClip:
+        """Finish a clip: the frame rate, the side that faces the camera, and what is absent as zero.
+
+        Raises DataError when time goes back in it or no frame holds a body.
+        """
+        reading = self.reading
         notes = list(frames.notes)
         joints = unmirrored(frames.joints) if reading.mirrored else frames.joints
         even = even_frames(joints, frames.times_s, frames.fps, reading.to_fps or frames.fps)
@@ -146,7 +149,8 @@ class ClipReader:
         return ReadClip(clip, frames.fps, tuple(notes))
 
 
-def _of_raw_clip(clip: RawClip, fps: float) -> Frames:
+def frames_of(clip: RawClip, fps: float) -> Frames:
+    """Return the frames of a clip that is taken at `fps` frames a second."""
     there = clip.joints.any(axis=-1, keepdims=True)
     number = np.arange(clip.frames)
     return Frames(np.where(there, clip.joints, np.float32(np.nan)), number / fps, number, fps)

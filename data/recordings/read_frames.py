@@ -5,6 +5,7 @@ Letters: T frames, M bodies, J joints of the source, V = 25.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,18 +35,31 @@ def read_frames(
     """
     source = str(file)
     with file.opened() as stream:
-        if annotation is None:
-            recording = open_recording(stream, source, layout)
-        else:
-            recording = open_annotation(stream, source, annotation, layout)
-        blocks = list(_blocks(recording, fps, layout, span))
+        recording = _opened(stream, source, annotation, layout)
+        blocks = list(_blocks(recording, fps, layout, span, MAX_BODY_FRAMES))
     if not blocks:
         raise RawFileError(source, f"it holds no frame{' of this span' if span else ''}")
     bodies = max(block.joints.shape[1] for block in blocks)
-    joints = np.concatenate([_with_bodies(block.joints, bodies) for block in blocks])  # (T, M, V, 3)
+    joints = np.concatenate([with_bodies(block.joints, bodies) for block in blocks])  # (T, M, V, 3)
     times_s = np.concatenate([block.times_s for block in blocks])
     number = np.concatenate([block.number for block in blocks])
     return Frames(joints, times_s, number, blocks[-1].fps, () if layout.unit_m else (_unit_note(joints),))
+
+
+def stream_frames(file: ClipSource, annotation: Annotation | None, layout: Layout, fps: float) -> Iterator[Frames]:
+    """Yield the frames of a recording of any length, block by block; a later block may have more bodies.
+
+    Memory holds one block. Arguments and errors are those of `read_frames`, except that no recording is too long.
+    """
+    with file.opened() as stream:
+        for block in _blocks(_opened(stream, str(file), annotation, layout), fps, layout, None, None):
+            yield block if layout.unit_m else replace(block, notes=(_unit_note(block.joints),))
+
+
+def _opened(stream: BinaryIO, source: str, annotation: Annotation | None, layout: Layout) -> Recording:
+    if annotation is None:
+        return open_recording(stream, source, layout)
+    return open_annotation(stream, source, annotation, layout)
 
 
 def _unit_note(joints: NDArray[np.float32]) -> Note:
@@ -54,8 +68,13 @@ def _unit_note(joints: NDArray[np.float32]) -> Note:
     return Note("whose unit was taken from the body's size", f"the torso measures {torso_m:.2f} m")
 
 
-def _blocks(recording: Recording, fps: float, layout: Layout, span: Span | None) -> Iterator[Frames]:
-    """Yield the frames of the span, mapped to 25 joints. A rate that the user gives outweighs the recording's times."""
+def _blocks(
+    recording: Recording, fps: float, layout: Layout, span: Span | None, most_held: int | None
+) -> Iterator[Frames]:
+    """Yield the frames of the span, mapped to 25 joints. A rate that the user gives outweighs the recording's times.
+
+    Raises TooLongError after `most_held` frames times bodies.
+    """
     rate, start_s, held = fps, None, 0
     for block in recording.blocks:
         rate = rate or _rate(block, recording, layout)
@@ -68,10 +87,10 @@ def _blocks(recording: Recording, fps: float, layout: Layout, span: Span | None)
                 return  # the span has ended
             continue
         held += int(inside.sum()) * frames.joints.shape[1]
-        if held > MAX_BODY_FRAMES:
+        if most_held and held > most_held:
             raise TooLongError(
                 recording.source,
-                f"more than {MAX_BODY_FRAMES} frames times bodies, too many for a clip; name the parts that are clips "
+                f"more than {most_held} frames times bodies, too many for a clip; name the parts that are clips "
                 "in a manifest (start_frame, end_frame)",
             )
         yield replace(
@@ -104,7 +123,7 @@ def _rate(block: FrameBlock, recording: Recording, layout: Layout) -> float:
     )
 
 
-def _with_bodies(joints: NDArray[np.float32], bodies: int) -> NDArray[np.float32]:
+def with_bodies(joints: NDArray[np.float32], bodies: int) -> NDArray[np.float32]:
     """Return joints (T, m, V, 3) with absent bodies added: (T, bodies, V, 3)."""
     missing = bodies - joints.shape[1]
     return np.pad(joints, ((0, 0), (0, missing), (0, 0), (0, 0)), constant_values=np.nan) if missing else joints

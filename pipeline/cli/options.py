@@ -5,18 +5,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 from rich.console import Console
 
+from data.errors import DataError
 from pipeline.messages.errors import PipelineError
 from pipeline.messages.hints import note_options, note_workspace
 from pipeline.predict.modes import ALL, MODES, Seed
 from pipeline.workspace.config import Config, load_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
+
+if TYPE_CHECKING:
+    from data.recordings.windows import Windows
 
 Command = Callable[..., None]
 
@@ -127,6 +131,54 @@ def mode_option(command: Command) -> Command:
         show_default=True,
         help="Choose among all actions (gzsl), the unseen ones (zsl), or those of --action and --actions only (given).",
     )(command)
+
+
+def _as_seconds(context: click.Context, option: click.Parameter, value: str | None) -> float | None:
+    """Return `value`, such as 2, 0.5 or 2s, as a number. Raises click.BadParameter for anything else."""
+    try:
+        return None if value is None else float(value.removesuffix("s"))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no number of seconds; give one such as 2 or 0.5s") from None
+
+
+def window_options(command: Command) -> Command:
+    """Add --window, --stride and --page, for a command that says when an action is shown."""
+    command = click.option(
+        "--page",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Also write a page (.html) with the moving skeletons above their timelines. Needs --window.",
+    )(command)
+    command = click.option(
+        "--stride",
+        metavar="SECONDS",
+        callback=_as_seconds,
+        help="Seconds from one window to the next, as 0.5s. [default: a quarter of --window]",
+    )(command)
+    return click.option(
+        "--window",
+        metavar="SECONDS",
+        callback=_as_seconds,
+        help="Say when each action is shown: answer windows of so many seconds, as 2s.",
+    )(command)
+
+
+def windows_of(window_s: float | None, stride_s: float | None, page: Path | None) -> "Windows | None":
+    """Return what --window and --stride say, None without them. Raises click.UsageError when it is impossible."""
+    from data.recordings.windows import Windows
+
+    if window_s is None:
+        given = "--stride" if stride_s is not None else "--page" if page is not None else None
+        if given:
+            raise click.UsageError(f"{given} belongs to a timeline; give --window too, as in --window 2s")
+        return None
+    if click.get_current_context().get_parameter_source("top") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--top counts the actions of a clip; a timeline names one at a time, so leave it out")
+    if page is not None and page.suffix.lower() != ".html":
+        raise click.UsageError(f"--page {page}: the name must end in .html")
+    try:
+        return Windows(window_s, window_s / 4 if stride_s is None else stride_s)
+    except DataError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def with_context(command: Command) -> Command:

@@ -15,6 +15,8 @@ from pipeline.cli.options import (
     recording_options,
     run_option,
     seed_option,
+    window_options,
+    windows_of,
     with_context,
 )
 from pipeline.exchange.import_ import KINDS, Kind
@@ -59,6 +61,7 @@ def import_files(context: Context, kind: Kind, files: tuple[str, ...]) -> None:
 @click.option(
     "--top", type=click.IntRange(1), default=3, show_default=True, help="Number of actions to name for each clip."
 )
+@window_options
 @recording_options(written=False)
 @with_context
 def predict(
@@ -66,6 +69,9 @@ def predict(
     clips: tuple[Path, ...],
     as_json: bool,
     as_csv: bool,
+    window: float | None,
+    stride: float | None,
+    page: Path | None,
     layout: str | None,
     fps: float | None,
     mirrored: bool,
@@ -73,8 +79,11 @@ def predict(
 ) -> None:
     """Name the action in each clip; CLIP is a .skeleton file (or one of --layout), or a folder or archive of them.
 
+    With --window, a clip is a recording of any length: it says which action is shown from when to when.
+
     \b
     Example: fsvae-pipe -w work predict clip.skeleton
+    Example: fsvae-pipe -w work predict hour.csv --layout mediapipe --window 2s --page hour.html
     Example: fsvae-pipe -w work predict clips/ --json --action "wave | a hand swings ... | a person greets ..."
     """
     from pipeline.phases.raw_recordings import with_recordings
@@ -85,8 +94,9 @@ def predict(
     form: Literal["json", "csv", "table"] = "json" if as_json else "csv" if as_csv else "table"
     if as_csv:
         redirect_as_utf8()
+    windows = windows_of(window, stride, page)
     context = with_recordings(context, clips, layout, fps, mirrored)
-    write_answers(context, clips, form=form, output=sys.stdout, **options)
+    write_answers(context, clips, form=form, windows=windows, page=page, output=sys.stdout, **options)
 
 
 @click.command()

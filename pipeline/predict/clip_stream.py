@@ -52,7 +52,7 @@ class ClipBatch:
     notes: list[tuple[Note, ...]]  # for each clip of `joints`, what was done to read it
 
 
-Source = RawPart | RawClip | Unread
+Source = RawPart | RawClip | ReadClip | Unread
 
 
 def clip_batches(clips: ClipLike | Iterable[ClipLike], treatment: Treatment) -> Iterator[ClipBatch]:
@@ -61,7 +61,11 @@ def clip_batches(clips: ClipLike | Iterable[ClipLike], treatment: Treatment) -> 
     A clip is a raw file of the layout of `treatment`, a folder or zip archive of them, or joints in metres, as
     `joint_array` takes them. Raises PipelineError when `clips` is neither clips nor one clip.
     """
-    sources = _sources(_each(clips), treatment.reading)
+    return batches_of(sources_of(clips, treatment.reading), treatment)
+
+
+def batches_of(sources: Iterator[Source], treatment: Treatment) -> Iterator[ClipBatch]:
+    """Make `sources` ready, BATCH_CLIPS at a time. What they raise themselves is raised here."""
     with ThreadPoolExecutor(1) as reader:
         ahead = None
         while batch := list(islice(sources, BATCH_CLIPS)):
@@ -71,6 +75,11 @@ def clip_batches(clips: ClipLike | Iterable[ClipLike], treatment: Treatment) -> 
             ahead = following
         if ahead is not None:
             yield ahead.result()
+
+
+def sources_of(clips: ClipLike | Iterable[ClipLike], reading: Reading) -> Iterator[RawPart | RawClip | Unread]:
+    """List the files in `clips`, and their arrays, as `clip_batches` takes them."""
+    return _sources(_each(clips), reading)
 
 
 def _each(clips: ClipLike | Iterable[ClipLike]) -> Iterable[ClipLike]:
@@ -87,7 +96,7 @@ def _each(clips: ClipLike | Iterable[ClipLike]) -> Iterable[ClipLike]:
     return clips
 
 
-def _sources(clips: Iterable[ClipLike], reading: Reading) -> Iterator[Source]:
+def _sources(clips: Iterable[ClipLike], reading: Reading) -> Iterator[RawPart | RawClip | Unread]:
     for number, clip in enumerate(clips, start=1):
         if not isinstance(clip, str | os.PathLike):
             try:
@@ -116,13 +125,11 @@ def _read(sources: Sequence[Source], treatment: Treatment) -> ClipBatch:
         if isinstance(source, Unread):
             order.append(source)
             continue
-        name = source.source if isinstance(source, RawClip) else str(source)
+        if isinstance(source, RawClip):
+            source = ReadClip(source, treatment.reading.to_fps or KINECT_FPS)
+        name = source.clip.source if isinstance(source, ReadClip) else str(source)
         try:
-            read = (
-                ReadClip(source, treatment.reading.to_fps or KINECT_FPS)
-                if isinstance(source, RawClip)
-                else reader.read(source)
-            )
+            read = source if isinstance(source, ReadClip) else reader.read(source)
             cleaned = clean(read.clip, treatment.recipe)
         except DataError as error:
             order.append(Unread(name, str(error).removeprefix(name).lstrip(",: ")))

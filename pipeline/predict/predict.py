@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Literal, TextIO, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from data.recordings.windows import Windows
 from descriptions.errors import DescriptionError
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError, WrongUsage, printable
@@ -21,6 +22,7 @@ from pipeline.predict.clip_stream import Unread
 from pipeline.predict.free_text import GivenAction, parse_given, read_given, used_levels
 from pipeline.predict.modes import Mode, Seed
 from pipeline.predict.recognizer import Answer, Ranked, Recognizer
+from pipeline.predict.timeline import Timeline, timelines
 from pipeline.predict.trained_run import TrainedRun, open_run, print_warnings
 from pipeline.workspace.context import Context
 
@@ -30,6 +32,7 @@ PLAIN_WIDTH = 120  # columns, where standard output is no terminal
 CLIP_WIDTH, ACTION_WIDTH, GATE_WIDTH = 21, 14, 6  # columns of the table; the second is the least of an action
 
 Outcome = Answer | Unread
+Counted = TypeVar("Counted", bound=Answer | Timeline | Unread)
 
 
 def predict(
@@ -42,12 +45,14 @@ def predict(
     actions_file: Path | None = None,
     form: Form = "table",
     top: int = 3,
+    windows: Windows | None = None,
+    page: Path | None = None,
     output: TextIO,
 ) -> None:
-    """Name the action in each of `clips` and write the answers to `output`.
+    """Name the action in each of `clips` and write the answers to `output`; with `windows`, when each is shown.
 
-    `actions` are "label | local | global", `actions_file` is a CSV of such. Raises PipelineError when no clip could be
-    read, and as `Recognizer` does.
+    `actions` are "label | local | global", `actions_file` is a CSV of such. `page` is written beside `output`, with
+    `windows` only. Raises PipelineError when no clip could be read, and as `Recognizer` does.
     """
     run = open_run(context.run.root, seed, context)
     given = given_actions(run, actions, actions_file, mode)
@@ -63,7 +68,13 @@ def predict(
     tally = _Tally()
     stored = recognizer.treatment
     treatment = replace(stored, reading=replace(reading_of(context), to_fps=stored.reading.to_fps))
-    WRITERS[form](tally.count(recognizer.stream(clips, bank, treatment)), top, output, run.warnings)
+    if windows is None:
+        WRITERS[form](tally.count(recognizer.stream(clips, bank, treatment)), top, output, run.warnings)
+    else:
+        from pipeline.predict.timeline_output import MOST_PLAYERS, write_timelines  # uses this module
+
+        found = timelines(recognizer, clips, bank, treatment, windows, MOST_PLAYERS if page else 0)
+        write_timelines(tally.count(found), form, output, page, run)
     if tally.unread:
         context.console.print(f"{tally.unread} of {tally.total} clips could not be read", style="yellow")
     for what, (number, first) in tally.notes.items():
@@ -110,7 +121,7 @@ class _Tally:
         self.first = self.first_warning = ""
         self.notes: dict[str, tuple[int, str]] = {}  # what was done to read a clip -> clips, and the first of them
 
-    def count(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    def count(self, outcomes: Iterable[Counted]) -> Iterator[Counted]:
         for item in outcomes:
             self.total += 1
             if isinstance(item, Unread):
@@ -143,7 +154,7 @@ def write_json(outcomes: Iterable[Outcome], top: int, output: TextIO, warnings: 
                 row["warnings"] = about
             if item.notes:
                 row["notes"] = [str(note) for note in item.notes]
-        output.write(_json_line(row, output.encoding) + "\n")
+        output.write(json_line(row, output.encoding) + "\n")
         output.flush()
 
 
@@ -165,10 +176,10 @@ def write_csv(outcomes: Iterable[Outcome], top: int, output: TextIO, warnings: S
         "warnings",
         "notes",
     )
-    output.write(_csv_line(names))
+    output.write(csv_line(names))
     for item in outcomes:
         if isinstance(item, Unread):
-            output.write(_csv_line((item.clip, "", "", "", "", "", "", item.reason, "", "")))
+            output.write(csv_line((item.clip, "", "", "", "", "", "", item.reason, "", "")))
             continue
         gate = "" if item.unseen_probability is None else f"{item.unseen_probability:.6f}"
         about = " | ".join((*warnings, *item.warnings))
@@ -176,7 +187,7 @@ def write_csv(outcomes: Iterable[Outcome], top: int, output: TextIO, warnings: S
         for rank, ranked in enumerate(item.ranked[:top], start=1):
             action = ranked.action
             answer = (action.name, action.label, action.kind, f"{ranked.probability:.6f}", gate, "", about, notes)
-            output.write(_csv_line((item.clip, rank, *answer)))
+            output.write(csv_line((item.clip, rank, *answer)))
         output.flush()
 
 
@@ -270,7 +281,7 @@ def _plain(ranked: Ranked) -> dict[str, object]:
     return {"action": action.name, "label": action.label, "kind": action.kind, "probability": probability}
 
 
-def _json_line(row: dict[str, object], encoding: str | None) -> str:
+def json_line(row: dict[str, object], encoding: str | None) -> str:
     """`row` as JSON in which only printable characters stand for themselves, as a terminal may show it.
 
     Where the output's `encoding` is not UTF-8, it is ASCII, which every program reads in the same way.
@@ -279,7 +290,8 @@ def _json_line(row: dict[str, object], encoding: str | None) -> str:
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
 
 
-def _csv_line(row: Sequence[object]) -> str:
+def csv_line(row: Sequence[object]) -> str:
+    """`row` as a line of CSV."""
     line = io.StringIO()  # one row at a time: each is written as soon as its clip is named
     csv.writer(line, lineterminator="\n").writerow(cells(row))
     return line.getvalue()

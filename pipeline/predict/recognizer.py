@@ -17,13 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.clips.span import Note
+from data.errors import DataError
 from data.joints import NUM_JOINTS
+from data.recordings.windows import Windows
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.raw_recordings import named_layout, reading_with
 from pipeline.predict.action_bank import ActionBank, BankAction, Floats, make_bank
-from pipeline.predict.clip_stream import BATCH_CLIPS, ClipLike, Unread, clip_batches
+from pipeline.predict.clip_stream import BATCH_CLIPS, ClipBatch, ClipLike, Unread, clip_batches
 from pipeline.predict.free_text import GivenAction, given_action, used_levels
 from pipeline.predict.modes import Mode, Seed
+from pipeline.predict.timeline import Timeline, timelines
 from pipeline.predict.trained_run import TrainedRun, open_run, print_warnings
 from pipeline.predict.treatment import Treatment, stored_treatment
 from pipeline.workspace.context import Context
@@ -113,10 +116,42 @@ class Recognizer:
 
         Raises PipelineError when `clips` or `mode` is something else, DescriptionError when `actions` are.
         """
+        bank = self.bank(mode, self._given(actions))
+        return list(self.stream(clips, bank, self.treated(layout, fps, mirrored)))
+
+    def timeline(
+        self,
+        recording: ClipLike,
+        window_s: float = 2,
+        stride_s: float | None = None,
+        actions: Mapping[str, str] | Iterable[Mapping[str, str]] = (),
+        mode: Mode = "gzsl",
+        *,
+        layout: str = "",
+        fps: float = 0,
+        mirrored: bool = False,
+    ) -> Timeline:
+        """Say when which action is shown in a recording of any length: a file, or joints as `predict` takes them.
+
+        window_s, stride_s: seconds of a window, and from one window to the next; a quarter of the window unless given.
+        Every window is answered as a clip of its own. The other arguments are those of `predict`.
+
+        Raises DataError when the recording can't be read to its end or the seconds are impossible, PipelineError when
+        `recording` names several recordings, and as `predict` does.
+        """
+        windows = Windows(window_s, window_s / 4 if stride_s is None else stride_s)
+        bank = self.bank(mode, self._given(actions))
+        found = list(timelines(self, recording, bank, self.treated(layout, fps, mirrored), windows))
+        if len(found) != 1:
+            raise PipelineError(f"{len(found)} recordings, where one is wanted; name a single file")
+        if isinstance(found[0], Unread):
+            raise DataError(f"{found[0].clip}: {found[0].reason}")
+        return found[0]
+
+    def _given(self, actions: Mapping[str, str] | Iterable[Mapping[str, str]]) -> list[GivenAction]:
         levels = used_levels(self.run.config.text)
         actions = [actions] if isinstance(actions, Mapping) else actions
-        given = [given_action(texts, number, levels) for number, texts in enumerate(actions, start=1)]
-        return list(self.stream(clips, self.bank(mode, given), self.treated(layout, fps, mirrored)))
+        return [given_action(texts, number, levels) for number, texts in enumerate(actions, start=1)]
 
     def treated(self, layout: str = "", fps: float = 0, mirrored: bool = False) -> Treatment:
         """How clips are read: by the layout of this name, or of this TOML file, else by that of the workspace.
@@ -136,24 +171,28 @@ class Recognizer:
     ) -> Iterator[Answer | Unread]:
         """As `predict`, one answer after another, with memory that does not grow with the number of clips."""
         for batch in clip_batches(clips, treatment or self.treatment):
-            if not len(batch.joints):
-                yield from (item for item in batch.order if isinstance(item, Unread))
+            yield from self.answers(batch, bank)
+
+    def answers(self, batch: ClipBatch, bank: ActionBank) -> Iterator[Answer | Unread]:
+        """Answer the clips of a batch, in its order."""
+        if not len(batch.joints):
+            yield from (item for item in batch.order if isinstance(item, Unread))
+            return
+        features, logits = self.features(batch.joints)
+        computed = np.array([np.isfinite(row).all() for row in np.hstack((features, logits))])  # (B,)
+        features, logits = (np.where(computed[:, None], values, 0) for values in (features, logits))
+        probabilities, gate = bank.probabilities(features, logits)
+        row = 0
+        for item in batch.order:
+            if isinstance(item, Unread):
+                yield item
                 continue
-            features, logits = self.features(batch.joints)
-            computed = np.array([np.isfinite(row).all() for row in np.hstack((features, logits))])  # (B,)
-            features, logits = (np.where(computed[:, None], values, 0) for values in (features, logits))
-            probabilities, gate = bank.probabilities(features, logits)
-            row = 0
-            for item in batch.order:
-                if isinstance(item, Unread):
-                    yield item
-                    continue
-                if computed[row]:
-                    unseen = None if gate is None else float(gate[row])
-                    yield _answer(item, bank, probabilities[row], unseen, batch.warnings[row], batch.notes[row])
-                else:
-                    yield Unread(item, "its coordinates are so large that the network gives NaN or infinite numbers")
-                row += 1
+            if computed[row]:
+                unseen = None if gate is None else float(gate[row])
+                yield _answer(item, bank, probabilities[row], unseen, batch.warnings[row], batch.notes[row])
+            else:
+                yield Unread(item, "its coordinates are so large that the network gives NaN or infinite numbers")
+            row += 1
 
     def features(self, joints: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Clips (B, 3, T, 25, 2) as preprocess makes them -> features (B, D) and seen logits (B, S).
