@@ -25,10 +25,12 @@ all_texts, which its seeds have:
                                            and top
     scorer/NAME           float32          what the aligner fitted for the unseen texts, where it fits anything
     all_texts/NAME        float32          what it fitted for the texts of all actions, seen ones first
+    rejection/quantiles   (Q,) float64     of how much better than a seen action's the text of a right answer fits, in
+                                           the val phase; only where a scorer sees all texts
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
@@ -71,6 +73,7 @@ class Decision:
     distance: Mapping[str, NDArray[np.float32]]
     scorer: Mapping[str, NDArray[np.float32]]  # for the unseen texts
     all_texts: Mapping[str, NDArray[np.float32]]  # for the texts of all actions, seen ones first
+    rejection: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,13 @@ def write_seed(file: h5py.File, rule: str, scores: SeedPredictions, decision: De
     for name in COLUMNS:
         group[name] = getattr(scores, name)
     group["zsl_confusion"], group["gzsl_confusion"] = confusions.zsl, confusions.gzsl
-    for part, arrays in (("gate_fit", decision.gate), ("scorer", decision.scorer), ("all_texts", decision.all_texts)):
+    fitted: Mapping[str, Mapping[str, NDArray[np.floating]]] = {
+        "gate_fit": decision.gate,
+        "scorer": decision.scorer,
+        "all_texts": decision.all_texts,
+        "rejection": decision.rejection,
+    }
+    for part, arrays in fitted.items():
         for name, values in arrays.items():
             group[f"{part}/{name}"] = values
 
@@ -177,6 +186,7 @@ def read_decisions(path: Path, seeds: Sequence[SeedName], rule: str) -> dict[See
                 distance,
                 _arrays(file, f"{group}/scorer", np.float32),
                 _arrays(file, f"{group}/all_texts", np.float32),
+                _arrays(file, f"{group}/rejection", np.float64),
             )
         h5.require_as_written(file)
     return decisions

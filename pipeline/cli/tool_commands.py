@@ -61,6 +61,12 @@ def import_files(context: Context, kind: Kind, files: tuple[str, ...]) -> None:
 @click.option(
     "--top", type=click.IntRange(1), default=3, show_default=True, help="Number of actions to name for each clip."
 )
+@click.option(
+    "--reject",
+    type=click.FloatRange(0, 1, max_open=True),
+    metavar="SHARE",
+    help='Answer "none of these" where no text of --mode fits; SHARE of right answers may be lost by it, as 0.05.',
+)
 @window_options
 @recording_options(written=False)
 @with_context
@@ -84,6 +90,7 @@ def predict(
     \b
     Example: fsvae-pipe -w work predict clip.skeleton
     Example: fsvae-pipe -w work predict hour.csv --layout mediapipe --window 2s --page hour.html
+    Example: fsvae-pipe -w work predict clip.skeleton --mode zsl --reject 0.05
     Example: fsvae-pipe -w work predict clips/ --json --action "wave | a hand swings ... | a person greets ..."
     """
     from pipeline.phases.raw_recordings import with_recordings
@@ -95,6 +102,8 @@ def predict(
     if as_csv:
         redirect_as_utf8()
     windows = windows_of(window, stride, page)
+    if windows and options["reject"] is not None:
+        raise click.UsageError("--reject is about whole clips; leave it out with --window")
     context = with_recordings(context, clips, layout, fps, mirrored)
     write_answers(context, clips, form=form, windows=windows, page=page, output=sys.stdout, **options)
 

@@ -14,6 +14,7 @@ from models.aligners.averaged import average, scorer_of_cycles
 from models.aligners.protocol import Aligner, Arrays, Entropy, Scorer, State
 from models.zero_shot.gate import Bools, Floats
 from models.zero_shot.metrics import Actions, top1
+from models.zero_shot.rejection import left_out_score
 from models.zero_shot.score_gate import text_score
 from models.zero_shot.settings import GateKind
 from pipeline.phases.selection_rules import second_half
@@ -58,6 +59,7 @@ class CycleScores:
     """What the scorers of one or several cycles say of the scored clips, and what they were fitted to the texts with.
 
     text: how much better the best unseen text fits than the best seen one. None where the gate does not look at it.
+    left_out: the same without the text of the clip's own action.
     arrays, all_arrays: of the scorer of the unseen texts, and of the one of all texts. Empty for an ensemble, whose
     seeds have them.
     """
@@ -66,6 +68,7 @@ class CycleScores:
     text: Floats | None  # (N,)
     arrays: Arrays
     all_arrays: Arrays
+    left_out: Floats | None = None  # (N,)
 
 
 @dataclass(frozen=True)
@@ -136,8 +139,11 @@ def ensemble_scores(
 
 def _scores(scoring: PhaseScoring, unseen: Scorer, every: Scorer | None) -> CycleScores:
     """The scores by a scorer of the unseen texts, and by one of all texts where the gate looks at it."""
-    probabilities, text, arrays = unseen.probabilities(scoring.features), None, {}
-    if every is not None:
-        text = text_score(every.probabilities(scoring.features), len(scoring.seen))
-        arrays = dict(every.arrays())
-    return CycleScores(probabilities, text, unseen.arrays(), arrays)
+    probabilities = unseen.probabilities(scoring.features)
+    if every is None:
+        return CycleScores(probabilities, None, unseen.arrays(), {})
+    of_all, seen = every.probabilities(scoring.features), len(scoring.seen)  # (N, S + U)
+    own = np.where(scoring.is_unseen, seen + np.searchsorted(scoring.unseen, scoring.action), -1)
+    return CycleScores(
+        probabilities, text_score(of_all, seen), unseen.arrays(), every.arrays(), left_out_score(of_all, seen, own)
+    )

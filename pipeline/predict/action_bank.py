@@ -74,6 +74,25 @@ class BankGate:
 
 
 @dataclass(frozen=True)
+class BankRejection:
+    """Tells clips that show none of the actions known by text.
+
+    all_texts: scores clips against the texts of the S seen actions, then those known by text
+    least: a clip shows none of the latter where they fit better than the seen ones by less than this
+    """
+
+    all_texts: "Scorer"
+    seen: int
+    least: float
+
+    def of(self, features: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Features (N, D) -> whether a clip shows none of the actions known by text, (N,)."""
+        from models.zero_shot.score_gate import text_score
+
+        return np.asarray(text_score(self.all_texts.probabilities(features), self.seen) < self.least)
+
+
+@dataclass(frozen=True)
 class ActionBank:
     """`actions` are the S seen ones (only with a gate), then the U actions known by text, which `scorer` scores."""
 
@@ -81,11 +100,22 @@ class ActionBank:
     actions: tuple[BankAction, ...]
     scorer: "Scorer"
     gate: BankGate | None  # under gzsl only
+    rejection: BankRejection | None = None  # where it was asked for
 
     @property
     def seen(self) -> int:
         """The number of seen actions, S; 0 without a gate."""
         return sum(action.kind == "seen" for action in self.actions)
+
+    def rejected(self, features: NDArray[np.float32], gate: Floats | None) -> NDArray[np.bool_] | None:
+        """Whether each clip shows none of the actions, (N, D) and the gate's (N,) -> (N,); None if nobody asked for it.
+
+        A clip that the gate takes for a seen action is not rejected, because its text is not asked then.
+        """
+        if self.rejection is None:
+            return None
+        rejected = self.rejection.of(features)
+        return rejected if gate is None or self.gate is None else rejected & (gate >= self.gate.threshold)
 
     def probabilities(self, features: NDArray[np.float32], logits: NDArray[np.float32]) -> tuple[Floats, Floats | None]:
         """Features (N, D) and seen logits (N, S) -> probabilities of all actions (N, A), and the gate's (N,).
@@ -117,11 +147,15 @@ class ActionBank:
         return by_text, self.gate.of(features, seen, by_text)
 
 
-def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction] = ()) -> ActionBank:
+def make_bank(
+    run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction] = (), reject: float | None = None
+) -> ActionBank:
     """Return the bank of the actions of `mode`, and of the `given` ones. Given actions make it fit a new scorer.
 
-    Raises PipelineError when fewer than two actions known by text are left. Raises DescriptionError when two given
-    actions, or a given action and one of the run's, have the same name or label.
+    With `reject`, clips that show none of the actions known by text are told; it is the share (0 to 1) of right answers
+    that may be lost by it. Raises PipelineError when fewer than two actions known by text are left, or the run knows
+    nothing of rejection. Raises DescriptionError when two given actions, or a given action and one of the run's, have
+    the same name or label.
     """
     if mode not in MODES:
         raise PipelineError(f"mode {mode!r}: {', '.join(MODES[:-1])} or {MODES[-1]} is wanted")
@@ -142,15 +176,31 @@ def make_bank(run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction]
     by_text_features = np.concatenate(texts)  # (U, D_t)
     states = _states(run)
     scorer = _scorer(run, states, by_text_features, {} if given else {s: decisions[s].scorer for s in states})
+    all_texts = None
+    if run.config.evaluate.gate.kind == "scores" and (mode == "gzsl" or reject is not None):
+        seen_features = text_matrix(run.context, run.config.text.levels, run.split.seen)  # (S, D_t)
+        all_features = np.concatenate((seen_features, by_text_features))
+        as_evaluated = not given and mode != "given"
+        fitted = {seed: decisions[seed].all_texts for seed in states} if as_evaluated else {}
+        all_texts = _scorer(run, states, all_features, fitted)
+    rejection = None if reject is None else _rejection(run, decisions[run.seed], all_texts, reject)
     if mode != "gzsl":
-        return ActionBank(mode, tuple(by_text), scorer, None)
+        return ActionBank(mode, tuple(by_text), scorer, None, rejection)
     seen = [BankAction(action_label(action), run.labels[action], "seen") for action in run.split.seen]
-    seen_features = text_matrix(run.context, run.config.text.levels, run.split.seen)  # (S, D_t)
-    all_features = np.concatenate((seen_features, by_text_features))
-    is_of_scores = run.config.evaluate.gate.kind == "scores"
-    fitted = {} if given else {seed: decisions[seed].all_texts for seed in states}
-    all_texts = _scorer(run, states, all_features, fitted) if is_of_scores else None
-    return ActionBank(mode, (*seen, *by_text), scorer, _stored_gate(run, decisions[run.seed], all_texts))
+    return ActionBank(mode, (*seen, *by_text), scorer, _stored_gate(run, decisions[run.seed], all_texts), rejection)
+
+
+def _rejection(run: TrainedRun, decision: Decision, all_texts: "Scorer | None", lost: float) -> BankRejection:
+    """What evaluate fitted on the val phase, at the threshold that loses so many right answers."""
+    from models.zero_shot.rejection import Rejection
+
+    if all_texts is None or "quantiles" not in decision.rejection:
+        raise PipelineError(
+            f"{run.context.run.root} knows nothing of rejection, which needs a gate of scores; set evaluate.gate.kind "
+            'to "scores" and run `fsvae-pipe evaluate`'
+        )
+    least = Rejection(decision.rejection["quantiles"]).threshold(lost)
+    return BankRejection(all_texts, len(run.split.seen), least)
 
 
 def _states(run: TrainedRun) -> dict[int, dict[int, "State"]]:

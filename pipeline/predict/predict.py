@@ -29,6 +29,7 @@ from pipeline.workspace.context import Context
 Form = Literal["table", "json", "csv"]
 TABLE_CLIPS = 64  # rows that are laid out together
 PLAIN_WIDTH = 120  # columns, where standard output is no terminal
+NONE = "none of these"
 CLIP_WIDTH, ACTION_WIDTH, GATE_WIDTH = 21, 14, 6  # columns of the table; the second is the least of an action
 
 Outcome = Answer | Unread
@@ -45,19 +46,21 @@ def predict(
     actions_file: Path | None = None,
     form: Form = "table",
     top: int = 3,
+    reject: float | None = None,
     windows: Windows | None = None,
     page: Path | None = None,
     output: TextIO,
 ) -> None:
     """Name the action in each of `clips` and write the answers to `output`; with `windows`, when each is shown.
 
-    `actions` are "label | local | global", `actions_file` is a CSV of such. `page` is written beside `output`, with
+    `actions` are "label | local | global", `actions_file` is a CSV of such. `reject` is the share of right answers
+    that may be lost so that clips of none of the actions are told. `page` is written beside `output`, with
     `windows` only. Raises PipelineError when no clip could be read, and as `Recognizer` does.
     """
     run = open_run(context.run.root, seed, context)
     given = given_actions(run, actions, actions_file, mode)
     recognizer = Recognizer(run)
-    bank = recognizer.bank(mode, given)
+    bank = recognizer.bank(mode, given, reject)
     seen = f"{bank.seen} seen and " if bank.seen else ""
     context.console.print(
         f"predict: {run.model_name}; mode {mode}: {seen}{len(bank.actions) - bank.seen} actions known by text",
@@ -83,6 +86,9 @@ def predict(
             highlight=False,
             markup=False,
         )
+    if reject is not None:
+        told = f"{tally.rejected} of {tally.total - tally.unread} clips show none of these actions"
+        context.console.print(f"{told} (--reject {reject:g})", highlight=False, markup=False)
     if tally.warned:
         summary = (
             f"{tally.warned} of {tally.total - tally.unread} answers may be wrong, the first: {tally.first_warning}"
@@ -117,7 +123,7 @@ class _Tally:
     """Counts what goes by."""
 
     def __init__(self) -> None:
-        self.total = self.unread = self.warned = 0
+        self.total = self.unread = self.warned = self.rejected = 0
         self.first = self.first_warning = ""
         self.notes: dict[str, tuple[int, str]] = {}  # what was done to read a clip -> clips, and the first of them
 
@@ -130,6 +136,7 @@ class _Tally:
             elif item.warnings:
                 self.first_warning = self.first_warning or f"{item.clip}: {item.warnings[0]}"
                 self.warned += 1
+            self.rejected += bool(getattr(item, "none_of_these", None))
             for note in getattr(item, "notes", ()):
                 number, first = self.notes.get(note.what, (0, f"{item.clip}, {note.detail}"))
                 self.notes[note.what] = number + 1, first
@@ -152,6 +159,8 @@ def write_json(outcomes: Iterable[Outcome], top: int, output: TextIO, warnings: 
                 row["unseen_probability"] = round(item.unseen_probability, 6)
             if about := [*warnings, *item.warnings]:
                 row["warnings"] = about
+            if item.none_of_these is not None:
+                row["none_of_these"] = item.none_of_these
             if item.notes:
                 row["notes"] = [str(note) for note in item.notes]
         output.write(json_line(row, output.encoding) + "\n")
@@ -179,14 +188,15 @@ def write_csv(outcomes: Iterable[Outcome], top: int, output: TextIO, warnings: S
     output.write(csv_line(names))
     for item in outcomes:
         if isinstance(item, Unread):
-            output.write(csv_line((item.clip, "", "", "", "", "", "", item.reason, "", "")))
+            output.write(csv_line((item.clip, "", "", "", "", "", "", item.reason, "", "", "")))
             continue
         gate = "" if item.unseen_probability is None else f"{item.unseen_probability:.6f}"
         about = " | ".join((*warnings, *item.warnings))
         notes = " | ".join(map(str, item.notes))
+        none = "" if item.none_of_these is None else str(item.none_of_these).lower()
         for rank, ranked in enumerate(item.ranked[:top], start=1):
             action = ranked.action
-            answer = (action.name, action.label, action.kind, f"{ranked.probability:.6f}", gate, "", about, notes)
+            answer = (action.name, action.label, action.kind, f"{ranked.probability:.6f}", gate, "", about, notes, none)
             output.write(csv_line((item.clip, rank, *answer)))
         output.flush()
 
@@ -229,7 +239,7 @@ def _table(rows: Iterable[Outcome], top: int, header: bool, width: int) -> Table
     table = _empty_table(header, [f"{rank}." for rank in range(1, top + 1)], share)
     for row in rows:
         if isinstance(row, Answer):
-            cells = [_cell(ranked) for ranked in row.ranked[:top]]
+            cells = _cells(row, top)
             table.add_row(_short(row.clip), *cells, *[""] * (top - len(cells)), _gate(row))
     return table
 
@@ -239,7 +249,7 @@ def _long_table(rows: Iterable[Outcome], top: int, header: bool, width: int) -> 
     table = _empty_table(header, ["actions"], max(ACTION_WIDTH, width - CLIP_WIDTH - GATE_WIDTH - 4))
     for row in rows:
         if isinstance(row, Answer):
-            first, *others = [_cell(ranked) for ranked in row.ranked[:top]]
+            first, *others = _cells(row, top)
             table.add_row(_short(row.clip), first, _gate(row))
             for cell in others:
                 table.add_row("", cell, "")
@@ -253,6 +263,12 @@ def _empty_table(header: bool, headings: Sequence[str], width: int) -> Table:
         table.add_column(heading, width=width, overflow="fold")
     table.add_column("unseen", width=GATE_WIDTH, justify="right")
     return table
+
+
+def _cells(answer: Answer, top: int) -> list[str]:
+    """The ranked actions; where the clip shows none of them, this comes first."""
+    ranked = [_cell(ranked) for ranked in answer.ranked]
+    return ([NONE, *ranked] if answer.none_of_these else ranked)[:top]
 
 
 def _gate(answer: Answer) -> str:

@@ -48,6 +48,7 @@ class Answer:
     unseen_probability: the gate's, that the clip shows no action that the model was trained on; None without a gate.
     warnings: why the answer may be wrong, a sentence each, as when the body's size shows that units are not metres.
     notes: what was done to read the clip, as a frame rate that was changed.
+    none_of_these: whether the clip shows none of the actions; None where this was not asked for.
     """
 
     clip: str
@@ -55,6 +56,7 @@ class Answer:
     unseen_probability: float | None
     warnings: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    none_of_these: bool | None = None
 
     @property
     def best(self) -> BankAction:
@@ -90,9 +92,12 @@ class Recognizer:
         """T: clips are looped, or sampled down, to this length."""
         return self.run.config.backbone.frames
 
-    def bank(self, mode: Mode = "gzsl", given: Sequence[GivenAction] = ()) -> ActionBank:
-        """What decides between the actions of `mode` and `given` ones; made once, it serves any number of clips."""
-        return make_bank(self.run, mode, given)
+    def bank(self, mode: Mode = "gzsl", given: Sequence[GivenAction] = (), reject: float | None = None) -> ActionBank:
+        """What decides between the actions of `mode` and `given` ones; made once, it serves any number of clips.
+
+        With `reject` it tells clips of none of them: it is the share (0 to 1) of right answers that may be lost by it.
+        """
+        return make_bank(self.run, mode, given, reject)
 
     def predict(
         self,
@@ -100,6 +105,7 @@ class Recognizer:
         actions: Mapping[str, str] | Iterable[Mapping[str, str]] = (),
         mode: Mode = "gzsl",
         *,
+        reject: float | None = None,
         layout: str = "",
         fps: float = 0,
         mirrored: bool = False,
@@ -111,12 +117,13 @@ class Recognizer:
             without a list.
         actions: actions in words, {"label": ..., "local": ..., "global": ...} each, beside those of the run.
         mode: "gzsl" all actions, "zsl" those that no one trained on, "given" those of `actions` alone.
+        reject: the share of right answers that may be lost so that clips of none of the actions are told, as 0.05.
         layout, fps, mirrored: how files are read, as `treated` takes them. Arrays have 25 joints at 30 frames a second,
             or at the rate that preprocess.fps says.
 
         Raises PipelineError when `clips` or `mode` is something else, DescriptionError when `actions` are.
         """
-        bank = self.bank(mode, self._given(actions))
+        bank = self.bank(mode, self._given(actions), reject)
         return list(self.stream(clips, bank, self.treated(layout, fps, mirrored)))
 
     def timeline(
@@ -182,6 +189,7 @@ class Recognizer:
         computed = np.array([np.isfinite(row).all() for row in np.hstack((features, logits))])  # (B,)
         features, logits = (np.where(computed[:, None], values, 0) for values in (features, logits))
         probabilities, gate = bank.probabilities(features, logits)
+        rejected = bank.rejected(features, gate)  # (B,)
         row = 0
         for item in batch.order:
             if isinstance(item, Unread):
@@ -189,7 +197,8 @@ class Recognizer:
                 continue
             if computed[row]:
                 unseen = None if gate is None else float(gate[row])
-                yield _answer(item, bank, probabilities[row], unseen, batch.warnings[row], batch.notes[row])
+                answer = _answer(item, bank, probabilities[row], unseen, batch.warnings[row], batch.notes[row])
+                yield answer if rejected is None else replace(answer, none_of_these=bool(rejected[row]))
             else:
                 yield Unread(item, "its coordinates are so large that the network gives NaN or infinite numbers")
             row += 1

@@ -111,6 +111,7 @@ def write_predictions(
                         distance.arrays(),
                         prediction.arrays,
                         prediction.all_arrays,
+                        {} if prediction.rejection is None else {"quantiles": prediction.rejection.quantiles},
                     ),
                     Confusions(
                         confusion_matrix(test.action[unseen_clips], zsl[unseen_clips], test.unseen),

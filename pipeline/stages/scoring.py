@@ -15,6 +15,7 @@ from data.phase_names import PHASES, PhaseName
 from data.random_streams import GATE_HELD_OUT_CLIPS
 from models.aligners.protocol import Arrays
 from models.zero_shot.gate import (
+    Bools,
     Floats,
     Gate,
     Routing,
@@ -25,6 +26,7 @@ from models.zero_shot.gate import (
     softmax,
 )
 from models.zero_shot.metrics import Actions, auroc, harmonic_mean, per_class, top1
+from models.zero_shot.rejection import Rejection
 from models.zero_shot.score_gate import AnyGate, ScoreGate, gate_scores, relative_entropy
 from models.zero_shot.settings import GateKind
 from pipeline.phases.scores import CycleScores, MemberScores, PhaseScoring, SeedModel
@@ -47,6 +49,7 @@ class Tuned:
     offset: float  # of calibrated stacking
     zsl_top1: float  # of the val phase, for choosing between settings without the test classes
     tuned_h: float  # of the val phase, with the tuned gate
+    rejection: Rejection | None  # None where no scorer sees all texts
 
 
 def gate_inputs(kind: GateKind, scoring: PhaseScoring, scores: CycleScores, seen: Floats, top: int) -> Floats:
@@ -109,7 +112,14 @@ def tune(
         offset=-level,
         zsl_top1=val.zsl_top1(unseen),
         tuned_h=100 * h,
+        rejection=_rejection(val, scores, right_if_unseen),
     )
+
+
+def _rejection(val: PhaseScoring, scores: CycleScores, right_if_unseen: Bools) -> Rejection | None:
+    """What tells clips of none of the candidates, fitted to the pseudo-unseen clips."""
+    clips = val.is_unseen
+    return None if scores.text is None else Rejection.fit(scores.text[clips], right_if_unseen[clips])
 
 
 @dataclass(frozen=True)
@@ -124,6 +134,7 @@ class Prediction:
     fitted_gate: AnyGate
     arrays: Arrays  # of the scorer of the unseen texts
     all_arrays: Arrays  # of the scorer of all texts
+    rejection: Rejection | None
 
 
 def score(
@@ -153,32 +164,49 @@ def score(
     }
     clips = test.is_unseen
     zsl = test.zsl_actions(unseen)[clips]
+    accuracies = (
+        {
+            "first_cycle": cycles[0],
+            "cycle": cycles[-1],
+            "zsl": {
+                "top1": top1(test.action[clips], zsl),
+                "per_class": per_class(test.action[clips], zsl),
+                "chance": 100 / len(test.unseen),
+            },
+            **{name: _gzsl(test, predicted) for name, predicted in ways.items()},
+            "auroc": {
+                name: auroc(values, test.is_unseen)
+                for name, values in {
+                    "gate": gate,
+                    "entropy": relative_entropy(seen_set),
+                    "distance": test.distance,
+                    **({} if scores.text is None else {"text": scores.text}),
+                }.items()
+            },
+            **_rejected(test, scores, tuned, zsl),
+            "tuned": {
+                "gate_temperature": tuned.tuned_temperature,
+                "gate_threshold": tuned.threshold,
+                "stacking_temperature": tuned.stacking_temperature,
+                "stacking_offset": tuned.offset,
+            },
+            "val_phase": {"zsl_top1": tuned.zsl_top1, "tuned_gate_h": tuned.tuned_h},
+        },
+        Prediction(
+            cycles, unseen, gate, fitted, tuned.top, tuned.gate, scores.arrays, scores.all_arrays, tuned.rejection
+        ),
+    )
+
+
+def _rejected(test: PhaseScoring, scores: CycleScores, tuned: Tuned, zsl: Actions) -> dict[str, Any]:
+    """How well clips of none of the candidates are told, on the test phase; `zsl` are the answers to unseen clips."""
+    if tuned.rejection is None or scores.text is None or scores.left_out is None:
+        return {}
+    clips = test.is_unseen
+    right = test.action[clips] == zsl
     return {
-        "first_cycle": cycles[0],
-        "cycle": cycles[-1],
-        "zsl": {
-            "top1": top1(test.action[clips], zsl),
-            "per_class": per_class(test.action[clips], zsl),
-            "chance": 100 / len(test.unseen),
-        },
-        **{name: _gzsl(test, predicted) for name, predicted in ways.items()},
-        "auroc": {
-            name: auroc(values, test.is_unseen)
-            for name, values in {
-                "gate": gate,
-                "entropy": relative_entropy(seen_set),
-                "distance": test.distance,
-                **({} if scores.text is None else {"text": scores.text}),
-            }.items()
-        },
-        "tuned": {
-            "gate_temperature": tuned.tuned_temperature,
-            "gate_threshold": tuned.threshold,
-            "stacking_temperature": tuned.stacking_temperature,
-            "stacking_offset": tuned.offset,
-        },
-        "val_phase": {"zsl_top1": tuned.zsl_top1, "tuned_gate_h": tuned.tuned_h},
-    }, Prediction(cycles, unseen, gate, fitted, tuned.top, tuned.gate, scores.arrays, scores.all_arrays)
+        "rejection": tuned.rejection.measured(scores.text[clips], right, scores.left_out[clips], scores.text[~clips])
+    }
 
 
 def _gzsl(test: PhaseScoring, predicted: Actions) -> dict[str, float]:
