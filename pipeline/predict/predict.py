@@ -173,19 +173,8 @@ def write_csv(outcomes: Iterable[Outcome], top: int, output: TextIO, warnings: S
     The column `warnings` has the `warnings` about every answer, then those about the clip; `notes` has what was done to
     read it.
     """
-    names = (
-        "clip",
-        "rank",
-        "action",
-        "label",
-        "kind",
-        "probability",
-        "unseen_probability",
-        "error",
-        "warnings",
-        "notes",
-    )
-    output.write(csv_line(names))
+    answer_columns = ("action", "label", "kind", "probability", "unseen_probability")
+    output.write(csv_line(("clip", "rank", *answer_columns, "error", "warnings", "notes", "none_of_these")))
     for item in outcomes:
         if isinstance(item, Unread):
             output.write(csv_line((item.clip, "", "", "", "", "", "", item.reason, "", "", "")))

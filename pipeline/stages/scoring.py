@@ -164,38 +164,35 @@ def score(
     }
     clips = test.is_unseen
     zsl = test.zsl_actions(unseen)[clips]
-    accuracies = (
-        {
-            "first_cycle": cycles[0],
-            "cycle": cycles[-1],
-            "zsl": {
-                "top1": top1(test.action[clips], zsl),
-                "per_class": per_class(test.action[clips], zsl),
-                "chance": 100 / len(test.unseen),
-            },
-            **{name: _gzsl(test, predicted) for name, predicted in ways.items()},
-            "auroc": {
-                name: auroc(values, test.is_unseen)
-                for name, values in {
-                    "gate": gate,
-                    "entropy": relative_entropy(seen_set),
-                    "distance": test.distance,
-                    **({} if scores.text is None else {"text": scores.text}),
-                }.items()
-            },
-            **_rejected(test, scores, tuned, zsl),
-            "tuned": {
-                "gate_temperature": tuned.tuned_temperature,
-                "gate_threshold": tuned.threshold,
-                "stacking_temperature": tuned.stacking_temperature,
-                "stacking_offset": tuned.offset,
-            },
-            "val_phase": {"zsl_top1": tuned.zsl_top1, "tuned_gate_h": tuned.tuned_h},
+    accuracies: dict[str, Any] = {
+        "first_cycle": cycles[0],
+        "cycle": cycles[-1],
+        "zsl": {
+            "top1": top1(test.action[clips], zsl),
+            "per_class": per_class(test.action[clips], zsl),
+            "chance": 100 / len(test.unseen),
         },
-        Prediction(
-            cycles, unseen, gate, fitted, tuned.top, tuned.gate, scores.arrays, scores.all_arrays, tuned.rejection
-        ),
-    )
+        **{name: _gzsl(test, predicted) for name, predicted in ways.items()},
+        "auroc": {
+            name: auroc(values, test.is_unseen)
+            for name, values in {
+                "gate": gate,
+                "entropy": relative_entropy(seen_set),
+                "distance": test.distance,
+                **({} if scores.text is None else {"text": scores.text}),
+            }.items()
+        },
+        **_rejected(test, scores, tuned, zsl),
+        "tuned": {
+            "gate_temperature": tuned.tuned_temperature,
+            "gate_threshold": tuned.threshold,
+            "stacking_temperature": tuned.stacking_temperature,
+            "stacking_offset": tuned.offset,
+        },
+        "val_phase": {"zsl_top1": tuned.zsl_top1, "tuned_gate_h": tuned.tuned_h},
+    }
+    arrays = scores.arrays, scores.all_arrays
+    return accuracies, Prediction(cycles, unseen, gate, fitted, tuned.top, tuned.gate, *arrays, tuned.rejection)
 
 
 def _rejected(test: PhaseScoring, scores: CycleScores, tuned: Tuned, zsl: Actions) -> dict[str, Any]:
