@@ -200,3 +200,12 @@ def test_a_manifest_in_words_begins_the_descriptions_and_follows_them(tmp_path: 
 def state_of_preprocess(workspace: Path) -> dict[str, Any]:
     states: list[dict[str, Any]] = json.loads(call("-w", workspace, "status", "--json").stdout)
     return states[0]
+
+
+def test_convert_writes_no_clip_over_another(tmp_path: Path) -> None:
+    for day in ("monday", "tuesday"):
+        (tmp_path / "raw" / day).mkdir(parents=True)
+        (tmp_path / "raw" / day / "S001C001P001R001A001.csv").write_bytes(csv_of(20))
+    done = call("convert", tmp_path / "raw", "--layout", "azure-kinect", "-o", tmp_path / "clips")
+    assert done.exit_code == 1
+    assert f"S001C001P001R001A001 is found twice, as {tmp_path}/raw/monday/S001" in done.stderr
