@@ -42,8 +42,12 @@ def joint_array(value: ArrayLike) -> NDArray[np.float32]:
     return joints
 
 
-def require_joints(joints: NDArray[np.float32], most_bodies: int = MOST_BODIES) -> None:
-    """Raises DataError unless joints (T, M, V, 3) are finite and no frame has more than `most_bodies`."""
+def require_joints(joints: NDArray[np.float32], most_bodies: int | None = None) -> None:
+    """Raises DataError unless joints (T, M, V, 3) are finite and no frame has more than `most_bodies`.
+
+    None = as many as a sensor tracks.
+    """
+    most_bodies = MOST_BODIES if most_bodies is None else most_bodies
     if joints.ndim != 4 or joints.shape[2:] != (NUM_JOINTS, 3):
         raise DataError(f"joints of shape {joints.shape}, where (frames, bodies, {NUM_JOINTS}, 3) is wanted")
     if not np.isfinite(joints).all():

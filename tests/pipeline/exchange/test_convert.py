@@ -209,3 +209,19 @@ def test_convert_writes_no_clip_over_another(tmp_path: Path) -> None:
     done = call("convert", tmp_path / "raw", "--layout", "azure-kinect", "-o", tmp_path / "clips")
     assert done.exit_code == 1
     assert f"S001C001P001R001A001 is found twice, as {tmp_path}/raw/monday/S001" in done.stderr
+
+
+def test_a_manifest_names_files_so_that_they_are_found_again(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for name in ("-a.csv", "=1+2.csv", "b ö.csv"):
+        (raw / name).write_bytes(csv_of(20))
+    assert call("manifest", raw, "--layout", "azure-kinect", "-o", raw / "clips.csv").exit_code == 0
+    rows = list(csv.DictReader(io.StringIO((raw / "clips.csv").read_text("utf-8"))))
+    assert [row["file"] for row in rows] == ["./-a.csv", "./=1+2.csv", "b ö.csv"]
+    (raw / "clips.csv").write_text("".join(["file,action\n", *(f"{row['file']},1\n" for row in rows)]), "utf-8")
+    call("-w", tmp_path, "init", "custom", "--layout", "azure-kinect", "--manifest", raw / "clips.csv")
+    assert "3 clips kept" in call("-w", tmp_path, "preprocess").stderr
+    (raw / "bad\x1b.csv").write_bytes(csv_of(20))
+    refused = call("manifest", raw, "--layout", "azure-kinect", "-o", tmp_path / "more.csv")
+    assert "a manifest can't hold this name; rename the file" in refused.stderr
