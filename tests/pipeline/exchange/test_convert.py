@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -156,11 +157,22 @@ def test_a_guessed_layout_and_what_it_leaves_out_are_said(tmp_path: Path) -> Non
     (raw / "S001C001P001R001A001.csv").write_bytes(csv_of(20))
     bvh = load_layout("bvh")
     (raw / "walk.bvh").write_bytes(recording_of(bvh, points_of(person(20), bvh)))
-    assert call("-w", tmp_path, "init", "custom", "--layout", "auto", "--raw", raw).exit_code == 0
+    made = call("-w", tmp_path, "init", "custom", "--layout", "auto", "--raw", raw)
+    guess = f"{raw}/S001C001P001R001A001.csv: text, 32 joints"
+    assert f"layout: azure-kinect ({guess})" in made.stderr
+    config = (tmp_path / "config.toml").read_text("utf-8")
+    assert 'layout = "azure-kinect"' in config
     done = call("-w", tmp_path, "preprocess")
     assert done.exit_code == 0, done.output
-    assert f"the layout azure-kinect was guessed ({raw}/S001C001P001R001A001.csv: text, 32 joints)" in done.stderr
-    assert f"files of other layouts were not read: 1 (the first: {raw}/walk.bvh)" in done.stderr
+    assert f"files with the endings of other layouts were not read: 1 (the first: {raw}/walk.bvh)" in done.stderr
+    assert (
+        call("-w", tmp_path, "preprocess", "--layout", "auto").stdout
+        == "preprocess: up to date (--force runs it again)\n"
+    )
+    (tmp_path / "config.toml").write_text(config.replace('"azure-kinect"', '"auto"'), "utf-8")
+    assert f"the layout azure-kinect was guessed ({guess})" in call("-w", tmp_path, "preprocess").stderr
+    shutil.rmtree(raw)
+    assert f'name it in {tmp_path}/config.toml in place of "auto"' in call("-w", tmp_path, "preprocess").stderr
 
 
 def test_rows_of_a_manifest_without_a_subject_are_said(tmp_path: Path) -> None:
