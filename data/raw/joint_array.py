@@ -42,17 +42,21 @@ def joint_array(value: ArrayLike) -> NDArray[np.float32]:
     return joints
 
 
-def require_joints(joints: NDArray[np.float32]) -> None:
-    """Raises DataError unless joints (T, M, V, 3) are finite and no frame has more bodies than a sensor tracks."""
+def require_joints(joints: NDArray[np.float32], most_bodies: int | None = None) -> None:
+    """Raises DataError unless joints (T, M, V, 3) are finite and no frame has more than `most_bodies`.
+
+    None = as many as a sensor tracks.
+    """
+    most_bodies = MOST_BODIES if most_bodies is None else most_bodies
     if joints.ndim != 4 or joints.shape[2:] != (NUM_JOINTS, 3):
         raise DataError(f"joints of shape {joints.shape}, where (frames, bodies, {NUM_JOINTS}, 3) is wanted")
     if not np.isfinite(joints).all():
         raise DataError("joints hold NaN or infinite numbers")
     most = int(joints.any(axis=(2, 3)).sum(axis=1).max(initial=0))
-    if most > MOST_BODIES:
+    if most > most_bodies:
         raise DataError(
             f"joints of shape {joints.shape} have a frame with {most} bodies, where a sensor tracks at most "
-            f"{MOST_BODIES}; (frames, bodies, {NUM_JOINTS}, 3) is wanted, so its first two axes are something else"
+            f"{most_bodies}; (frames, bodies, {NUM_JOINTS}, 3) is wanted, so its first two axes are something else"
         )
 
 

@@ -57,7 +57,7 @@ def guess_layout(source: str, stream: BinaryIO) -> Guess:
         stream.seek(0)
         return Guess(load_layout("ntu"), "its lines are those of NTU's own text files")
     if kinds == ("json",):
-        _refuse_two_dimensions(shape_in_json(head), source, what)
+        _refuse_two_dimensions(shape_in_json(head.removeprefix(BOM)), source, what)
     fitting, reasons = list[Guess](), list[str]()
     for layout in (load_layout(name) for name in layout_names()):
         if layout.kind in kinds:

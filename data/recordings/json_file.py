@@ -1,5 +1,6 @@
 """Reads recordings in JSON: a list of frames, of which one at a time is held. J: joints of the source."""
 
+import codecs
 import math
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -39,13 +40,17 @@ class JsonEvents:
         self._stream = stream
         self._read_bytes = 0  # since the last call of `forget`
         self._last = b""
+        self._begun = False
         self._events: Iterator[tuple[str, Any]] = ijson.basic_parse(self, use_float=True, buf_size=READ_BYTES)
 
     def read(self, size: int) -> bytes:
         """Reads for ijson. Raises RawFileError when one frame has taken too much."""
         if self._read_bytes > MAX_FRAME_BYTES:
             raise RawFileError(self.source, f"a value of more than {MAX_FRAME_BYTES} bytes; a frame takes far less")
-        content = self._last = self._stream.read(size)
+        content = self._stream.read(size)
+        if content and not self._begun:
+            content, self._begun = content.removeprefix(codecs.BOM_UTF8), True
+        self._last = content
         self._read_bytes += len(content)
         return content
 

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ def init(folder: Path, /, split: str, raw: tuple[Path, ...], name: str, force: b
 
     if split != "custom" and name != "custom":
         raise click.UsageError(f"--name {name} is for SPLIT custom only; {split} has the name of its data set")
+    recordings = with_guessed_layout(recordings, raw, recordings["manifest"])
     path = write(Workspace(folder), split, raw, name, force, recordings)
     click.echo(printable(f"wrote {path}"))
     if split == "custom":
@@ -50,6 +52,20 @@ def init(folder: Path, /, split: str, raw: tuple[Path, ...], name: str, force: b
     elif not raw:
         click.echo("next: in it, name your raw files as dataset.raw,")
     click.echo(printable(f"then: fsvae-pipe -w {shlex.quote(str(folder))} run"))
+
+
+def with_guessed_layout(recordings: dict[str, Any], raw: Sequence[Path], manifest: Path | None) -> dict[str, Any]:
+    """Return the options `recordings` with the layout that --layout auto finds, if it is given and raw files are named.
+
+    So config.toml holds a name, which goes on to hold when the raw files have been moved away.
+    """
+    from pipeline.phases.raw_recordings import AUTO, guess_of
+
+    if recordings["layout"] != AUTO or not (raw or manifest):
+        return recordings
+    guess = guess_of(raw, manifest)
+    click.echo(printable(f"layout: {guess.layout.name} ({guess.reason})"), err=True)
+    return {**recordings, "layout": guess.layout.name}
 
 
 def warn_of_stale_needs(context: Context, stage: Stage) -> None:
@@ -66,8 +82,11 @@ def stage_command(stage: Stage) -> click.Command:
     def run_stage(context: Context, force: bool, raw: tuple[Path, ...] = (), **recordings: Any) -> None:
         with locked(context.workspace):
             if raw or any(recordings.values()):
+                from pipeline.phases.raw_recordings import raw_places
                 from pipeline.workspace.init import set_dataset
 
+                named, manifest = raw_places(context)
+                recordings = with_guessed_layout(recordings, raw or named, recordings["manifest"] or manifest)
                 context = replace(context, config=set_dataset(context, raw, recordings))
             warn_of_stale_needs(context, stage)
             if not run_stages(context, [stage], [stage.name] if force else []):

@@ -1,6 +1,7 @@
 """`fsvae-pipe convert`: recordings of any layout -> .skeleton files with NTU names, and names.csv."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
@@ -47,10 +48,13 @@ def convert(clips: RawClips, reading: Reading, folder: Path) -> Converted:
         for name, part in _named(clips):
             try:
                 read = reader.read(part)
-            except RawFileError as error:
-                converted.refused.append(error)
+                content = format_clip(read.clip.joints)
+            except DataError as error:
+                converted.refused.append(
+                    error if isinstance(error, RawFileError) else RawFileError(str(part), str(error))
+                )
                 continue
-            _write(folder / f"{name}.skeleton", format_clip(read.clip.joints))
+            _write(folder / f"{name}.skeleton", content)
             table.writerow(cells((name, part, read.clip.frames, f"{read.fps:g}", " | ".join(map(str, read.notes)))))
             converted.warnings += [f"{name}: {finding}" for finding in findings_of(read, reading)]
             converted.clips += 1
@@ -74,9 +78,14 @@ def _named(clips: RawClips) -> Iterable[tuple[ClipName, RawPart]]:
         for part in parts_of(file, clips.layout)
     ]
     try:
-        return [(ClipName.parse(part.annotation.name if part.annotation else part.file.stem), part) for part in parts]
+        named = [(ClipName.parse(part.annotation.name if part.annotation else part.file.stem), part) for part in parts]
     except DataError:
         return zip(_counted(), parts, strict=False)
+    if len({name for name, _ in named}) < len(named):
+        twice = next(name for name, number in Counter(name for name, _ in named).items() if number > 1)
+        places = " and as ".join(str(part) for name, part in named if name == twice)
+        raise DataError(f"{twice} is found twice, as {places}; name one of them")
+    return named
 
 
 def _counted() -> Iterator[ClipName]:

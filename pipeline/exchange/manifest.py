@@ -13,7 +13,7 @@ from data.raw.clip_source import ClipSource
 from data.raw.sources import list_source
 from data.stores.files import replacing
 from pipeline.messages.csv_cells import cells
-from pipeline.messages.errors import PipelineError
+from pipeline.messages.errors import PipelineError, printable
 
 Row = dict[str, str | int]
 CAMERAS = {"L": 1, "M": 2, "R": 3}  # PKU-MMD's left, middle and right
@@ -99,6 +99,12 @@ def _told_by_name(stem: str) -> Row:
 
 
 def _shown(file: ClipSource, folder: Path) -> str:
-    """Return the path of a file as the manifest in `folder` has it."""
+    """Return the path of a file as the manifest in `folder` has it.
+
+    Raises DataError when its name is no text that a CSV file can hold.
+    """
     path, base = Path(str(file)).absolute(), folder.absolute()
-    return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
+    shown = path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
+    if printable(shown) != shown:
+        raise DataError(f"{printable(shown)}: a manifest can't hold this name; rename the file")
+    return f"./{shown}" if cells([shown]) != [shown] else shown  # a spreadsheet would take it for a formula

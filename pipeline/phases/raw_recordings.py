@@ -31,10 +31,16 @@ def layout_of(context: Context) -> Layout:
     dataset = context.config.dataset
     if dataset.layout != AUTO:
         return named_layout(dataset.layout, context.paths_from)
-    return guess_of(*_places(context)).layout
+    try:
+        return guess_of(*raw_places(context)).layout
+    except DataError as error:
+        raise DataError(
+            f"{error}. The layout was to be guessed by the raw files: name it in {context.config_path} in place of "
+            '"auto"'
+        ) from error
 
 
-def _places(context: Context) -> tuple[list[Path], Path | None]:
+def raw_places(context: Context) -> tuple[list[Path], Path | None]:
     """Return the raw paths of the workspace, and its manifest."""
     dataset = context.config.dataset
     manifest = context.user_path(dataset.manifest) if dataset.manifest else None
@@ -58,19 +64,23 @@ def guess_of(raw: Sequence[Path], manifest: Path | None) -> Guess:
 
 
 def caveats(context: Context) -> list[str]:
-    """Return what a user must know of how the raw files were taken: a guessed layout, and rows without a number."""
+    """Return what a user must know of how the raw files were taken.
+
+    That is a guessed layout, files that were passed over, and rows of the manifest without a subject.
+    """
     dataset = context.config.dataset
-    raw, manifest = _places(context)
+    raw, manifest = raw_places(context)
     said = []
     if dataset.layout == AUTO:
         guess = guess_of(raw, manifest)
         said.append(f"the layout {guess.layout.name} was guessed ({guess.reason})")
-        if manifest is None:
-            listed = [source for path in raw for source in list_source(path, all_endings())]
-            others = [source for source in listed if not str(source).lower().endswith(guess.layout.endings)]
-            if others:
-                said.append(f"files of other layouts were not read: {len(others)} (the first: {min(map(str, others))})")
-    if manifest is not None:
+    if manifest is None:
+        layout = layout_of(context)
+        listed = [source for path in raw if layout.name != NTU for source in list_source(path, all_endings())]
+        if others := [source for source in listed if not str(source).lower().endswith(layout.endings)]:
+            first = min(map(str, others))
+            said.append(f"files with the endings of other layouts were not read: {len(others)} (the first: {first})")
+    else:
         by = {"xview": "camera", "xset": "setup"}.get(dataset.protocol, "subject")
         without, rows = rows_without(by, manifest)
         if without:
@@ -114,7 +124,7 @@ def with_recordings(
 
 def raw_clips_of(context: Context, labels: Mapping[str, int] | None = None) -> RawClips:
     """Return where the raw clips are, and what names them: `labels` of actions, else those of the descriptions."""
-    raw, manifest = _places(context)
+    raw, manifest = raw_places(context)
     if labels is None:
         labels = _labels(context) if manifest else {}
     return RawClips(raw, layout_of(context), manifest, labels)

@@ -16,7 +16,7 @@ from pipeline.predict.action_bank import ActionBank
 from pipeline.predict.free_text import GivenAction
 from pipeline.predict.trained_run import TrainedRun
 from pipeline.predict.treatment import stored_recipe
-from pipeline.workspace.provenance import package_versions, read_record
+from pipeline.workspace.provenance import package_versions, read_record, stored_fps
 
 TWO_ACTORS = (
     "distances are root mean squares over joints",
@@ -78,6 +78,7 @@ def description(run: TrainedRun, bank: ActionBank, given: Sequence[GivenAction])
             "unit": "metres",
             "body_size": list(PERSON_M),  # metres from end to end; any other clip is hardly one in metres
             "frames": run.config.backbone.frames,
+            "frames_per_second": stored_fps(run.context.workspace.skeletons) or None,  # None = as each was recorded
             "joints": list(JOINT_NAMES),
         },
         "preparation": {"recipe": recipe, "steps": list(PREPARATION[recipe])},

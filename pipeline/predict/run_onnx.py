@@ -1,4 +1,7 @@
-"""Name the action in a .skeleton file with onnxruntime and numpy alone: python run_onnx.py FOLDER CLIP"""
+"""Name the action in a .skeleton file with onnxruntime and numpy alone: python run_onnx.py FOLDER CLIP
+
+The clip must have the frames a second that model.json tells (input, frames_per_second).
+"""
 
 # mypy: ignore-errors
 import json
@@ -78,7 +81,10 @@ if about["preparation"]["recipe"] != "shift-gcn":
 try:
     clip = prepare(read(path), about["input"]["frames"])
 except (OSError, StopIteration, ValueError, IndexError, OverflowError, MemoryError):
-    sys.exit(f"{path}: can't be read as an NTU .skeleton file of finite numbers with a body in it; it may be cut")
+    sys.exit(
+        f"{path}: can't be read as an NTU .skeleton file of finite numbers with a body in it; it may be cut. "
+        "fsvae-pipe convert writes such files from recordings of other sensors"
+    )
 smallest, largest = about["input"]["body_size"]
 if not smallest <= size(clip[0, ..., 0]) <= largest:
     print(

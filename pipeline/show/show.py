@@ -144,7 +144,11 @@ def _raw_file(path: Path, reading: Reading) -> ClipSource | None:
     for parent in path.parents:
         if parent.is_file():
             listed = list_source(parent, reading.endings)
-            return next((source for source in listed if str(source).endswith(path.name)), None)
+            member = path.relative_to(parent).as_posix()
+            fitting = [source for source in listed if str(source).endswith(f"/{member}")]
+            if len(fitting) > 1:
+                raise DataError(f"{path} may be {fitting[0]} and {fitting[1]}; name more of its folders")
+            return next(iter(fitting), None)
     return None
 
 

@@ -41,6 +41,10 @@ def test_a_frame_is_a_body_a_list_of_bodies_or_holds_one() -> None:
         assert read([frame]).points[0, 0, 5].tolist() == [1, 2, 3]
 
 
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert read(b"\xef\xbb\xbf" + json.dumps([{"joints": JOINTS}]).encode()).points.shape == (1, 1, 25, 3)
+
+
 def test_untracked_bodies_and_null_joints_are_absent() -> None:
     bodies = [{"tracked": False}, {"tracked": True, "joints": [None, *JOINTS[1:]]}, None, {"joints": []}]
     block = read([{"bodies": bodies}, {"bodies": []}])

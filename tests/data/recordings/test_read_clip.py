@@ -145,6 +145,14 @@ def test_a_recording_without_a_body_is_refused(tmp_path: Path) -> None:
         ClipReader(Reading(CSV, fps=30)).read(part)
 
 
+def test_a_recording_may_hold_as_many_bodies_as_a_sensor_of_its_kind_tracks(tmp_path: Path) -> None:
+    header, *lines = table(person(5)).decode().splitlines()
+    rows = [f"{body},{line}" for line in lines for body in range(10)]
+    part = file_of(tmp_path, "\n".join([f"body,{header}", *rows]).encode())
+    clip = ClipReader(Reading(CSV, fps=30)).read(part).clip
+    assert (clip.frames, len(clip.body_ids), len(clip.rows)) == (5, 10, 50)
+
+
 def test_files_are_found_beside_the_manifest_in_folders_and_in_archives(tmp_path: Path) -> None:
     content = table(person(5))
     write_folder(tmp_path / "raw", {"day1/a.csv": content, "day2/a.csv": content})

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -156,11 +157,22 @@ def test_a_guessed_layout_and_what_it_leaves_out_are_said(tmp_path: Path) -> Non
     (raw / "S001C001P001R001A001.csv").write_bytes(csv_of(20))
     bvh = load_layout("bvh")
     (raw / "walk.bvh").write_bytes(recording_of(bvh, points_of(person(20), bvh)))
-    assert call("-w", tmp_path, "init", "custom", "--layout", "auto", "--raw", raw).exit_code == 0
+    made = call("-w", tmp_path, "init", "custom", "--layout", "auto", "--raw", raw)
+    guess = f"{raw}/S001C001P001R001A001.csv: text, 32 joints"
+    assert f"layout: azure-kinect ({guess})" in made.stderr
+    config = (tmp_path / "config.toml").read_text("utf-8")
+    assert 'layout = "azure-kinect"' in config
     done = call("-w", tmp_path, "preprocess")
     assert done.exit_code == 0, done.output
-    assert f"the layout azure-kinect was guessed ({raw}/S001C001P001R001A001.csv: text, 32 joints)" in done.stderr
-    assert f"files of other layouts were not read: 1 (the first: {raw}/walk.bvh)" in done.stderr
+    assert f"files with the endings of other layouts were not read: 1 (the first: {raw}/walk.bvh)" in done.stderr
+    assert (
+        call("-w", tmp_path, "preprocess", "--layout", "auto").stdout
+        == "preprocess: up to date (--force runs it again)\n"
+    )
+    (tmp_path / "config.toml").write_text(config.replace('"azure-kinect"', '"auto"'), "utf-8")
+    assert f"the layout azure-kinect was guessed ({guess})" in call("-w", tmp_path, "preprocess").stderr
+    shutil.rmtree(raw)
+    assert f'name it in {tmp_path}/config.toml in place of "auto"' in call("-w", tmp_path, "preprocess").stderr
 
 
 def test_rows_of_a_manifest_without_a_subject_are_said(tmp_path: Path) -> None:
@@ -200,3 +212,28 @@ def test_a_manifest_in_words_begins_the_descriptions_and_follows_them(tmp_path: 
 def state_of_preprocess(workspace: Path) -> dict[str, Any]:
     states: list[dict[str, Any]] = json.loads(call("-w", workspace, "status", "--json").stdout)
     return states[0]
+
+
+def test_convert_writes_no_clip_over_another(tmp_path: Path) -> None:
+    for day in ("monday", "tuesday"):
+        (tmp_path / "raw" / day).mkdir(parents=True)
+        (tmp_path / "raw" / day / "S001C001P001R001A001.csv").write_bytes(csv_of(20))
+    done = call("convert", tmp_path / "raw", "--layout", "azure-kinect", "-o", tmp_path / "clips")
+    assert done.exit_code == 1
+    assert f"S001C001P001R001A001 is found twice, as {tmp_path}/raw/monday/S001" in done.stderr
+
+
+def test_a_manifest_names_files_so_that_they_are_found_again(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for name in ("-a.csv", "=1+2.csv", "b ö.csv"):
+        (raw / name).write_bytes(csv_of(20))
+    assert call("manifest", raw, "--layout", "azure-kinect", "-o", raw / "clips.csv").exit_code == 0
+    rows = list(csv.DictReader(io.StringIO((raw / "clips.csv").read_text("utf-8"))))
+    assert [row["file"] for row in rows] == ["./-a.csv", "./=1+2.csv", "b ö.csv"]
+    (raw / "clips.csv").write_text("".join(["file,action\n", *(f"{row['file']},1\n" for row in rows)]), "utf-8")
+    call("-w", tmp_path, "init", "custom", "--layout", "azure-kinect", "--manifest", raw / "clips.csv")
+    assert "3 clips kept" in call("-w", tmp_path, "preprocess").stderr
+    (raw / "bad\x1b.csv").write_bytes(csv_of(20))
+    refused = call("manifest", raw, "--layout", "azure-kinect", "-o", tmp_path / "more.csv")
+    assert "a manifest can't hold this name; rename the file" in refused.stderr

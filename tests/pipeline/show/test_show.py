@@ -100,6 +100,19 @@ def test_a_clip_in_an_archive_is_shown_by_its_path(work: Path, tmp_path: Path) -
     assert clip_names(tmp_path / "clip.html") == [Path(member).stem]
 
 
+def test_no_other_clip_of_an_archive_is_shown_in_place_of_one(tmp_path: Path) -> None:
+    first, second = list(DATASET.clips())[:2]
+    with zipfile.ZipFile(tmp_path / "clips.zip", "w") as file:
+        for member, clip in (("day1/old_a", first), ("day1/a", first), ("day2/a", second)):
+            file.writestr(f"{member}.skeleton", raw_clip(clip))
+    shown = call("show", tmp_path / "clips.zip" / "day2" / "a.skeleton", "-o", tmp_path / "a.html")
+    assert shown.exit_code == 0, shown.output
+    assert "clips.zip/day2/a.skeleton" in (tmp_path / "a.html").read_text("utf-8")
+    refused = call("show", tmp_path / "clips.zip" / "a.skeleton", "-o", tmp_path / "b.html")
+    assert "name more of its folders" in refused.stderr
+    assert call("show", tmp_path / "clips.zip" / "y1" / "a.skeleton", "-o", tmp_path / "b.html").exit_code == 1
+
+
 def test_names_and_actions_are_found_in_the_store_and_in_the_raw_files(work: Path, tmp_path: Path) -> None:
     page = tmp_path / "clips.html"
     for extra in ([], ["--from-raw"]):
