@@ -8,6 +8,9 @@
 3. A segment shorter than half a window is joined to that of its neighbours whose action is likelier in it, the shortest
    first.
 
+FLOOR and SWITCH_PENALTY were chosen on twelve recordings of ten made actions each, by the share of time that got the
+right action and the number of segments; near them, both change little.
+
 A step in no answered window stays empty and parts the segments. Letters: W windows, J steps, A actions.
 """
 
@@ -16,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FLOOR = 1e-3
+FLOOR = 1e-2
 SWITCH_PENALTY = 1.0  # in log-probability of one window
 
 Floats = NDArray[np.float64]

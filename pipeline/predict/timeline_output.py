@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -143,9 +142,10 @@ class _Drawn:
     """A timeline as the page draws it: a lane for each action that it shows, in order of first appearance."""
 
     timeline: Timeline
+    segments: tuple[Segment, ...]
     lanes: list[tuple[str, list[Segment]]]
     ticks_s: list[float]
-    left_out: int  # segments after MOST_BARS
+    left_out: int  # segments, after MOST_BARS of them
 
 
 def timeline_page(timelines: list[Timeline], total: int, run: TrainedRun) -> str:
@@ -163,8 +163,9 @@ def timeline_page(timelines: list[Timeline], total: int, run: TrainedRun) -> str
 
 def _drawn(timeline: Timeline) -> _Drawn:
     lanes: dict[str, list[Segment]] = {}
-    for part in islice(timeline.segments, MOST_BARS):
+    segments = timeline.segments[:MOST_BARS]
+    for part in segments:
         lanes.setdefault(f"{part.action.label} ({part.action.name})", []).append(part)
     step_s = next((step for step in TICKS_S if timeline.duration_s / step <= MOST_TICKS), TICKS_S[-1])
     ticks_s = [step_s * number for number in range(int(timeline.duration_s / step_s) + 1)]
-    return _Drawn(timeline, list(lanes.items()), ticks_s[:100], max(0, len(timeline.segments) - MOST_BARS))
+    return _Drawn(timeline, segments, list(lanes.items()), ticks_s[:100], len(timeline.segments) - len(segments))
