@@ -4,7 +4,7 @@ torch.onnx.export records one call of a plain module. The graph then takes any n
 frames from 4 on. Of torch's two exporters the older one is used (dynamo=False): it writes opset 17 and needs no further
 package. The other one writes opset 18 and needs onnxscript, and with torch 2.13 it silently fixed the number of clips.
 The older one is deprecated. If torch drops it, only `_recorded` has to change.
-`pipeline/predict/export.py` compares every graph with PyTorch before it is written.
+`pipeline/exchange/export.py` compares every graph with PyTorch before it is written.
 Letters: B clips, T frames, D features, S seen actions, U others.
 """
 

@@ -123,8 +123,8 @@ def export(context: Context, folder: Path, features: bool, **options: Any) -> No
     Example: fsvae-pipe -w work export model
     Example: fsvae-pipe -w work export --features features-for-others
     """
+    from pipeline.exchange.export import export as write
     from pipeline.exchange.export_features import export_features
-    from pipeline.predict.export import export as write
 
     if features:
         if options["mode"] != "gzsl" or any(options[name] for name in ("actions", "actions_file", "seed")):

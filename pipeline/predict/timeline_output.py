@@ -12,8 +12,8 @@ from rich.table import Table
 from data.stores.files import replacing
 from pipeline.messages.errors import printable
 from pipeline.pages.html_page import page_file, render_page
+from pipeline.predict.answer_output import PLAIN_WIDTH, Form, csv_line, json_line
 from pipeline.predict.clip_stream import Unread
-from pipeline.predict.predict import PLAIN_WIDTH, Form, csv_line, json_line
 from pipeline.predict.timeline import Segment, Timeline
 from pipeline.predict.trained_run import TrainedRun
 

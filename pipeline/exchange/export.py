@@ -5,7 +5,7 @@ FOLDER/model.json   how to prepare clips, the outputs, the actions and their tex
 FOLDER/run_onnx.py  an example that names the action in a .skeleton file; it needs only onnxruntime and numpy
 
 Before anything is written, the graph is compared with PyTorch, on stored clips of several lengths and batch sizes.
-`pipeline.predict.model_description` makes the contents of model.json. `pipeline.exchange.export_features` does
+`pipeline.exchange.model_description` makes the contents of model.json. `pipeline.exchange.export_features` does
 `--features`.
 """
 
@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from data.stores.files import replacing
 from data.stores.skeleton_store import SkeletonStore
+from pipeline.exchange.model_description import description
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.action_bank import ActionBank, BankGate, make_bank
-from pipeline.predict.model_description import description
 from pipeline.predict.modes import Mode, Seed
 from pipeline.predict.predict import given_actions
 from pipeline.predict.run_backbone import RunBackbone

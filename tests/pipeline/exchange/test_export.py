@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-import pipeline.predict.export as export_module
+import pipeline.exchange.export as export_module
 from data.clean.bodies import clean
 from data.errors import DataError
 from data.joints import JOINT_NAMES
@@ -24,10 +24,10 @@ from data.raw.skeleton_lines import MAX_LINE_BYTES
 from data.recordings.read_clip import Reading
 from models.onnx.graph import ModelParts
 from pipeline.cli.main import main
+from pipeline.exchange.export import Exported, export
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.action_bank import ActionBank
 from pipeline.predict.clip_stream import Unread, clip_batches
-from pipeline.predict.export import Exported, export
 from pipeline.predict.recognizer import Answer, Recognizer
 from pipeline.predict.run_backbone import RunBackbone
 from pipeline.predict.treatment import Treatment
