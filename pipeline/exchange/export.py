@@ -80,7 +80,7 @@ def export(
             f"{LARGEST_DIFFERENCE} is allowed; nothing was written. Compare the versions of onnx and onnxruntime with "
             "those in constraints.txt"
         )
-    example = resources.files("pipeline.predict").joinpath("run_onnx.py").read_bytes()
+    example = resources.files("pipeline.exchange").joinpath(EXAMPLE).read_bytes()
     contents = {"model.onnx": model, "model.json": f"{json.dumps(model_json, indent=2)}\n".encode(), EXAMPLE: example}
     for name, content in contents.items():
         with replacing(folder / name) as partial:
