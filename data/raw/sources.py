@@ -46,6 +46,25 @@ def list_source(path: Path, endings: tuple[str, ...] = SKELETONS) -> Iterator[Cl
         raise _no_raw_file_error(path, endings)
 
 
+def archive_of(path: Path) -> Path | None:
+    """Returns the archive in a path ARCHIVE.zip/NAME; None when no folder of the path is a file."""
+    return next((parent for parent in path.parents if parent.is_file()), None)
+
+
+def archived_file(path: Path, endings: tuple[str, ...] = SKELETONS) -> ClipSource | None:
+    """Returns the raw file at ARCHIVE.zip/NAME; None when there is none. NAME may leave out its first folders.
+
+    Raises DataError when several fit, and as `list_source` does.
+    """
+    if (archive := archive_of(path)) is None:
+        return None
+    member = path.relative_to(archive).as_posix()
+    fitting = [source for source in list_source(archive, endings) if str(source).endswith(f"/{member}")]
+    if len(fitting) > 1:
+        raise DataError(f"{path} may be {fitting[0]} and {fitting[1]}; name more of its folders")
+    return next(iter(fitting), None)
+
+
 def _require_file(path: Path, endings: tuple[str, ...]) -> None:
     if not path.is_file():
         raise DataError(

@@ -13,7 +13,7 @@ from data.clips.manifest import ManifestRow, first_row_file, read_manifest
 from data.errors import DataError, RawFileError
 from data.layouts.layout import Layout, layout_names, load_layout
 from data.raw.clip_source import ClipSource
-from data.raw.sources import find_clips, fingerprint_source, list_source
+from data.raw.sources import archive_of, archived_file, find_clips, fingerprint_source, list_source
 from data.recordings.annotations import read_annotations
 from data.recordings.read_clip import RawPart
 
@@ -65,6 +65,8 @@ def first_files(raw: Sequence[Path], manifest: Path | None) -> list[ClipSource]:
         layout = load_layout(layout_names()[0]).model_copy(update={"endings": all_endings()})
         return [_Files(RawClips(raw, layout, manifest)).of(*first_row_file(manifest))]
     for path in raw:
+        if not path.exists() and (file := archived_file(path, all_endings())):
+            return [file]
         return heapq.nsmallest(FILES_TO_GUESS_BY, list_source(path, all_endings()), key=str)
     raise DataError("no raw file is named, so that no layout can be guessed; name one in dataset.raw")
 
@@ -111,7 +113,14 @@ class _Files:
         self._known: dict[str, ClipSource] = {}
         self._parts: dict[ClipSource, dict[str, RawPart]] = {}
         self._by_base: dict[str, list[ClipSource]] = defaultdict(list)
+        self._listed: set[Path] = set()
         for path in clips.raw:
+            self._list(path)
+
+    def _list(self, path: Path) -> None:
+        """Take the files at a path, once."""
+        if (place := path.resolve()) not in self._listed:
+            self._listed.add(place)
             for source in list_source(path, self._endings):
                 self._by_base[PurePosixPath(_posix(str(source))).name].append(source)
 
@@ -139,6 +148,8 @@ class _Files:
             path = self._manifest.parent / spelt
             if path.is_file():
                 return ClipSource(str(path), path.stat().st_size)
+            if archive := archive_of(path):
+                self._list(archive)
         wanted = PurePosixPath(_posix(name))
         matches = [
             source

@@ -20,7 +20,7 @@ from data.clip_name import ClipName
 from data.errors import DataError
 from data.joints import JOINT_NAMES
 from data.raw.clip_source import SUFFIX, ClipSource
-from data.raw.sources import list_source
+from data.raw.sources import archived_file, list_source
 from data.recordings.find_parts import find_parts, parts_of
 from data.recordings.read_clip import ClipReader, RawPart, Reading
 from data.splits import action_label
@@ -141,15 +141,7 @@ def _raw_file(path: Path, reading: Reading) -> ClipSource | None:
     """The raw file at `path`, or None. It may be in an archive, as in clips.zip/NAME.skeleton."""
     if path.is_file():
         return next(iter(list_source(path, reading.endings)))
-    for parent in path.parents:
-        if parent.is_file():
-            listed = list_source(parent, reading.endings)
-            member = path.relative_to(parent).as_posix()
-            fitting = [source for source in listed if str(source).endswith(f"/{member}")]
-            if len(fitting) > 1:
-                raise DataError(f"{path} may be {fitting[0]} and {fitting[1]}; name more of its folders")
-            return next(iter(fitting), None)
-    return None
+    return archived_file(path, reading.endings)
 
 
 def read_raw(part: RawPart, reading: Reading) -> MovingSkeleton:

@@ -53,7 +53,9 @@ def texts(context: Context, *, init: bool = False, as_json: bool = False, neighb
         )
     if init:
         path = write_starter(context)
-        click.echo(f"wrote {path}: fill in its texts, name it as dataset.descriptions in {context.config_path},")
+        named = context.config.dataset.descriptions
+        advice = "" if named else f" name it as dataset.descriptions in {context.config_path},"
+        click.echo(f"wrote {path}: fill in its texts,{advice}")
         click.echo("then: fsvae-pipe texts")
         return
     problems, descriptions, encoder = _check(context)

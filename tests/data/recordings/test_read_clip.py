@@ -194,6 +194,20 @@ def test_a_file_beside_the_manifest_comes_before_one_of_its_name_elsewhere(tmp_p
         ]  # fmt: skip
 
 
+def test_files_of_an_archive_beside_the_manifest_are_found(tmp_path: Path) -> None:
+    write_zip(tmp_path / "day 1.zip", {"x/b.csv": table(person(5)), "y/b.csv": table(person(5))})
+    manifest = tmp_path / "clips.csv"
+    manifest.write_text("file,action\nday 1.zip/x/b.csv,1\nday 1.zip/y/b.csv,2\n", "utf-8")
+    for raw in ([], [tmp_path / "day 1.zip"]):
+        clips = RawClips(raw, CSV, manifest)
+        parts, _ = find_parts(clips)
+        assert [str(part) for _, part in parts] == [f"{tmp_path}/day 1.zip/{folder}/b.csv" for folder in "xy"]
+    before = fingerprint_manifest(RawClips([], CSV, manifest))
+    write_zip(tmp_path / "day 1.zip", {"x/b.csv": table(person(6)), "y/b.csv": table(person(5))})
+    assert fingerprint_manifest(RawClips([], CSV, manifest)) != before
+    assert str(first_files([tmp_path / "day 1.zip" / "x" / "b.csv"], None)[0]) == f"{tmp_path}/day 1.zip/x/b.csv"
+
+
 def test_files_with_names_of_no_clip_ask_for_a_manifest(tmp_path: Path) -> None:
     write_folder(tmp_path, {"walk.csv": table(person(5))})
     with pytest.raises(DataError, match=r"none of 1 raw files has a clip's name .*`fsvae-pipe manifest` begins"):

@@ -174,13 +174,13 @@ def test_the_example_refuses_a_coordinate_that_predict_refuses(
 
 
 def test_the_example_warns_of_units_as_predict_does(tiny_run: TinyRun, exported: Exported, tmp_path: Path) -> None:
-    whole = next((tiny_run.root / "raw" / "setup1").glob("*P001*R001*"))
+    whole = min((tiny_run.root / "raw" / "setup1").glob("*P001*R001*"))
     path = tmp_path / "millimetres.skeleton"
     path.write_bytes(format_clip(1000 * parse_clip(whole.read_bytes(), "clip").joints))
     done = run_example(exported.files[0].parent, path)
     (answer,) = Recognizer.load(tiny_run.root / "runs" / "default").predict(path)
     assert isinstance(answer, Answer)
-    (warning,) = answer.warnings
+    warning = answer.warnings[0]  # made clips are near the limit of another check
     assert done.returncode == 0
     assert "not to be in metres" in done.stderr
     assert warning.split(" m ")[0] in done.stderr  # the same size
