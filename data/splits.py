@@ -1,8 +1,8 @@
 """Splits and protocols: which actions are seen, unseen and pseudo-unseen, and which clips train.
 
 Actions are numbered from 1, as in the file names (A001 -> 1). A *split* divides actions, a *protocol* divides clips.
-The named splits are those of SynSE (also used by MSF-GZSSAR, SA-DVAE and FS-VAE) and PURLS. The named protocols are
-the official ones of NTU RGB+D.
+The named splits are those of SynSE (also used by MSF-GZSSAR, SA-DVAE and FS-VAE), PURLS, SMIE (also used by STAR) and
+SA-DVAE. The named protocols are the official ones of NTU RGB+D.
 """
 
 import json

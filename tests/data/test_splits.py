@@ -31,6 +31,18 @@ NAMED = {
     "ntu60-purls-30-30": ("ntu60", 30, 0, 849, 0),
     "ntu120-purls-80-40": ("ntu120", 40, 0, 2800, 0),
     "ntu120-purls-60-60": ("ntu120", 60, 0, 3540, 0),
+    "ntu60-smie-55-5-1": ("ntu60", 5, 0, 157, 0),
+    "ntu60-smie-55-5-2": ("ntu60", 5, 0, 181, 0),
+    "ntu60-smie-55-5-3": ("ntu60", 5, 0, 157, 0),
+    "ntu120-smie-110-10-1": ("ntu120", 10, 0, 594, 0),
+    "ntu120-smie-110-10-2": ("ntu120", 10, 0, 483, 0),
+    "ntu120-smie-110-10-3": ("ntu120", 10, 0, 583, 0),
+    "ntu60-sadvae-55-5-1": ("ntu60", 5, 0, 102, 0),
+    "ntu60-sadvae-55-5-2": ("ntu60", 5, 0, 159, 0),
+    "ntu60-sadvae-55-5-3": ("ntu60", 5, 0, 209, 0),
+    "ntu120-sadvae-110-10-1": ("ntu120", 10, 0, 411, 0),
+    "ntu120-sadvae-110-10-2": ("ntu120", 10, 0, 969, 0),
+    "ntu120-sadvae-110-10-3": ("ntu120", 10, 0, 617, 0),
 }
 
 
@@ -75,6 +87,22 @@ def test_the_first_split_of_synse_has_its_actions() -> None:
     assert split.unseen == (11, 12, 20, 27, 57)
     assert split.val_unseen == (17, 22, 26, 32, 49)
     assert split.seen[:12] == (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14)
+
+
+@pytest.mark.parametrize(
+    ("name", "unseen"),
+    [
+        ("ntu60-smie-55-5-1", (5, 20, 32, 48, 52)),
+        ("ntu60-smie-55-5-3", (8, 21, 29, 40, 59)),
+        ("ntu60-sadvae-55-5-1", (1, 9, 16, 29, 47)),
+        ("ntu120-smie-110-10-2", (6, 13, 15, 16, 18, 43, 68, 83, 101, 120)),
+        ("ntu120-sadvae-110-10-3", (10, 15, 18, 45, 61, 76, 82, 90, 109, 111)),
+    ],
+)
+def test_splits_of_one_size_have_the_actions_of_their_number(name: str, unseen: tuple[int, ...]) -> None:
+    split = resolve_split(settings(name=split_dataset(name), split=name), (), seed=5)
+    assert split.unseen == unseen
+    assert split.val_unseen_drawn
 
 
 def test_a_named_split_does_not_depend_on_the_seed_or_on_the_actions_found() -> None:
