@@ -20,7 +20,7 @@ from data.errors import DataError
 from data.random_streams import PSEUDO_UNSEEN_ACTIONS
 from data.settings import DatasetSettings
 
-NUM_ACTIONS = {"ntu60": 60, "ntu120": 120}
+NUM_ACTIONS = {"ntu60": 60, "ntu120": 120, "pku51": 51}
 CUSTOM = "custom"
 VAL_UNSEEN_DRAW = "2"  # changed when a seed would draw other pseudo-unseen actions than before
 DRAWN_SHARE = 0.25  # at most this share of the seen actions is drawn as pseudo-unseen; as in ntu120-synse-96-24
