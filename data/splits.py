@@ -1,8 +1,8 @@
-"""Splits and protocols: which actions are seen, unseen and pseudo-unseen, and which clips train.
+"""Splits: which actions are seen, unseen and pseudo-unseen.
 
-Actions are numbered from 1, as in the file names (A001 -> 1). A *split* divides actions, a *protocol* divides clips.
-The named splits are those of SynSE (also used by MSF-GZSSAR, SA-DVAE and FS-VAE) and PURLS. The named protocols are
-the official ones of NTU RGB+D.
+Actions are numbered from 1, as in the file names (A001 -> 1). A *split* divides actions, a *protocol* (protocols.py)
+divides clips. The named splits are those of SynSE (also used by MSF-GZSSAR, SA-DVAE and FS-VAE), PURLS, SMIE (also used
+by STAR), SA-DVAE and, on PKU-MMD, two more that the field uses.
 """
 
 import json
@@ -14,13 +14,12 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from data.errors import DataError
 from data.random_streams import PSEUDO_UNSEEN_ACTIONS
 from data.settings import DatasetSettings
 
-NUM_ACTIONS = {"ntu60": 60, "ntu120": 120}
+NUM_ACTIONS = {"ntu60": 60, "ntu120": 120, "pku51": 51}
 CUSTOM = "custom"
 VAL_UNSEEN_DRAW = "2"  # changed when a seed would draw other pseudo-unseen actions than before
 DRAWN_SHARE = 0.25  # at most this share of the seen actions is drawn as pseudo-unseen; as in ntu120-synse-96-24
@@ -56,36 +55,36 @@ def parse_action(text: str) -> int:
 
 
 @cache
-def _table(name: str) -> dict[str, Any]:
-    table: dict[str, Any] = json.loads(resources.files("data").joinpath(name).read_text("utf-8"))
+def _named_splits() -> dict[str, Any]:
+    table: dict[str, Any] = json.loads(resources.files("data").joinpath("splits.json").read_text("utf-8"))
     return table
 
 
 def split_names() -> tuple[str, ...]:
     """The named splits, in the order in which they were published."""
-    return tuple(_table("splits.json"))
+    return tuple(_named_splits())
 
 
 def split_dataset(name: str) -> str:
-    """Returns the data set of a named split: ntu60 or ntu120."""
-    return str(_table("splits.json")[name]["dataset"])
+    """Returns the data set of a named split: ntu60, ntu120 or pku51."""
+    return str(_named_splits()[name]["dataset"])
 
 
 def draws_val_unseen(settings: DatasetSettings) -> bool:
     """Whether the split that `settings` name leaves its pseudo-unseen actions to be drawn by the seed."""
     if settings.split == CUSTOM:
         return not settings.val_unseen
-    entry = _table("splits.json").get(settings.split)
+    entry = _named_splits().get(settings.split)
     return entry is not None and not entry["val_unseen"]
 
 
 def resolve_split(settings: DatasetSettings, actions: Collection[int], seed: int) -> Split:
     """Returns the split that `settings` name.
 
-    A named split divides all 60 or 120 actions, a custom split divides `actions`. When the split names no pseudo-unseen
-    actions, they are drawn from the seen ones by `seed`. Raises DataError when an action is unknown, is listed twice,
-    or is both unseen and pseudo-unseen; when too few actions remain for training; or when the split is one of another
-    data set.
+    A named split divides all actions of its data set, a custom split divides `actions`. When the split names no
+    pseudo-unseen actions, they are drawn from the seen ones by `seed`. Raises DataError when an action is unknown, is
+    listed twice, or is both unseen and pseudo-unseen; when too few actions remain for training; or when the split is
+    one of another data set.
     """
     if settings.split == CUSTOM:
         all_actions = tuple(sorted(set(actions)))
@@ -104,7 +103,7 @@ def resolve_split(settings: DatasetSettings, actions: Collection[int], seed: int
 
 def _named(settings: DatasetSettings) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Returns all, unseen and pseudo-unseen actions of a named split."""
-    entry = _table("splits.json").get(settings.split)
+    entry = _named_splits().get(settings.split)
     if entry is None:
         raise DataError(
             f'dataset.split = "{settings.split}" is unknown; use one of {", ".join(split_names())}, or "{CUSTOM}"'
@@ -165,57 +164,3 @@ def _draw(seen: Sequence[int], num_unseen: int, seed: int) -> tuple[int, ...]:
         )
     chosen = PSEUDO_UNSEEN_ACTIONS.generator(seed).choice(np.asarray(seen), size=number, replace=False)
     return tuple(int(action) for action in np.sort(chosen))
-
-
-def training_clips(
-    settings: DatasetSettings, setup: NDArray[np.integer], camera: NDArray[np.integer], subject: NDArray[np.integer]
-) -> NDArray[np.bool_]:
-    """Returns (N,) flags: true for the clips in the protocol's training part. All others are its test part.
-
-    `setup`, `camera` and `subject` are (N,). Raises DataError when the protocol is not defined for the data set, when
-    a custom protocol lists some numbers that no clip has, or when either part has no clip.
-    """
-    train_lists = _train_lists(settings)
-    columns = {"setups": setup, "cameras": camera, "subjects": subject}
-    train = np.zeros(len(subject), dtype=bool)
-    for key, numbers in columns.items():
-        listed = train_lists.get(f"train_{key}", ())
-        unknown = np.setdiff1d(listed, numbers)
-        if settings.protocol == CUSTOM and 0 < len(unknown) < len(listed):
-            raise DataError(
-                f"dataset.train_{key} names {', '.join(map(str, unknown))}, but the clips have only {key} "
-                f"{', '.join(map(str, np.unique(numbers)))}; remove the others from the list"
-            )
-        train |= np.isin(numbers, listed)
-    for part, clips in (("training", train), ("test", ~train)):
-        if not clips.any():
-            present = ", ".join(f"{key} {np.unique(numbers).tolist()}" for key, numbers in reversed(columns.items()))
-            raise DataError(
-                f'protocol "{settings.protocol}" leaves 0 of {len(train)} clips in its {part} part '
-                f"(training: {train_lists}; found: {present}); change dataset.protocol or its train_ lists"
-            )
-    return train
-
-
-def _train_lists(settings: DatasetSettings) -> dict[str, Sequence[int]]:
-    """Returns the lists of subjects, cameras or setups that train, by the name of their setting."""
-    keys = ("train_subjects", "train_cameras", "train_setups")
-    custom_lists = {key: getattr(settings, key) for key in keys if getattr(settings, key)}
-    if settings.protocol == CUSTOM:
-        if len(custom_lists) != 1:
-            raise DataError(
-                f'dataset.protocol = "{CUSTOM}" needs exactly one of {", ".join(keys)}; found {len(custom_lists)}'
-            )
-        return custom_lists
-    if custom_lists:
-        raise DataError(
-            f'dataset.{next(iter(custom_lists))} is only for protocol = "{CUSTOM}", not for "{settings.protocol}"'
-        )
-    official = _table("protocols.json").get(settings.name, {})
-    if settings.protocol not in official:
-        raise DataError(
-            f'dataset.protocol = "{settings.protocol}" is not defined for dataset.name = "{settings.name}"; '
-            f"use {' or '.join([*official, CUSTOM])}"
-        )
-    train_lists: dict[str, Sequence[int]] = official[settings.protocol]
-    return train_lists

@@ -21,7 +21,7 @@ from descriptions.errors import DescriptionError
 from descriptions.levels import LEVELS
 
 COLUMNS = ("action", *LEVELS)
-BUILTIN = ("ntu120", "demo")
+BUILTIN = ("ntu120", "pku51", "demo")
 MAX_BYTES = 1 << 26
 MAX_PROBLEMS = 100
 SHOWN_CHARACTERS = 40
@@ -68,12 +68,12 @@ def read_descriptions(path: Path) -> Texts:
 
 
 def builtin_descriptions(name: str) -> Texts:
-    """Reads the built-in texts `name`: "ntu120" (its first 60 actions are NTU RGB+D 60) or "demo".
+    """Reads the built-in texts `name`: "ntu120" (its first 60 actions are NTU RGB+D 60), "pku51" or "demo".
 
     Raises DescriptionError for any other name.
     """
     if name not in BUILTIN:
-        raise DescriptionError(f'there are no built-in texts called "{name}"; there are {" and ".join(BUILTIN)}')
+        raise DescriptionError(f'there are no built-in texts called "{name}"; there are {", ".join(BUILTIN)}')
     with resources.as_file(resources.files("descriptions").joinpath(f"{name}.csv")) as path:
         return read_descriptions(path)
 

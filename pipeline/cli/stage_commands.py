@@ -39,6 +39,7 @@ def init(folder: Path, /, split: str, raw: tuple[Path, ...], name: str, force: b
     Example: fsvae-pipe -w work init ntu60-synse-55-5 --raw nturgbd_skeletons_s001_to_s017.zip
     """
     from pipeline.workspace.init import init as write
+    from pipeline.workspace.init import missing_list
 
     if split != "custom" and name != "custom":
         raise click.UsageError(f"--name {name} is for SPLIT custom only; {split} has the name of its data set")
@@ -51,6 +52,8 @@ def init(folder: Path, /, split: str, raw: tuple[Path, ...], name: str, force: b
         )
     elif not raw:
         click.echo("next: in it, name your raw files as dataset.raw,")
+    if protocol_list := missing_list(Workspace(folder), split):
+        click.echo(printable(f"next: copy {protocol_list.name}, which comes with the data, to {protocol_list},"))
     click.echo(printable(f"then: fsvae-pipe -w {shlex.quote(str(folder))} run"))
 
 

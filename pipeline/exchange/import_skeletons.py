@@ -13,6 +13,7 @@ from data.clean.body_size import body_sizes_m, wrong_size
 from data.clean.cleaning import collect
 from data.clip_name import ClipName
 from data.errors import DataError
+from data.protocols import training_clips
 from data.published.skeletons import (
     ARRAY_RECIPE,
     Imported,
@@ -23,7 +24,7 @@ from data.published.skeletons import (
     read_labelled_array,
 )
 from data.recipes import revision
-from data.splits import CUSTOM, NUM_ACTIONS, resolve_split, training_clips
+from data.splits import CUSTOM, NUM_ACTIONS, resolve_split
 from data.stores import h5
 from data.stores.files import sha256_of
 from data.stores.skeleton_store import SkeletonWriter
@@ -122,7 +123,7 @@ def _check_names(context: Context, names: Sequence[ClipName], files: Sequence[Pa
     if outside:
         raise DataError(f"{sources}: has clips of {outside}, which {dataset.name} does not have; check dataset.name")
     split = resolve_split(dataset, actions, context.config.seed)
-    train = training_clips(dataset, columns["setup"], columns["camera"], columns["subject"])
+    train = training_clips(dataset, columns["setup"], columns["camera"], columns["subject"], context.paths_from)
     try:
         require_clips(phase_of("test", split), columns["action"][train])
     except DataError as error:

@@ -9,6 +9,7 @@ from data.clip_name import ClipName
 from data.clips.labels import Label, read_labels, recording_of
 from data.clips.manifest import COLUMNS
 from data.errors import DataError, RawFileError
+from data.protocol_list import CAMERAS, VIDEO
 from data.raw.clip_source import ClipSource
 from data.raw.sources import list_source
 from data.stores.files import replacing
@@ -16,9 +17,8 @@ from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError, printable
 
 Row = dict[str, str | int]
-CAMERAS = {"L": 1, "M": 2, "R": 3}  # PKU-MMD's left, middle and right
 NAMES = (  # what the names of known data sets say
-    re.compile(r"(?P<setup>\d{3,4})-(?P<camera>[LMR])"),  # PKU-MMD: video, camera
+    VIDEO,  # PKU-MMD: video, camera
     re.compile(r"a(?P<action>\d+)_s(?P<subject>\d+)_e(?P<replication>\d+)(_.*)?"),  # MSR-Action3D
     re.compile(r"(.*_)?s(?P<subject>\d+)_e(?P<setup>\d+)"),  # UTKinect: subject, recording
 )

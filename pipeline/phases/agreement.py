@@ -17,7 +17,10 @@ from pipeline.workspace.config import Config
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import IMPORT, Provenance, read_record
 
-CLIPS = ("dataset.name", "dataset.protocol", "dataset.train_subjects", "dataset.train_cameras", "dataset.train_setups")
+CLIPS = (
+    "dataset.name", "dataset.protocol", "dataset.protocol_list", "dataset.train_subjects", "dataset.train_cameras",
+    "dataset.train_setups",
+)  # fmt: skip
 SPLIT = ("dataset.split", "dataset.unseen", "dataset.val_unseen")
 AGAIN = "run `fsvae-pipe run`, which makes the features again"
 

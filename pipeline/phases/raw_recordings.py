@@ -9,6 +9,7 @@ from pathlib import Path
 from data.clips.manifest import rows_without
 from data.errors import DataError
 from data.layouts.layout import Layout, layout_names, load_layout
+from data.protocols import list_name
 from data.raw.sources import list_source
 from data.recordings.find_parts import RawClips, all_endings, fingerprint_manifest, first_files
 from data.recordings.guess import Guess, guess_layout
@@ -81,7 +82,8 @@ def caveats(context: Context) -> list[str]:
             first = min(map(str, others))
             said.append(f"files with the endings of other layouts were not read: {len(others)} (the first: {first})")
     else:
-        by = {"xview": "camera", "xset": "setup"}.get(dataset.protocol, "subject")
+        of_ntu = {"xview": "camera", "xset": "setup"}.get(dataset.protocol, "subject")
+        by = "setup" if list_name(dataset) else of_ntu  # lists name videos, whose number is the setup
         without, rows = rows_without(by, manifest)
         if without:
             said.append(f"{without} of {rows} rows of {manifest} tell no {by}; they count as {by} 1")

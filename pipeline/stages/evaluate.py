@@ -89,6 +89,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         "selection": context.config.evaluate.selection,
         "split": split_record(split),
         "protocol": trained.dataset.protocol,
+        "protocol_list": trained.dataset.protocol_list,
         "counts": counts(split, features),
         "transfer": KNOWN.get(records["test"].get("transfer", "unknown")),
         "caveats": [

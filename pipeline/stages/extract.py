@@ -16,7 +16,8 @@ from rich.progress import Progress
 from data.clean.body_size import body_sizes_m, wrong_size
 from data.errors import DataError
 from data.phase_names import PHASES
-from data.splits import Split, action_label, resolve_split, training_clips
+from data.protocols import list_name, training_clips
+from data.splits import Split, action_label, resolve_split
 from data.stores.feature_store import FeatureSet, Head, all_the_same, write_features
 from data.stores.skeleton_store import SkeletonStore
 from models.backbone.checkpoint import network_fingerprint
@@ -76,8 +77,9 @@ def _inputs(context: Context, store: SkeletonStore) -> _Inputs:
         drawn = ", ".join(action_label(action) for action in split.val_unseen)
         context.console.print(f"split {split.name}: pseudo-unseen actions drawn by seed {config.seed}: {drawn}")
     require_texts(context, split.actions)
-    train = training_clips(config.dataset, store.setup, store.camera, store.subject)
-    held_out = choose_held_out(store.action, store.subject, train, config.backbone.held_out, config.seed)
+    train = training_clips(config.dataset, store.setup, store.camera, store.subject, context.paths_from)
+    groups = store.setup if list_name(config.dataset) else store.subject  # a clip's other views are held out with it
+    held_out = choose_held_out(store.action, groups, train, config.backbone.held_out, config.seed)
     for name in PHASES:
         require_clips(phase_of(name, split), store.action[train & ~held_out])
         require_held_out(phase_of(name, split), store.action[held_out])

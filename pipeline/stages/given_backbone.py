@@ -18,6 +18,8 @@ from pipeline.workspace.provenance import read_record
 from pipeline.workspace.tensor_store import require_as_written
 
 HEAD_ITERATIONS = 2000
+CLASSES = {"ntu60": (60, 120), "ntu120": (120,), "pku51": (51,)}  # of checkpoints whose classes are its first actions
+NTU = ("ntu60", "ntu120")  # checkpoints without a record are NTU's, so that other numbers of classes are a mistake
 
 
 @dataclass(frozen=True)
@@ -126,11 +128,10 @@ def given_backbone(context: Context) -> GivenBackbone:
     if "actions" in record:
         actions = _actions(record["actions"], classes, f'backbone.weights = "{weights}": {path}')
         return GivenBackbone(weights, network, actions if record.get("dataset") == dataset else None)
-    if dataset not in NUM_ACTIONS:
-        return GivenBackbone(weights, network, None)
-    if classes not in NUM_ACTIONS.values() or classes < NUM_ACTIONS[dataset]:
+    own_classes = classes in CLASSES.get(dataset, ())
+    if not own_classes and dataset in NTU:
         raise PipelineError(
             f'backbone.weights = "{weights}": {path} has {classes} classes, but {dataset} has '
             f"{NUM_ACTIONS[dataset]} actions; the published checkpoints have 60 or 120 classes"
         )
-    return GivenBackbone(weights, network, tuple(range(1, classes + 1)))
+    return GivenBackbone(weights, network, tuple(range(1, classes + 1)) if own_classes else None)

@@ -33,15 +33,12 @@ def raw_clips(context: Context) -> Mapping[str, str]:
 
 
 def skeletons_and_weights(context: Context) -> Mapping[str, str]:
-    """Return the fingerprints of skeletons.h5 and of the checkpoint that `backbone.weights` names."""
+    """Return the fingerprints of skeletons.h5 and of what backbone.weights and dataset.protocol_list name."""
     fingerprints = {"skeletons.h5": _made_by(context.workspace.skeletons, "preprocess"), **_val_unseen_draw(context)}
-    weights = context.config.backbone.weights
-    if weights:
-        path = context.user_path(weights)
-        if not path.is_file():
-            raise PipelineError(f'backbone.weights = "{weights}": {path} is not a file')
-        with path.open("rb") as file:
-            fingerprints[weights] = hashlib.file_digest(file, "sha256").hexdigest()
+    for key in ("backbone.weights", "dataset.protocol_list"):
+        named = str(context.config.flat()[key])
+        if named:
+            fingerprints[named] = _digest_of_file(key, named, context.user_path(named))
     return fingerprints
 
 
@@ -104,6 +101,14 @@ def _made_by(path: Path, stage: str) -> str:
     if fingerprint is None:
         raise PipelineError(f"{path} carries no fingerprint; make it again with `fsvae-pipe {stage} --force`")
     return fingerprint
+
+
+def _digest_of_file(key: str, named: str, path: Path) -> str:
+    """Return the SHA-256 of the file that the setting `key` names. Raises PipelineError when there is none."""
+    if not path.is_file():
+        raise PipelineError(f'{key} = "{named}": {path} is not a file')
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(text: str) -> str:

@@ -20,7 +20,10 @@ from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import Provenance
 
 SPLIT_SETTINGS = ("dataset.split", "dataset.unseen", "dataset.val_unseen", "seed")
-PROTOCOL_SETTINGS = ("dataset.protocol", "dataset.train_subjects", "dataset.train_cameras", "dataset.train_setups")
+PROTOCOL_SETTINGS = (
+    "dataset.protocol", "dataset.protocol_list", "dataset.train_subjects", "dataset.train_cameras",
+    "dataset.train_setups",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

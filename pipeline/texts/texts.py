@@ -19,7 +19,7 @@ from rich.table import Table
 
 from data.clips.manifest import labels_in
 from data.recordings.find_parts import find_parts
-from data.splits import CUSTOM, NUM_ACTIONS, action_label, parse_action
+from data.splits import CUSTOM, action_label, parse_action
 from data.stores import h5
 from data.stores.files import replacing
 from descriptions.errors import DescriptionError
@@ -30,7 +30,7 @@ from pipeline.messages.errors import PipelineError, printable
 from pipeline.phases.features_and_texts import joined_levels
 from pipeline.phases.raw_recordings import raw_clips_of
 from pipeline.phases.readable_texts import DIFFERENT_TEXTS, not_told_apart, other_language, too_long, unknown_words
-from pipeline.phases.texts_in_use import texts_in_use
+from pipeline.phases.texts_in_use import BUILTIN_TEXTS, texts_in_use
 from pipeline.stages.embed_text import encode_levels, load_encoder_of
 from pipeline.texts.similarity import Similarity, similarities
 from pipeline.workspace.context import Context
@@ -78,24 +78,25 @@ def texts(context: Context, *, init: bool = False, as_json: bool = False, neighb
 def write_starter(context: Context) -> Path:
     """Write a CSV with a row for each action of the workspace, and return its path.
 
-    For NTU's actions the built-in texts are filled in. Actions that are words in the manifest are numbered. The file is
-    the one that dataset.descriptions names, else descriptions.csv in the workspace. Raises PipelineError when the file
-    exists, or when no action is known.
+    The built-in texts are filled in for data sets that have them. Actions that are words in the manifest are numbered.
+    The file is the one that dataset.descriptions names, else descriptions.csv in the workspace. Raises PipelineError
+    when the file exists, or when no action is known.
     """
     named = context.config.dataset.descriptions
     path = context.user_path(named) if named else context.workspace.descriptions
     if path.exists():
         raise PipelineError(f"{path} already exists; move it away, or run `fsvae-pipe texts` to check it")
     manifest = context.config.dataset.manifest
-    is_ntu = context.config.dataset.name in NUM_ACTIONS
-    words = labels_in(context.user_path(manifest)) if manifest and not is_ntu else {}
+    builtin = BUILTIN_TEXTS.get(context.config.dataset.name)
+    words = labels_in(context.user_path(manifest)) if manifest and not builtin else {}
     actions = sorted({*actions_of_workspace(context, words or None), *words.values()})
     if not actions:
         raise PipelineError(
             "no action is known yet: the workspace has neither skeletons.h5 nor features, and dataset.raw in "
             f"{context.config_path} names no raw clips; name them there, then run `fsvae-pipe texts --init`"
         )
-    known = builtin_descriptions("ntu120") if is_ntu else {number: {"label": word} for word, number in words.items()}
+    words_as_labels = {number: {"label": word} for word, number in words.items()}
+    known = builtin_descriptions(builtin) if builtin else words_as_labels
     table = io.StringIO()
     rows = csv.DictWriter(table, COLUMNS, lineterminator="\n")
     rows.writeheader()

@@ -21,6 +21,9 @@ from pipeline.workspace.folder import Workspace
 # The values that the paper uses for NTU-120 and not for NTU-60 (paper, appendix and released code)
 PUBLISHED_NTU120 = {"model.latent": 200, "train.steps_per_cycle": 1900, "train.alpha": 0.1}
 
+# The form in which PKU-MMD comes: its skeleton files, and the list of its protocol, to be copied into the workspace
+PKU_MMD = {"dataset.layout": "pku-mmd", "dataset.protocol_list": "cross-subject.txt"}
+
 
 def init(
     workspace: Workspace,
@@ -48,8 +51,16 @@ def init(
     else:
         chosen |= {"dataset.name": split_dataset(split), "dataset.protocol": "xsub", "dataset.split": split}
         chosen |= PUBLISHED_NTU120 if split_dataset(split) == "ntu120" else {}
+        chosen = (PKU_MMD if split_dataset(split) == "pku51" else {}) | chosen
     write_config(workspace.config, chosen)
     return workspace.config
+
+
+def missing_list(workspace: Workspace, split: str) -> Path | None:
+    """Return where `init` expects the list of the protocol of `split`, if there is no such file yet."""
+    is_listed = split in split_names() and split_dataset(split) == "pku51"
+    path = workspace.root / PKU_MMD["dataset.protocol_list"]
+    return path if is_listed and not path.exists() else None
 
 
 def write_config(path: Path, chosen: Mapping[str, Any]) -> None:

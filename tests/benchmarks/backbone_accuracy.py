@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.splits import training_clips
+from data.protocols import training_clips
 from data.stores.skeleton_store import SkeletonStore
 from models.backbone.training import TrainingClips, train_backbone
 from models.devices import make_accelerator
@@ -34,7 +34,7 @@ def main() -> None:
     settings = config.backbone.model_copy(update={"keep": "last"})
     start = time.perf_counter()
     with SkeletonStore(workspace.skeletons) as store:
-        train = training_clips(config.dataset, store.setup, store.camera, store.subject)
+        train = training_clips(config.dataset, store.setup, store.camera, store.subject, workspace.root)
         classes, of_clip = np.unique(store.action, return_inverse=True)
         fit, test = np.flatnonzero(train), np.flatnonzero(~train)
         print(f"{len(classes)} actions, {len(fit)} clips train, {len(test)} are scored")

@@ -1,6 +1,5 @@
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -18,7 +17,6 @@ from data.splits import (
     resolve_split,
     split_dataset,
     split_names,
-    training_clips,
 )
 
 # name: data set, number of unseen and of pseudo-unseen actions, sum of each
@@ -31,6 +29,26 @@ NAMED = {
     "ntu60-purls-30-30": ("ntu60", 30, 0, 849, 0),
     "ntu120-purls-80-40": ("ntu120", 40, 0, 2800, 0),
     "ntu120-purls-60-60": ("ntu120", 60, 0, 3540, 0),
+    "ntu60-smie-55-5-1": ("ntu60", 5, 0, 157, 0),
+    "ntu60-smie-55-5-2": ("ntu60", 5, 0, 181, 0),
+    "ntu60-smie-55-5-3": ("ntu60", 5, 0, 157, 0),
+    "ntu120-smie-110-10-1": ("ntu120", 10, 0, 594, 0),
+    "ntu120-smie-110-10-2": ("ntu120", 10, 0, 483, 0),
+    "ntu120-smie-110-10-3": ("ntu120", 10, 0, 583, 0),
+    "ntu60-sadvae-55-5-1": ("ntu60", 5, 0, 102, 0),
+    "ntu60-sadvae-55-5-2": ("ntu60", 5, 0, 159, 0),
+    "ntu60-sadvae-55-5-3": ("ntu60", 5, 0, 209, 0),
+    "ntu120-sadvae-110-10-1": ("ntu120", 10, 0, 411, 0),
+    "ntu120-sadvae-110-10-2": ("ntu120", 10, 0, 969, 0),
+    "ntu120-sadvae-110-10-3": ("ntu120", 10, 0, 617, 0),
+    "pku51-46-5": ("pku51", 5, 0, 119, 0),
+    "pku51-39-12": ("pku51", 12, 0, 304, 0),
+    "pku51-smie-46-5-1": ("pku51", 5, 0, 131, 0),
+    "pku51-smie-46-5-2": ("pku51", 5, 0, 145, 0),
+    "pku51-smie-46-5-3": ("pku51", 5, 0, 95, 0),
+    "pku51-sadvae-46-5-1": ("pku51", 5, 0, 147, 0),
+    "pku51-sadvae-46-5-2": ("pku51", 5, 0, 103, 0),
+    "pku51-sadvae-46-5-3": ("pku51", 5, 0, 166, 0),
 }
 
 
@@ -75,6 +93,25 @@ def test_the_first_split_of_synse_has_its_actions() -> None:
     assert split.unseen == (11, 12, 20, 27, 57)
     assert split.val_unseen == (17, 22, 26, 32, 49)
     assert split.seen[:12] == (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 14)
+
+
+@pytest.mark.parametrize(
+    ("name", "unseen"),
+    [
+        ("ntu60-smie-55-5-1", (5, 20, 32, 48, 52)),
+        ("ntu60-smie-55-5-3", (8, 21, 29, 40, 59)),
+        ("ntu60-sadvae-55-5-1", (1, 9, 16, 29, 47)),
+        ("ntu120-smie-110-10-2", (6, 13, 15, 16, 18, 43, 68, 83, 101, 120)),
+        ("ntu120-sadvae-110-10-3", (10, 15, 18, 45, 61, 76, 82, 90, 109, 111)),
+        ("pku51-46-5", (2, 10, 21, 35, 51)),
+        ("pku51-smie-46-5-2", (3, 16, 40, 42, 44)),
+        ("pku51-sadvae-46-5-1", (11, 20, 28, 39, 49)),
+    ],
+)
+def test_splits_of_one_size_have_the_actions_of_their_number(name: str, unseen: tuple[int, ...]) -> None:
+    split = resolve_split(settings(name=split_dataset(name), split=name), (), seed=5)
+    assert split.unseen == unseen
+    assert split.val_unseen_drawn
 
 
 def test_a_named_split_does_not_depend_on_the_seed_or_on_the_actions_found() -> None:
@@ -155,62 +192,3 @@ def test_actions_are_written_as_in_file_names() -> None:
     for text in ("", "1", "A01", "A0001", "a001", "A001 ", "A\u0660\u0660\u0661"):
         with pytest.raises(DataError, match="is not an action"):
             parse_action(text)
-
-
-def clips_of(setups: range, cameras: range, subjects: range) -> tuple[Any, Any, Any]:
-    """Returns setup, camera and subject of clips, one clip for each combination."""
-    grid = np.meshgrid(setups, cameras, subjects, indexing="ij")
-    return grid[0].ravel(), grid[1].ravel(), grid[2].ravel()
-
-
-@pytest.mark.parametrize(
-    ("name", "protocol", "column", "trains", "number"),
-    [
-        ("ntu60", "xsub", 2, {1, 2, 4, 5, 8, 9, 13, 38}, 20),
-        ("ntu60", "xview", 1, {2, 3}, 2),
-        ("ntu120", "xsub", 2, {1, 38, 45, 103}, 53),
-        ("ntu120", "xset", 0, set(range(2, 33, 2)), 16),
-    ],
-)
-def test_official_protocols(name: str, protocol: str, column: int, trains: set[int], number: int) -> None:
-    columns = clips_of(range(1, 33), range(1, 4), range(1, 107))
-    train = training_clips(settings(name=name, protocol=protocol), *columns)
-    training, test = set(columns[column][train].tolist()), set(columns[column][~train].tolist())
-    assert trains <= training
-    assert len(training) == number
-    assert not training & test
-
-
-@pytest.mark.parametrize(("key", "column"), [("train_setups", 0), ("train_cameras", 1), ("train_subjects", 2)])
-def test_a_custom_protocol_trains_on_its_list(key: str, column: int) -> None:
-    columns = clips_of(range(1, 4), range(1, 4), range(1, 4))
-    train = training_clips(settings(name="mine", protocol=CUSTOM, **{key: [1, 3]}), *columns)
-    assert np.array_equal(train, np.isin(columns[column], [1, 3]))
-
-
-@pytest.mark.parametrize(
-    ("keys", "reason"),
-    [
-        ({"protocol": "xset"}, '"xset" is not defined for dataset.name = "ntu60"; use xsub or xview or custom'),
-        ({"name": "ntu120", "protocol": "xview"}, '"xview" is not defined for dataset.name = "ntu120"'),
-        ({"name": "mine"}, '"xsub" is not defined for dataset.name = "mine"; use custom'),
-        ({"protocol": CUSTOM}, "needs exactly one of train_subjects, train_cameras, train_setups; found 0"),
-        ({"protocol": CUSTOM, "train_subjects": [1], "train_setups": [1]}, "exactly one of"),
-        (
-            {"protocol": CUSTOM, "train_subjects": [1, 7]},
-            "dataset.train_subjects names 7, but the clips have only subjects 1, 2, 3",
-        ),
-        ({"train_subjects": [1]}, 'dataset.train_subjects is only for protocol = "custom"'),
-    ],
-)
-def test_a_protocol_that_does_not_fit_is_refused_with_the_reason(keys: dict[str, Any], reason: str) -> None:
-    with pytest.raises(DataError) as refused:
-        training_clips(settings(**keys), *clips_of(range(1, 3), range(1, 3), range(1, 4)))
-    assert reason in str(refused.value)
-
-
-@pytest.mark.parametrize(("subjects", "part"), [(range(1, 3), "test"), (range(6, 8), "training")])
-def test_a_part_without_clips_is_an_error_that_names_the_part(subjects: range, part: str) -> None:
-    with pytest.raises(DataError, match=rf"leaves 0 of 2 clips in its {part} part .*found: subjects \[") as refused:
-        training_clips(settings(), *clips_of(range(1, 2), range(1, 2), subjects))
-    assert str(list(subjects)) in str(refused.value)

@@ -122,8 +122,9 @@ def test_a_missing_file_is_an_error_that_says_how_to_start_one(path: Path) -> No
 
 def test_built_in_texts_are_read_by_name() -> None:
     assert list(builtin_descriptions("ntu120")) == list(range(1, 121))
+    assert list(builtin_descriptions("pku51")) == list(range(1, 52))
     assert builtin_descriptions("demo")
-    with pytest.raises(DescriptionError, match='called "ntu61"; there are ntu120 and demo'):
+    with pytest.raises(DescriptionError, match='called "ntu61"; there are ntu120, pku51, demo'):
         builtin_descriptions("ntu61")
 
 

@@ -20,8 +20,8 @@ from descriptions.loader import MAX_BYTES, read_descriptions
 from pipeline.cli.main import main
 from pipeline.messages.csv_cells import FORMULA, NUMBER, cells
 from pipeline.messages.errors import ConfigError, PipelineError, printable
-from pipeline.predict.clip_stream import Unread
 from pipeline.predict.answer_output import write_csv, write_json
+from pipeline.predict.clip_stream import Unread
 from pipeline.running.sweep import grid_rows
 from pipeline.workspace.config import load_config
 from tests.shared.made_skeletons import write_folder

@@ -31,6 +31,11 @@ def test_h_follows_from_its_parts_unless_misprinted(split: str) -> None:
             assert fits != bool(row.get("misprinted")), method
 
 
+def test_no_other_split_has_published_rows() -> None:
+    """Splits of one size (three of SMIE and of SA-DVAE each) have other actions than SynSE's, so other results."""
+    assert {split for split in split_names() if published(split)} == set(SPLITS)
+
+
 def test_the_papers_headline() -> None:
     assert published("ntu60-synse-55-5")["FS-VAE"] == {"zsl": 86.9, "seen": 77.0, "unseen": 74.5, "h": 75.7}
     assert published("ntu60-synse-48-12")["FS-VAE"]["zsl"] == 57.2

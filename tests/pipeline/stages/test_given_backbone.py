@@ -103,7 +103,7 @@ def test_own_weights_that_lost_a_part_of_their_record_are_refused(tiny: Path) ->
 NTU = ("dataset.name=ntu60", "dataset.descriptions=", "backbone.weights=ntu.pt")
 
 
-@pytest.mark.parametrize(("name", "classes"), [("ntu60", 60), ("ntu60", 120), ("ntu120", 120)])
+@pytest.mark.parametrize(("name", "classes"), [("ntu60", 60), ("ntu60", 120), ("ntu120", 120), ("pku51", 51)])
 def test_published_weights_on_their_own_data(tiny: Path, name: str, classes: int) -> None:
     save_published(tiny / "ntu.pt", classes)
     given = given_backbone(context_of(tiny, *NTU, f"dataset.name={name}"))
@@ -119,7 +119,15 @@ def test_published_weights_on_their_own_data(tiny: Path, name: str, classes: int
     np.testing.assert_array_equal(head.weight, given.network.fc.weight.detach()[[0, 2]])
 
 
-@pytest.mark.parametrize(("name", "classes"), [("ntu120", 60), ("ntu60", 20)])
+@pytest.mark.parametrize("classes", [60, 120])
+def test_published_weights_of_ntu_are_of_other_classes_on_pku_mmd(tiny: Path, classes: int) -> None:
+    save_published(tiny / "ntu.pt", classes)
+    given = given_backbone(context_of(tiny, *NTU, "dataset.name=pku51"))
+    assert given.actions is None
+    assert given.record(Phase("test", (1, 3), (2, 5)))["transfer"] == "unknown"
+
+
+@pytest.mark.parametrize(("name", "classes"), [("ntu120", 60), ("ntu60", 20), ("ntu60", 51)])
 def test_a_wrong_class_count(tiny: Path, name: str, classes: int) -> None:
     save_published(tiny / "ntu.pt", classes)
     with pytest.raises(PipelineError, match=f"has {classes} classes, but {name} has"):

@@ -203,6 +203,14 @@ def test_init_begins_with_the_built_in_texts_of_ntu(context: Context, capsys: py
     assert f"wrote {path}" in capsys.readouterr().out
 
 
+def test_init_begins_with_the_texts_of_the_data_set(context: Context) -> None:
+    pku = with_settings(context, "dataset", name="pku51", descriptions="")
+    write_skeletons(pku, [51, 1])
+    texts(pku, init=True)
+    written = read_descriptions(context.workspace.descriptions)
+    assert (written[1]["label"], written[51]["label"]) == ("bow to greet politely", "write on paper")
+
+
 def test_init_never_writes_over_a_file(context: Context) -> None:
     with pytest.raises(PipelineError, match="already exists"):
         texts(context, init=True)
