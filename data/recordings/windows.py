@@ -78,7 +78,8 @@ def read_windows(
             raise RawFileError(name, "it holds no frame")
         covered_s = start_s - windows.stride_s + windows.window_s if number else 0.0
         if covered_s < end_s - ROUNDING:
-            yield _window(held, max(0.0, end_s - windows.window_s), end_s, reader, name)
+            last_start_s = end_s - windows.window_s
+            yield _window(held, last_start_s if last_start_s > ROUNDING else 0.0, end_s, reader, name)
     except RawFileError:
         raise
     except DataError as error:

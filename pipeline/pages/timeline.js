@@ -8,6 +8,7 @@ for (const section of document.querySelectorAll(".timed")) {
   const readout = section.querySelector(".readout");
   const bars = [...section.querySelectorAll(".track button")].map((button) => (
     { button, start: Number(button.dataset.start), end: Number(button.dataset.end) }));
+  const go = (start) => player.step(Math.min(player.clip.frames - 1, Math.ceil(start * player.clip.fps - 1e-6)));
   const follow = () => {
     const now = player.frame / player.clip.fps;
     section.style.setProperty("--now", Math.min(1, now / duration));
@@ -15,8 +16,8 @@ for (const section of document.querySelectorAll(".timed")) {
     for (const bar of bars) bar.button.classList.toggle("shown", bar === shown);
     readout.textContent = `${now.toFixed(1)} s: ${shown ? shown.button.getAttribute("aria-label") : "nothing is said"}`;
   };
-  for (const { button, start } of bars)
-    button.addEventListener("click", () => player.step(Math.min(player.clip.frames - 1, Math.ceil(start * player.clip.fps - 1e-6))));
+  for (const button of section.querySelectorAll("button[data-start]"))
+    button.addEventListener("click", () => go(Number(button.dataset.start)));
   new MutationObserver(follow).observe(player.figure, { attributes: true, attributeFilter: ["data-frame"] });
   follow();
 }

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from data.raw.clip_source import SUFFIX
 from data.stores.files import replacing
 from pipeline.messages.errors import printable
 from pipeline.pages.html_page import page_file, render_page
@@ -21,6 +23,7 @@ MOST_PLAYERS = 12  # recordings on a page
 MOST_BARS = 2000  # segments of a recording on a page
 TICKS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 3600)
 MOST_TICKS = 6
+LAST_TICK = 0.9  # of the duration; the number of a later one would leave the page
 CSV_NAMES = ("clip", "start_s", "end_s", "action", "label", "kind", "probability", "error", "warnings", "notes")
 SECONDS_WIDTH, SHARE_WIDTH = 10, 11  # columns of the table
 RECORDING_WIDTH = 28
@@ -98,7 +101,7 @@ def write_table(outcomes: Iterable[Outcome], output: TextIO, warnings: tuple[str
             console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
     header = True
     for item in outcomes:
-        name = printable(Path(item.clip).name)
+        name = printable(Path(item.clip).name.removesuffix(SUFFIX))
         if isinstance(item, Unread):
             console.print(f"{name}: not read: {printable(item.reason)}", style="yellow", highlight=False, markup=False)
             continue
@@ -167,5 +170,5 @@ def _drawn(timeline: Timeline) -> _Drawn:
     for part in segments:
         lanes.setdefault(f"{part.action.label} ({part.action.name})", []).append(part)
     step_s = next((step for step in TICKS_S if timeline.duration_s / step <= MOST_TICKS), TICKS_S[-1])
-    ticks_s = [step_s * number for number in range(int(timeline.duration_s / step_s) + 1)]
-    return _Drawn(timeline, segments, list(lanes.items()), ticks_s[:100], len(timeline.segments) - len(segments))
+    ticks_s = np.arange(0, LAST_TICK * timeline.duration_s, step_s)[:MOST_BARS].tolist()
+    return _Drawn(timeline, segments, list(lanes.items()), ticks_s, len(timeline.segments) - len(segments))
