@@ -67,7 +67,7 @@ def test_what_a_caller_must_know_stands_beside_it(tiny_run: TinyRun, exported: E
     about = json.loads(exported.files[1].read_text("utf-8"))
     assert about["input"]["joints"] == list(JOINT_NAMES)
     assert about["input"]["frames"] == 12
-    assert about["input"]["frames_per_second"] == 30
+    assert about["input"]["frames_per_second"] == 10
     assert about["preparation"]["recipe"] == "shift-gcn"
     assert about["gate_threshold"] == 0.5
     assert [action["action"] for action in about["actions"][-2:]] == ["A001", "A007"]
