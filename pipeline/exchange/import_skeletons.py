@@ -88,8 +88,7 @@ def _refuse_lone_pickle(path: Path) -> None:
     if any(key in beginning for key in PYSKL_KEYS):
         raise PipelineError(
             f"{path} is a pickle of annotations in the form of pyskl, as ntu60_3danno.pkl: skeletons and labels "
-            "in one file. It is not imported, because reading it would run the code in it; docs/importing.md has the "
-            "lines that write its clips as .skeleton files, which dataset.raw takes"
+            "in one file. It is read as raw clips: run `fsvae-pipe preprocess --layout pyskl --raw PATH`"
         )
     raise PipelineError(f"{path} holds the labels of an array that is not given; name the array as well")
 

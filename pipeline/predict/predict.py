@@ -80,8 +80,8 @@ def predict(
         context.console.print(f"warning: {printable(summary)}", style="yellow", highlight=False, markup=False)
     if tally.unread == tally.total:
         raise PipelineError(
-            f"none of {tally.total} clips could be read, the first because: {tally.first}; clips are NTU .skeleton "
-            "files, or folders or zip archives of them"
+            f"none of {tally.total} clips could be read, the first because: {tally.first}; clips are files of one "
+            "layout (--layout; without it that of the run's own clips), or folders or zip archives of them"
         )
 
 

@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from data.clip_name import ClipName
 from data.errors import DataError
-from data.raw.skeleton_file import parse_clip
+from data.raw.skeleton_file import format_clip
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.predict.clip_stream import clip_batches
 from pipeline.predict.recognizer import Recognizer
@@ -33,7 +32,7 @@ from tests.shared.made_arrays import (
     reference,
     refused,
 )
-from tests.shared.made_skeletons import moving_clip
+from tests.shared.made_skeletons import moving_clip, write_folder
 from tests.shared.rewritten import rewrite_record
 
 
@@ -189,9 +188,7 @@ def test_arrays_that_do_not_fit_are_refused(work: Path, arrays: list[Path]) -> N
     assert "expected a name like" in refused(work, label_path.with_name("array.npy"))
 
 
-def test_a_pickle_of_pyskl_is_called_so_and_becomes_raw_clips_as_the_page_shows(
-    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pickle_of_pyskl_is_called_so_and_read_as_the_same_raw_clips(work: Path, tmp_path: Path) -> None:
     clips = {f"S001C001P00{person}R001A001": moving_clip(np.random.default_rng(person), 9, 2) for person in (1, 2)}
     annotations = [
         {"frame_dir": name, "label": 0, "keypoint": joints.transpose(1, 0, 2, 3), "total_frames": 9}
@@ -201,12 +198,13 @@ def test_a_pickle_of_pyskl_is_called_so_and_becomes_raw_clips_as_the_page_shows(
     path.write_bytes(pickle.dumps({"split": {"xsub_train": list(clips)}, "annotations": annotations}))
     message = refused(work, path)
     assert "a pickle of annotations in the form of pyskl" in message
-    assert "docs/importing.md" in message
-
-    page = (Path(__file__).parents[3] / "docs" / "importing.md").read_text("utf-8")
-    (example,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "3danno" in block]
-    monkeypatch.chdir(tmp_path)
-    exec(compile(example, "docs/importing.md", "exec"), {})
-    written = {file.stem: parse_clip(file.read_bytes(), file.name).joints for file in Path("recordings").iterdir()}
-    assert written.keys() == clips.keys()
-    assert all(np.array_equal(written[name], clips[name]) for name in clips)
+    assert "preprocess --layout pyskl --raw PATH`" in message
+    stored = []
+    folder = write_folder(tmp_path / "raw", {f"{name}.skeleton": format_clip(clips[name]) for name in clips})
+    for layout, raw in (("pyskl", path), ("ntu", folder)):
+        call("-w", tmp_path / layout, "init", "custom", "--layout", layout, "--raw", raw)
+        call("-w", tmp_path / layout, "preprocess")
+        with SkeletonStore(tmp_path / layout / "skeletons.h5") as store:
+            assert store.name.tolist() == list(clips)
+            stored.append(store.batch([0, 1], 9))
+    assert np.array_equal(stored[0], stored[1])
