@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from data.splits import resolve_split
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.cli.main import main
 from pipeline.phases.raw_recordings import caveats
+from pipeline.stages import extract
 from pipeline.stages.table import stage_named
 from pipeline.workspace.config import load_config
 from pipeline.workspace.context import Context
@@ -31,23 +33,29 @@ def call(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+def write_recordings(folder: Path, recordings: Mapping[int, Sequence[int]], frames: int) -> None:
+    """Write skeletons and labels of three views for video -> actions, each `frames` long."""
+    for video, actions in recordings.items():
+        content = recording_of(LAYOUT, points_of(person(frames * len(actions), seed=video), LAYOUT))
+        ends = [(frames * place, frames * (place + 1) - 1) for place in range(len(actions))]
+        labels = "".join(f"{action},{first},{last},2\n" for action, (first, last) in zip(actions, ends, strict=True))
+        for view in VIEWS:
+            (folder / "skeletons" / f"{video:04d}-{view}.txt").write_bytes(content)
+            (folder / "labels" / f"{video:04d}-{view}.txt").write_text(labels)
+
+
 @pytest.fixture
 def pku(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with skeletons/, labels/ and cross-subject.txt, which is also the current folder."""
     for folder in ("skeletons", "labels"):
         (tmp_path / folder).mkdir()
-    for video, actions in ACTIONS.items():
-        content = recording_of(LAYOUT, points_of(person(20 * len(actions), seed=video), LAYOUT))
-        labels = "".join(f"{action},{20 * place},{20 * place + 19},2\n" for place, action in enumerate(actions))
-        for view in VIEWS:
-            (tmp_path / "skeletons" / f"{video:04d}-{view}.txt").write_bytes(content)
-            (tmp_path / "labels" / f"{video:04d}-{view}.txt").write_text(labels)
+    write_recordings(tmp_path, ACTIONS, frames=20)
     (tmp_path / "cross-subject.txt").write_text(XSUB.format("0364-L, 0364-M, 0364-R"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def begun(pku: Path) -> Context:
+def begun(pku: Path, *overrides: str) -> Context:
     """A workspace `work`, as docs/reproducing.md begins it."""
     made = call("manifest", "skeletons/", "--layout", "pku-mmd", "--labels", "labels/", "-o", "clips.csv")
     assert made.exit_code == 0, made.output
@@ -55,7 +63,7 @@ def begun(pku: Path) -> Context:
     assert made.exit_code == 0, made.output
     assert "copy cross-subject.txt, which comes with the data, to work/cross-subject.txt" in made.stdout
     workspace = Workspace(pku / "work")
-    return Context(workspace, load_config(workspace.config), workspace.config, Console(stderr=True))
+    return Context(workspace, load_config(workspace.config, overrides), workspace.config, Console(stderr=True))
 
 
 def test_downloaded_files_become_clips_that_the_official_list_divides(pku: Path) -> None:
@@ -90,6 +98,18 @@ def test_features_are_stale_when_the_list_changes(pku: Path) -> None:
     after = stage_named("extract").provenance(context)
     assert before.inputs["cross-subject.txt"] != after.inputs["cross-subject.txt"]
     assert before.settings["dataset.protocol_list"] == "cross-subject.txt"
+
+
+def test_all_views_of_a_recording_are_held_out_together(pku: Path) -> None:
+    write_recordings(pku, dict.fromkeys(ACTIONS, range(1, 52)), frames=4)
+    context = begun(pku, "backbone.held_out=0.5")
+    (pku / "work" / "cross-subject.txt").write_bytes((pku / "cross-subject.txt").read_bytes())
+    assert call("-w", "work", "preprocess").exit_code == 0
+    with SkeletonStore(context.workspace.skeletons) as store:
+        parts = extract._inputs(context, store)
+        held_out, fit = (np.unique(store.setup[part]) for part in (parts.held_out, parts.train & ~parts.held_out))
+        assert sorted([*held_out, *fit]) == [2, 3]
+        assert np.unique(store.camera[parts.held_out]).tolist() == [1, 2, 3]
 
 
 def test_an_action_beyond_the_51_is_left_out(pku: Path) -> None:
