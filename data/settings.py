@@ -19,7 +19,7 @@ class DatasetSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=Fals
     fps: float = Field(0, ge=0, le=1000, description="frames a second of the raw files; 0 = as they or the layout say")
     mirrored: bool = Field(False, description="the raw files were made from mirrored films")
     protocol: Literal["xsub", "xview", "xset", "custom"] = Field("xsub", description="which clips train")
-    protocol_list: str = Field("", description="pku51: the file that lists which videos train, cross-subject.txt or so")
+    protocol_list: str = Field("", description="pku51: the file that says which videos train, cross-subject.txt")
     train_subjects: tuple[int, ...] = Field((), description="custom protocol: these subjects train")
     train_cameras: tuple[int, ...] = Field((), description="custom protocol: these cameras train")
     train_setups: tuple[int, ...] = Field((), description="custom protocol: these setups train")

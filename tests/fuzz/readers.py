@@ -3,9 +3,9 @@
     python -m tests.fuzz.readers --files 10000 [--seed 0]
 
 Kinds: HDF5 stores (skeletons, features, text), weights (safetensors, .pt), arrays (.npy, .npz), label pickles, zip
-archives of clips, description CSVs, config.toml, layouts, and recordings of every kind of file (text, JSON, arrays,
-MATLAB, BVH, pickles). A child process reads a batch of files, because a broken file can make libhdf5 kill its process.
-Such a crash is counted, and another child goes on with the next file.
+archives of clips, description CSVs, config.toml, lists of videos, layouts, and recordings of every kind of file (text,
+JSON, arrays, MATLAB, BVH, pickles). A child process reads a batch of files, because a broken file can make libhdf5
+kill its process. Such a crash is counted, and another child goes on with the next file.
 
 It fails when an input makes its reader raise an error that does not become one paragraph, takes longer than 10 seconds,
 makes a child grow by more than 300 MB, or kills it. For HDF5 the limit is 4 GiB more. The reference to an attribute's
@@ -36,7 +36,10 @@ MAX_GROWTH_BYTES = 300 * 10**6
 LENGTH_BYTES = 1 << 32  # the largest length that a reference in HDF5 can hold
 BATCH_FILES = 500
 ODD_NUMBERS = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 40, (1 << 63) - 1, (1 << 64) - 1)
-TEXT_KINDS = ("descriptions.csv", "config.toml", "label.pkl", "layout.toml", "csv.csv", "utkinect.txt", "mocap.bvh")
+TEXT_KINDS = (
+    "descriptions.csv", "config.toml", "label.pkl", "layout.toml", "csv.csv", "utkinect.txt", "mocap.bvh",
+    "cross-subject.txt",
+)  # fmt: skip
 
 
 def change_number(content: bytes, rng: np.random.Generator) -> bytes:

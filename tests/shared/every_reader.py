@@ -40,6 +40,8 @@ def write_seeds(folder: Path) -> None:
     write_zip(folder / "clips.zip", made_files(4, frames=(3, 6)))
     texts = "".join(f'A{action:03d},wave {action},"a hand, waving",someone waves\n' for action in range(1, 20))
     (folder / "descriptions.csv").write_text("action,label,local,global\n" + texts, "utf-8")
+    lists = "Training videos: \n0002-L, 0002-M\nValidataion videos: \n0003-L, 0003-M\n"
+    (folder / "cross-subject.txt").write_text(lists, "utf-8")
     write_recordings(folder)
     (folder / "config.toml").write_text(dump_config(context.config), "utf-8")
     shutil.rmtree(folder / "work")
@@ -77,6 +79,13 @@ def read_recording(path: Path) -> object:
         except DataError:
             stream.seek(0)
         return [layout.to_ntu(block.points) for block in open_recording(stream, str(path), layout).blocks]
+
+
+def read_list(path: Path) -> object:
+    """Read a protocol of PKU-MMD."""
+    from data.protocol_list import read_protocol_list
+
+    return read_protocol_list(path)
 
 
 def read_layout(path: Path) -> object:
@@ -167,5 +176,6 @@ READERS: Mapping[str, Callable[[Path], object]] = {
     "weights.safetensors": read_weights, "weights.pt": read_weights, "small.pt": read_weights,
     "array.npy": read_npy, "arrays.npz": read_npz, "label.pkl": read_label, "clips.zip": read_clips,
     "descriptions.csv": read_csv, "config.toml": read_config, "layout.toml": read_layout,
+    "cross-subject.txt": read_list,
     **dict.fromkeys(RECORDINGS, read_recording),
 }  # fmt: skip

@@ -71,6 +71,14 @@ def test_clips_that_trained_are_never_scored(root: Path) -> None:
     assert "dataset.train_subjects was [1, 3, 4] then and is [1, 2, 3] now" in refused.stderr
 
 
+def test_features_of_another_list_of_videos_are_refused(root: Path) -> None:
+    (root / "cross-subject.txt").write_text("Training videos:\n0001-L\nValidation videos:\n0002-L\n", "utf-8")
+    edit(root, 'protocol = "custom"', 'protocol = "custom"\nprotocol_list = "cross-subject.txt"')
+    refused = call(root, "train", "--force")
+    assert refused.exit_code == 1
+    assert "dataset.protocol_list was '' then and is 'cross-subject.txt' now" in refused.stderr
+
+
 def test_a_pseudo_unseen_action_that_was_seen_is_refused(root: Path) -> None:
     edit(root, 'val_unseen = ["A003", "A009"]', 'val_unseen = ["A003", "A008"]')
     refused = call(root, "train", *RIDGE)

@@ -10,7 +10,7 @@ from pipeline.messages.errors import PipelineError
 from pipeline.workspace.config import Config, load_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
-from pipeline.workspace.init import init, set_dataset, write_config
+from pipeline.workspace.init import init, missing_list, set_dataset, write_config
 
 
 @pytest.mark.parametrize("split", split_names())
@@ -19,6 +19,18 @@ def test_every_named_split_gives_a_config_that_loads(tmp_path: Path, split: str)
     assert config.dataset.split == split
     assert split.startswith(config.dataset.name)
     assert config.model.latent == (200 if config.dataset.name == "ntu120" else 100)
+
+
+def test_pku_mmd_has_its_layout_and_the_list_of_its_protocol(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    dataset = load_config(init(workspace, "pku51-39-12")).dataset
+    assert (dataset.layout, dataset.protocol, dataset.protocol_list) == ("pku-mmd", "xsub", "cross-subject.txt")
+    assert missing_list(workspace, "pku51-39-12") == tmp_path / "cross-subject.txt"
+    assert missing_list(workspace, "ntu60-synse-55-5") is None
+    (tmp_path / "cross-subject.txt").touch()
+    assert missing_list(workspace, "pku51-39-12") is None
+    own = init(workspace, "pku51-39-12", force=True, recordings={"layout": "ntu"})
+    assert load_config(own).dataset.layout == "ntu"
 
 
 def test_custom_sets_the_keys_to_fill_in(tmp_path: Path) -> None:
