@@ -83,7 +83,7 @@ def predict(
 
     \b
     Example: fsvae-pipe -w work predict clip.skeleton
-    Example: fsvae-pipe -w work predict hour.csv --layout mediapipe --window 2s --page hour.html
+    Example: fsvae-pipe -w work predict hour.csv --layout azure-kinect --window 2s --page hour.html
     Example: fsvae-pipe -w work predict clips/ --json --action "wave | a hand swings ... | a person greets ..."
     """
     from pipeline.phases.raw_recordings import with_recordings
