@@ -134,6 +134,7 @@ def test_json_csv_and_table_say_the_same(tiny_run: TinyRun, recording: Path) -> 
         (["--stride", "1"], "--stride belongs to a timeline; give --window too"),
         (["--page", "x.html"], "--page belongs to a timeline; give --window too"),
         (["--window", "2", "--page", "x.txt"], "--page x.txt: the name must end in .html"),
+        (["--window", "2", "--page", "no/x.html"], "--page no/x.html: there is no folder no; make it"),
         (["--window", "2", "--top", "3"], "--top counts the actions of a clip"),
     ],
 )
