@@ -175,6 +175,8 @@ def windows_of(window_s: float | None, stride_s: float | None, page: Path | None
         raise click.UsageError("--top counts the actions of a clip; a timeline names one at a time, so leave it out")
     if page is not None and page.suffix.lower() != ".html":
         raise click.UsageError(f"--page {page}: the name must end in .html")
+    if page is not None and not page.parent.is_dir():  # said now, not after an hour's recording
+        raise click.UsageError(f"--page {page}: there is no folder {page.parent}; make it, or name another")
     try:
         return Windows(window_s, window_s / 4 if stride_s is None else stride_s)
     except DataError as error:

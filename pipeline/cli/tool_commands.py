@@ -89,7 +89,7 @@ def predict(
 
     \b
     Example: fsvae-pipe -w work predict clip.skeleton
-    Example: fsvae-pipe -w work predict hour.csv --layout mediapipe --window 2s --page hour.html
+    Example: fsvae-pipe -w work predict hour.csv --layout azure-kinect --window 2s --page hour.html
     Example: fsvae-pipe -w work predict clip.skeleton --mode zsl --reject 0.05
     Example: fsvae-pipe -w work predict clips/ --json --action "wave | a hand swings ... | a person greets ..."
     """
