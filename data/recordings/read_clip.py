@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from data.recordings.annotations import Annotation
 
 KINECT_FPS = 30.0
+OTHER_RATE = 1.1  # rates that differ by more than this factor change how fast motion looks
 TOLD_DEGREES = 20.0  # a smaller turn is a person who stands at ease
 
 

@@ -24,7 +24,7 @@ from data.raw.joint_array import joint_array
 from data.raw.skeleton_file import RawClip
 from data.raw.sources import list_source
 from data.recordings.find_parts import parts_of
-from data.recordings.read_clip import KINECT_FPS, ClipReader, RawPart, ReadClip, Reading, findings_of
+from data.recordings.read_clip import KINECT_FPS, OTHER_RATE, ClipReader, RawPart, ReadClip, Reading, findings_of
 from data.stores.skeleton_store import loop_clip
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.treatment import Treatment
@@ -146,7 +146,16 @@ def _warnings(read: ReadClip, clip: NDArray[np.float32], treatment: Treatment) -
     """Return why the answer to a clip may be wrong, by its joints as they were read, and as the backbone gets them."""
     sizes = clip_warnings(clip)
     findings = findings_of(read, treatment.reading, treatment.longest_frames)
+    told = [f"{found.evidence} {found.advice}" for found in findings if not (sizes and found.check == "size")]
+    return (*sizes, *told, *_other_rate(read.fps, treatment))
+
+
+def _other_rate(fps: float, treatment: Treatment) -> tuple[str, ...]:
+    """Return a warning where clips keep their rates, and this one's is none that the backbone was trained on."""
+    least, most = treatment.fps or (fps, fps)
+    if least / OTHER_RATE <= fps <= most * OTHER_RATE:
+        return ()
     return (
-        *sizes,
-        *(f"{found.evidence} {found.advice}" for found in findings if not (sizes and found.check == "size")),
+        f"The recording has {fps:.4g} frames a second, where those of the training have {least:.4g} to {most:.4g}, and "
+        "preprocess.fps = 0 leaves them so. Motion looks faster or slower to the backbone than it was.",
     )

@@ -20,20 +20,24 @@ class Treatment:
     recipe: which bodies are kept.
     frames: T, to which a clip is looped.
     longest_frames: of the clips that the backbone was trained on; None where they are not known.
+    fps: the least and the most frames a second of these clips; None where all clips are brought to one rate.
     """
 
     reading: Reading
     recipe: Recipe
     frames: int
     longest_frames: int | None = None
+    fps: tuple[float, float] | None = None
 
 
 def stored_treatment(context: Context, frames: int) -> Treatment:
     """Return how the clips of skeletons.h5 were made ready. Raises PipelineError or DataError when it is not known."""
     recipe, path = stored_recipe(context), context.workspace.skeletons
+    to_fps = stored_fps(path)
     with SkeletonStore(path) as store:
         longest_frames = int(store.frames.max(initial=0))
-    return Treatment(replace(reading_of(context), to_fps=stored_fps(path)), recipe, frames, longest_frames)
+        fps = None if to_fps or not len(store) else (float(store.fps.min()), float(store.fps.max()))
+    return Treatment(replace(reading_of(context), to_fps=to_fps), recipe, frames, longest_frames, fps)
 
 
 def stored_recipe(context: Context) -> Recipe:

@@ -24,7 +24,7 @@ from data.clip_name import ClipName
 from data.raw.sources import missing_clips
 from data.recipes import Recipe
 from data.recordings.find_parts import find_parts
-from data.recordings.read_clip import RawPart
+from data.recordings.read_clip import OTHER_RATE, RawPart
 from data.splits import NUM_ACTIONS, action_label
 from data.stores import h5
 from data.stores.files import replacing
@@ -91,6 +91,8 @@ class Tally:
     identities: Identities = field(default_factory=Identities)
     notes: dict[str, tuple[int, str]] = field(default_factory=dict)  # what was done -> clips, and the first of them
     checks: Summary = field(default_factory=Summary)
+    least_fps: float = np.inf  # of the recordings
+    most_fps: float = 0.0
     sizes_m: list[float] = field(default_factory=list)  # of the first body in each clip's first frame
 
     def add(self, batch: CleanBatch) -> None:
@@ -104,6 +106,8 @@ class Tally:
         self.identities.joined += batch.joined
         self.identities.exchanged += batch.exchanged
         self.checks.add(batch.findings, batch.checked)
+        self.least_fps = min(self.least_fps, *batch.clips.fps.tolist(), np.inf)
+        self.most_fps = max(self.most_fps, *batch.clips.fps.tolist(), 0.0)
         for clip, note in batch.notes:
             number, first = self.notes.get(note.what, (0, f"{clip}, {note.detail}"))
             self.notes[note.what] = number + 1, first
@@ -245,6 +249,12 @@ def _report(context: Context, tally: Tally) -> None:
     suspected = [*caveats(context), *suspected]
     if size := wrong_size(np.array(tally.sizes_m)):
         suspected.insert(0, size)
+    if not context.config.preprocess.fps and tally.most_fps > OTHER_RATE * tally.least_fps:
+        rates = f"{tally.least_fps:.4g} to {tally.most_fps:.4g}"
+        suspected.append(
+            f"the recordings have {rates} frames a second, and preprocess.fps = 0 leaves them so: the same motion "
+            "looks faster in some clips than in others; set preprocess.fps = 30"
+        )
     for warning in suspected:
         context.console.print(f"warning: {warning}", style="yellow", soft_wrap=True, highlight=False, markup=False)
 

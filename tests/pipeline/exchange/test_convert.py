@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from data.layouts.layout import load_layout
+from data.raw.clip_source import ClipSource
 from data.raw.skeleton_file import parse_clip
+from data.recordings.read_clip import ClipReader, RawPart, Reading
 from data.stores.skeleton_store import SkeletonStore
 from pipeline.cli.main import main
+from pipeline.predict.clip_stream import _other_rate
+from pipeline.predict.treatment import Treatment
 from tests.conftest import TinyRun
 from tests.data.layouts.made_recordings import person, points_of, recording_of
 
@@ -237,3 +242,22 @@ def test_a_manifest_names_files_so_that_they_are_found_again(tmp_path: Path) -> 
     (raw / "bad\x1b.csv").write_bytes(csv_of(20))
     refused = call("manifest", raw, "--layout", "azure-kinect", "-o", tmp_path / "more.csv")
     assert "a manifest can't hold this name; rename the file" in refused.stderr
+
+
+def test_clips_that_keep_several_rates_are_told(recording: Path, tmp_path: Path) -> None:
+    (tmp_path / "clips.csv").write_text(
+        f"file,action,start_frame,end_frame,fps\n{recording.name},1,0,40,30\n{recording.name},2,41,89,60\n", "utf-8"
+    )
+    done = call("-w", tmp_path, "init", "custom", "--layout", "kinect-v1", "--manifest", tmp_path / "clips.csv")
+    assert done.exit_code == 0, done.output
+    kept = call("-w", tmp_path, "preprocess", "--set", "preprocess.fps=0")
+    assert "the recordings have 30 to 60 frames a second, and preprocess.fps = 0 leaves them so" in kept.stderr
+    assert "frames a second, and preprocess.fps = 0" not in call("-w", tmp_path, "preprocess").stderr
+
+
+def test_a_rate_that_no_clip_of_the_training_has_is_told(recording: Path) -> None:
+    file = ClipSource(str(recording), recording.stat().st_size)
+    read = ClipReader(Reading(KINECT, fps=60, to_fps=0)).read(RawPart(file))
+    kept = Treatment(Reading(KINECT, to_fps=0), "shift-gcn", 30, fps=(28.0, 30.0))
+    assert "has 60 frames a second, where those of the training have 28 to 30" in _other_rate(read.fps, kept)[0]
+    assert _other_rate(30.0, kept) == _other_rate(60.0, replace(kept, fps=None)) == ()
