@@ -104,8 +104,9 @@ def predict(
     windows = windows_of(window, stride, page)
     if windows and options["reject"] is not None:
         raise click.UsageError("--reject is about whole clips; leave it out with --window")
-    context = with_recordings(context, clips, layout, fps, mirrored)
-    write_answers(context, clips, form=form, windows=windows, page=page, output=sys.stdout, **options)
+    others = with_recordings(context, clips, layout, fps, mirrored) if layout or fps or mirrored else None
+    options |= {"windows": windows, "page": page, "recordings": others}
+    write_answers(context, clips, form=form, output=sys.stdout, **options)
 
 
 @click.command()

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO, TypeVar
 
+from rich.console import Console
+
 from data.recordings.windows import Windows
 from descriptions.errors import DescriptionError
 from pipeline.messages.errors import PipelineError, WrongUsage, printable
@@ -35,10 +37,12 @@ def predict(
     reject: float | None = None,
     windows: Windows | None = None,
     page: Path | None = None,
+    recordings: Context | None = None,
     output: TextIO,
 ) -> None:
     """Name the action in each of `clips` and write the answers to `output`; with `windows`, when each is shown.
 
+    The clips are read as those of the run were, or as `recordings` says, which has the options of this call.
     `actions` are "label | local | global", `actions_file` is a CSV of such. `reject` is the share of right answers
     that may be lost so that clips of none of the actions are told. `page` is written beside `output`, with
     `windows` only. Raises PipelineError when no clip could be read, and as `Recognizer` does.
@@ -55,29 +59,15 @@ def predict(
     )
     print_warnings(run)
     tally = _Tally()
-    stored = recognizer.treatment
-    treatment = replace(stored, reading=replace(reading_of(context), to_fps=stored.reading.to_fps))
+    treatment = recognizer.treatment
+    if recordings is not None:
+        treatment = replace(treatment, reading=replace(reading_of(recordings), to_fps=treatment.reading.to_fps))
     if windows is None:
         WRITERS[form](tally.count(recognizer.stream(clips, bank, treatment)), top, output, run.warnings)
     else:
         found = timelines(recognizer, clips, bank, treatment, windows, MOST_PLAYERS if page else 0)
         write_timelines(tally.count(found), form, output, page, run)
-    if tally.unread:
-        context.console.print(f"{tally.unread} of {tally.total} clips could not be read", style="yellow")
-    for what, (number, first) in tally.notes.items():
-        context.console.print(
-            printable(f"{number} of {tally.total - tally.unread} clips {what} (the first: {first})"),
-            highlight=False,
-            markup=False,
-        )
-    if reject is not None:
-        told = f"{tally.rejected} of {tally.total - tally.unread} clips show none of these actions"
-        context.console.print(f"{told} (--reject {reject:g})", highlight=False, markup=False)
-    if tally.warned:
-        summary = (
-            f"{tally.warned} of {tally.total - tally.unread} answers may be wrong, the first: {tally.first_warning}"
-        )
-        context.console.print(f"warning: {printable(summary)}", style="yellow", highlight=False, markup=False)
+    tally.say(context.console, reject)
     if tally.unread == tally.total:
         raise PipelineError(
             f"none of {tally.total} clips could be read, the first because: {tally.first}; clips are files of one "
@@ -110,6 +100,25 @@ class _Tally:
         self.total = self.unread = self.warned = self.rejected = 0
         self.first = self.first_warning = ""
         self.notes: dict[str, tuple[int, str]] = {}  # what was done to read a clip -> clips, and the first of them
+
+    def say(self, console: Console, reject: float | None) -> None:
+        """Print what the counts tell, beside the answers."""
+        if self.unread:
+            console.print(f"{self.unread} of {self.total} clips could not be read", style="yellow")
+        for what, (number, first) in self.notes.items():
+            console.print(
+                printable(f"{number} of {self.total - self.unread} clips {what} (the first: {first})"),
+                highlight=False,
+                markup=False,
+            )
+        if reject is not None:
+            told = f"{self.rejected} of {self.total - self.unread} clips show none of these actions"
+            console.print(f"{told} (--reject {reject:g})", highlight=False, markup=False)
+        if self.warned:
+            summary = (
+                f"{self.warned} of {self.total - self.unread} answers may be wrong, the first: {self.first_warning}"
+            )
+            console.print(f"warning: {printable(summary)}", style="yellow", highlight=False, markup=False)
 
     def count(self, outcomes: Iterable[Counted]) -> Iterator[Counted]:
         for item in outcomes:

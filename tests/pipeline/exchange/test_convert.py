@@ -261,3 +261,18 @@ def test_a_rate_that_no_clip_of_the_training_has_is_told(recording: Path) -> Non
     kept = Treatment(Reading(KINECT, to_fps=0), "shift-gcn", 30, fps=(28.0, 30.0))
     assert "has 60 frames a second, where those of the training have 28 to 30" in _other_rate(read.fps, kept)[0]
     assert _other_rate(30.0, kept) == _other_rate(60.0, replace(kept, fps=None)) == ()
+
+
+def test_predict_reads_clips_as_those_of_the_run_whatever_config_toml_says_since(
+    tiny_run: TinyRun, tmp_path: Path
+) -> None:
+    work = Path(shutil.copytree(tiny_run.root, tmp_path / "work", symlinks=True))
+    clip = next((work / "raw" / "setup1").glob("*R001*"))
+    before = call("-w", work, "predict", clip, "--json")
+    config = work / "config.toml"
+    config.write_text(config.read_text("utf-8").replace("fps = 10  #", "mirrored = true\nfps = 20  #"), "utf-8")
+    assert "mirrored = true" in config.read_text("utf-8")
+    after = call("-w", work, "predict", clip, "--json")
+    assert after.exit_code == 0, after.output
+    assert after.stdout == before.stdout
+    assert "resampled" in call("-w", work, "predict", clip, "--json", "--fps", 20).stdout
