@@ -28,6 +28,7 @@ JOINT_NAMES = (
     "right_thumb",
 )
 NUM_JOINTS = len(JOINT_NAMES)
+KINECT_FPS = 30.0  # frames a second of a Kinect v2, and so of NTU RGB+D
 
 SPINE_BASE = JOINT_NAMES.index("spine_base")
 SPINE_MID = JOINT_NAMES.index("spine_mid")

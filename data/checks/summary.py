@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from data.checks.finding import Finding
 
-FEW_CLIPS = 0.02  # of those checked; at most 0.7 % of real clips get a finding that is not right
+FEW_CLIPS = 0.02  # of those checked; 0.7 % of MSR-Action3D get a finding that is not right
 
 ClipFinding = tuple[str, str, Finding]  # clip, file, what seems wrong with it
 

@@ -14,6 +14,7 @@ from data.clips.placing import to_face_camera, unmirrored
 from data.clips.span import Frames, Note, Span, TooLongError, in_span
 from data.clips.timing import even_frames
 from data.errors import DataError, RawFileError
+from data.joints import KINECT_FPS
 from data.raw.clip_of_joints import raw_clip
 from data.raw.clip_source import ClipSource
 from data.raw.skeleton_file import RawClip, parse_clip
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from data.layouts.layout import Layout
     from data.recordings.annotations import Annotation
 
-KINECT_FPS = 30.0
 OTHER_RATE = 1.1  # rates that differ by more than this factor change how fast motion looks
 TOLD_DEGREES = 20.0  # a smaller turn is a person who stands at ease
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from data.clips.span import ROUNDING, Frames
 from data.errors import DataError, RawFileError
+from data.joints import KINECT_FPS
 from data.raw.skeleton_file import MAX_BODY_FRAMES, RawClip, parse_clip
-from data.recordings.read_clip import KINECT_FPS, ClipReader, RawPart, ReadClip, Reading, frames_of
+from data.recordings.read_clip import ClipReader, RawPart, ReadClip, Reading, frames_of
 
 LEAST_BODY_SHARE = 0.5  # a window that shows a body for less of its time is left out
 MAX_WINDOWS = 1 << 17  # of a recording: 18 hours with a stride of half a second

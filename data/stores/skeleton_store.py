@@ -42,7 +42,7 @@ from numpy.typing import DTypeLike, NDArray
 from data.clean_clips import CleanClips
 from data.clip_name import LEAST, MAX_NUMBER
 from data.errors import DataError
-from data.joints import NUM_JOINTS
+from data.joints import KINECT_FPS, NUM_JOINTS
 from data.stores import h5
 
 CHUNK_ROWS = 128
@@ -52,7 +52,6 @@ COLUMN_TYPES: Mapping[str, DTypeLike] = {
     "name": "S20",
     "fps": np.float64,
 }  # in memory, while clips are appended; int64 where not named
-KINECT_FPS = 30.0
 MAX_FPS = 1000.0
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from data.clip_name import MAX_NUMBER, ClipName
 from data.errors import DataError, RawFileError
+from data.joints import KINECT_FPS
 from data.raw.skeleton_file import format_clip
 from data.raw.sources import list_source
 from data.recordings.find_parts import RawClips, find_parts, parts_of
-from data.recordings.read_clip import KINECT_FPS, ClipReader, RawPart, Reading, findings_of
+from data.recordings.read_clip import ClipReader, RawPart, Reading, findings_of
 from data.stores.files import replacing
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError

@@ -18,13 +18,13 @@ from data.clean.bodies import clean
 from data.clean.body_size import clip_warnings
 from data.clips.span import Note
 from data.errors import DataError
-from data.joints import NUM_JOINTS
+from data.joints import KINECT_FPS, NUM_JOINTS
 from data.raw.clip_of_joints import raw_clip
 from data.raw.joint_array import joint_array
 from data.raw.skeleton_file import RawClip
 from data.raw.sources import list_source
 from data.recordings.find_parts import parts_of
-from data.recordings.read_clip import KINECT_FPS, OTHER_RATE, ClipReader, RawPart, ReadClip, Reading, findings_of
+from data.recordings.read_clip import OTHER_RATE, ClipReader, RawPart, ReadClip, Reading, findings_of
 from data.stores.skeleton_store import loop_clip
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.treatment import Treatment

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from data.errors import DataError
+from data.joints import KINECT_FPS
 from data.stores.files import ADVICE, FORMAT_VERSION, check_format_version, check_seal
 from pipeline.messages.errors import PipelineError, printable
 from pipeline.workspace.config import Config
@@ -27,7 +28,6 @@ IMPORT = "import"  # the stage in the record of a file that `fsvae-pipe import` 
 RECIPE = "preprocess.recipe"  # a setting of skeletons.h5; imported arrays have it beside the settings
 
 STORED_FPS = "preprocess.fps"  # a setting of skeletons.h5; earlier versions left each clip at a Kinect's rate
-KINECT_FPS = 30.0
 
 VERSIONED_PACKAGES = (
     "fsvae-pipe",
