@@ -1,8 +1,6 @@
-"""What several commands share: options, the context that is made from them, and the lock on the workspace."""
+"""What several commands share: options, and the context that is made from them."""
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,6 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from data.errors import DataError
-from pipeline.messages.errors import PipelineError
 from pipeline.messages.hints import note_options, note_workspace
 from pipeline.predict.modes import ALL, MODES, Seed
 from pipeline.workspace.config import Config, load_config
@@ -222,33 +219,3 @@ def _with_context(command: Command, *, config_required: bool) -> Command:
         command(context, **rest)
 
     return with_options
-
-
-@contextmanager
-def locked(workspace: Workspace) -> Iterator[None]:
-    """Lock the workspace while a command writes in it.
-
-    Raises PipelineError when another command has locked it, or when it can't be written in.
-    """
-    from filelock import FileLock, Timeout
-
-    if int(os.environ.get("RANK", "0")) > 0:  # one of several processes of `accelerate launch`: the first locks for all
-        yield
-        return
-    lock = FileLock(workspace.lock)
-    try:
-        workspace.root.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise PipelineError(
-            f"another fsvae-pipe command is running in {workspace.root}; wait until it has ended"
-        ) from error
-    except OSError as error:
-        raise PipelineError(
-            f"{workspace.root}: can't be written in ({error.strerror or error}); change its permissions, or name "
-            "another workspace with -w"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()

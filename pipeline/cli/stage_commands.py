@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import locked, raw_options, recording_options, run_option, with_context
+from pipeline.cli.options import raw_options, recording_options, run_option, with_context
 from pipeline.messages.errors import printable
 from pipeline.running.run import chosen_stages, plan, run_stages
 from pipeline.running.staleness import stage_states
@@ -20,6 +20,7 @@ from pipeline.running.unfilled_settings import require_filled_in
 from pipeline.stages.table import STAGES, Stage
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
+from pipeline.workspace.lock import locked
 
 RUN_STAGES = ("train", "evaluate")  # they work on one run
 STAGE_CHOICE = click.Choice([stage.name for stage in STAGES])

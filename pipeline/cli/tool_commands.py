@@ -10,7 +10,6 @@ from rich.console import Console
 
 from pipeline.cli.options import (
     action_options,
-    locked,
     mode_option,
     recording_options,
     run_option,
@@ -25,6 +24,7 @@ from pipeline.messages.hints import complete_commands, given_workspace
 from pipeline.messages.streams import redirect_as_utf8
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
+from pipeline.workspace.lock import locked
 
 
 @click.command("import")

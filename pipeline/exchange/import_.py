@@ -4,11 +4,14 @@ The record of an imported file names the stage "import". pipeline/running/stalen
 before it. Heavy libraries are imported inside of functions, because the command line reads `KINDS` from this module.
 """
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
+from pipeline.messages.errors import PipelineError
 from pipeline.workspace.context import Context
+from pipeline.workspace.folder import Workspace
 
 Kind = Literal["features", "text", "skeletons"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -16,6 +19,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 def import_(context: Context, kind: Kind, arguments: Sequence[str]) -> list[str]:
     """Import `arguments` as `kind`; return lines for the screen. Raises DataError or PipelineError."""
+    _require_own(context.workspace, kind)
     if kind == "text":
         from pipeline.exchange.import_text import import_text
 
@@ -28,3 +32,13 @@ def import_(context: Context, kind: Kind, arguments: Sequence[str]) -> list[str]
     from pipeline.exchange.import_skeletons import import_skeletons
 
     return import_skeletons(context, paths)
+
+
+def _require_own(workspace: Workspace, kind: Kind) -> None:
+    """Raise PipelineError when the import would write a file that other workspaces use too."""
+    path = {"text": workspace.text, "skeletons": workspace.skeletons}.get(kind)
+    if path and workspace.is_shared(path):
+        raise PipelineError(
+            f"{path} is used by all splits of the data set: import it there, with "
+            f"`fsvae-pipe -w {shlex.quote(str(workspace.shared))} import {kind}`"
+        )

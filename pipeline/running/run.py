@@ -1,5 +1,6 @@
 """`fsvae-pipe run`: runs the stages that are stale or missing, in order."""
 
+import shlex
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pipeline.messages.hints import complete_commands
 from pipeline.running.staleness import StageState, imported_outputs, stage_state, stage_states
 from pipeline.stages.table import STAGES, Stage, stage_named
 from pipeline.workspace.context import Context
+from pipeline.workspace.folder import Workspace
 
 
 def chosen_stages(first: str | None, last: str | None) -> tuple[Stage, ...]:
@@ -47,6 +49,7 @@ def run_stages(context: Context, stages: Sequence[Stage], force: Collection[str]
         state = _with_force(stage_state(stage, context, {}), force)
         if state.state == "done":
             continue
+        _require_own(stage, context, state)
         _require_no_import(stage, context, state, force)
         reasons = state.reasons[:-1] if state.fault else state.reasons  # the stage will fail with the fault's message
         why = f" ({complete_commands('; '.join(reasons))})" if reasons else ""
@@ -73,6 +76,19 @@ def _stale_before(stage: Stage, context: Context) -> tuple[str, ...]:
     earlier = STAGES[: STAGES.index(stage)] if stage in STAGES else ()
     stale = [state for state in stage_states(context, earlier) if state.state == "stale" and state.stage != "train"]
     return tuple(f"{state.stage} ({'; '.join(state.reasons)})" for state in stale)
+
+
+def _require_own(stage: Stage, context: Context, state: StageState) -> None:
+    """Raise PipelineError when `stage` would write a file that other workspaces use too."""
+    workspace = context.workspace
+    if not any(workspace.is_shared(path) for path in stage.outputs(context)):
+        return
+    owner = shlex.quote(str(workspace.shared))
+    raise PipelineError(
+        f"{stage.name} is {state.state} ({'; '.join(state.reasons[:3])}), but its output is in {workspace.shared}, "
+        f"where all splits of the data set use it: bring it up to date with `fsvae-pipe -w {owner} {stage.name}`. "
+        f"Where only {context.config_path} says otherwise, let it say the same as {Workspace(workspace.shared).config}"
+    )
 
 
 def _require_no_import(stage: Stage, context: Context, state: StageState, force: Collection[str]) -> None:

@@ -93,7 +93,7 @@ def _is_imported(path: Path) -> bool:
 
 
 def _names(paths: Sequence[Path], context: Context) -> str:
-    return ", ".join(str(path.relative_to(context.workspace.root)) for path in paths)
+    return ", ".join(context.workspace.named(path) for path in paths)
 
 
 def _import_changes(stage: Stage, context: Context) -> list[str]:

@@ -29,10 +29,14 @@ class Context:
 
     @property
     def paths_from(self) -> Path:
-        """The folder that paths in config.toml are relative to: its own, or for runs/NAME/config.toml the workspace."""
+        """The folder that paths in config.toml are relative to.
+
+        It is that of config.toml, or for runs/NAME/config.toml the workspace; and where that one takes skeletons.h5
+        from another workspace, the other one.
+        """
         folder = self.config_path.parent
         run = folder.resolve()
-        return run.parent.parent if RunFolder(run).is_of_a_workspace else folder
+        return Workspace(run.parent.parent if RunFolder(run).is_of_a_workspace else folder).shared
 
     def user_path(self, path: str) -> Path:
         """Return the absolute form of a path that stands in config.toml."""

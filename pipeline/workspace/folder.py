@@ -1,10 +1,19 @@
-"""Every path inside a workspace. No other module spells one."""
+"""Every path inside a workspace. No other module spells one.
 
+Several workspaces can share skeletons.h5 and text.h5: those of one data set, each with another split. A workspace with
+a file shared.toml takes both from the workspace that the file names. That one alone writes them.
+"""
+
+import os
+import tomllib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from data.phase_names import PhaseName
-from pipeline.messages.errors import WrongUsage
+from pipeline.messages.errors import ConfigError, WrongUsage
+
+SHARED_FORM = 'wanted a line such as folder = ".."; without the file, the workspace has skeletons.h5 and text.h5 itself'
 
 
 @dataclass(frozen=True)
@@ -80,29 +89,61 @@ class Workspace:
         return self.root / ".lock"
 
     @property
+    def shared_file(self) -> Path:
+        """Names the workspace whose skeletons.h5 and text.h5 this one uses. Most workspaces have none."""
+        return self.root / "shared.toml"
+
+    @cached_property
+    def shared(self) -> Path:
+        """The workspace of skeletons.h5 and text.h5: that which shared.toml names, else this one.
+
+        Paths in config.toml are relative to it, so that all workspaces that share name the same files in the same way.
+        Raises ConfigError when shared.toml does not name a folder.
+        """
+        try:
+            tree = tomllib.loads(self.shared_file.read_text("utf-8"))
+        except FileNotFoundError:
+            return self.root
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{self.shared_file}: can't be read ({error}); {SHARED_FORM}") from error
+        folder = tree.get("folder")
+        if set(tree) != {"folder"} or not isinstance(folder, str) or not (self.root / folder).is_dir():
+            raise ConfigError(f"{self.shared_file}: does not name a folder that is there; {SHARED_FORM}")
+        shared = (self.root / folder).resolve()
+        return self.root if shared == self.root.resolve() else shared
+
+    @property
     def skeletons(self) -> Path:
         """The normalised clips, each of its own length."""
-        return self.root / "skeletons.h5"
+        return self.shared / "skeletons.h5"
 
     @property
     def checks(self) -> Path:
         """What seems wrong with clips, each with its evidence."""
-        return self.root / "checks.csv"
+        return self.shared / "checks.csv"
 
     @property
     def rejects(self) -> Path:
         """The raw files that were refused, each with the reason."""
-        return self.root / "rejects.csv"
+        return self.shared / "rejects.csv"
 
     @property
     def descriptions(self) -> Path:
         """A table of texts to fill in, written by `texts --init`. It is read only if dataset.descriptions names it."""
-        return self.root / "descriptions.csv"
+        return self.shared / "descriptions.csv"
 
     @property
     def text(self) -> Path:
         """The text features of every action at every level."""
-        return self.root / "text.h5"
+        return self.shared / "text.h5"
+
+    def is_shared(self, path: Path) -> bool:
+        """Whether `path`, an output, belongs to the workspace that shared.toml names: only that one may write it."""
+        return self.shared != self.root and path.parent == self.shared
+
+    def named(self, path: Path) -> str:
+        """Return `path`, an output, as it is seen from the workspace: "features/test.h5", "../text.h5"."""
+        return os.path.relpath(path, self.root.resolve() if self.is_shared(path) else self.root)
 
     def features(self, phase: PhaseName) -> Path:
         """The features and logits of every clip, from the backbone of one phase."""
