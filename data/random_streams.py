@@ -63,6 +63,7 @@ def _word(sequence: np.random.SeedSequence, place: int) -> int:
 # Held out of training
 PSEUDO_UNSEEN_ACTIONS = NumpyStream(("seed",), number=1)
 HELD_OUT_CLIPS = NumpyStream(("seed",))
+RANDOM_SPLITS = NumpyStream(("seed", "draw"), number=6)  # sets of unseen and pseudo-unseen actions; draws from 1
 
 # Backbones; epochs count from 0, `clip` is the row in skeletons.h5
 BACKBONE_WEIGHTS = TorchStream(("seed",))

@@ -5,7 +5,9 @@ divides clips. The named splits are those of SynSE (also used by MSF-GZSSAR, SA-
 by STAR), SA-DVAE and, on PKU-MMD, two more that the field uses.
 """
 
+import itertools
 import json
+import math
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import DataError
-from data.random_streams import PSEUDO_UNSEEN_ACTIONS
+from data.random_streams import PSEUDO_UNSEEN_ACTIONS, RANDOM_SPLITS
 from data.settings import DatasetSettings
 
 NUM_ACTIONS = {"ntu60": 60, "ntu120": 120, "pku51": 51}
@@ -68,6 +70,17 @@ def split_names() -> tuple[str, ...]:
 def split_dataset(name: str) -> str:
     """Returns the data set of a named split: ntu60, ntu120 or pku51."""
     return str(_named_splits()[name]["dataset"])
+
+
+def splits_named(name: str) -> tuple[str, ...]:
+    """Return the named split `name`; of a family, as ntu60-smie-55-5, its members -1, -2 and -3. Empty for others."""
+    return tuple(split for split in split_names() if name in (split, split_family(split)))
+
+
+def split_family(name: str) -> str:
+    """Return the family of a named split, whose members differ in a last number: "ntu60-smie-55-5"; else `name`."""
+    match = re.fullmatch(r"(.+-[0-9]+-[0-9]+)-[0-9]", name)
+    return match[1] if match else name
 
 
 def draws_val_unseen(settings: DatasetSettings) -> bool:
@@ -157,10 +170,41 @@ def _draw(seen: Sequence[int], num_unseen: int, seed: int) -> tuple[int, ...]:
 
     At least two are drawn, so that there is something to choose between; of three seen actions only one is.
     """
-    number = max(1 if len(seen) < 4 else 2, min(num_unseen, int(DRAWN_SHARE * len(seen))))
-    if len(seen) - number < 2:
-        raise DataError(
-            f"{len(seen)} seen actions are too few to hold {number} back as pseudo-unseen; at least 3 are needed"
-        )
+    number = _num_drawn(len(seen), num_unseen)
     chosen = PSEUDO_UNSEEN_ACTIONS.generator(seed).choice(np.asarray(seen), size=number, replace=False)
     return tuple(int(action) for action in np.sort(chosen))
+
+
+def _num_drawn(num_seen: int, num_unseen: int) -> int:
+    """Returns how many pseudo-unseen actions are drawn. Raises DataError when too few would be left."""
+    number = max(1 if num_seen < 4 else 2, min(num_unseen, int(DRAWN_SHARE * num_seen)))
+    if num_seen - number < 2:
+        raise DataError(
+            f"{num_seen} seen actions are too few to hold {number} back as pseudo-unseen; at least 3 are needed"
+        )
+    return number
+
+
+def random_splits(
+    actions: Collection[int], number: int, num_unseen: int, seed: int
+) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Draws `number` splits of `actions`: the unseen and the pseudo-unseen actions of each, both sorted.
+
+    No two have the same unseen actions. A larger `number` keeps the earlier ones. Raises DataError when there are too
+    few actions for it.
+    """
+    pool = np.asarray(sorted(actions), np.int64)
+    if num_unseen > len(pool) - 3 or math.comb(len(pool), num_unseen) < number:
+        raise DataError(
+            f"{number} different sets of {num_unseen} unseen actions can't be drawn from {len(pool)} actions, of which "
+            "at least 3 must stay seen: ask for fewer sets, or for fewer unseen actions"
+        )
+    num_drawn = _num_drawn(len(pool) - num_unseen, num_unseen)
+    drawn: dict[tuple[int, ...], tuple[int, ...]] = {}
+    for draw in itertools.count(1):
+        if len(drawn) == number:
+            break
+        order = RANDOM_SPLITS.generator(seed, draw).permutation(pool).tolist()
+        unseen, rest = tuple(sorted(order[:num_unseen])), order[num_unseen:]
+        drawn.setdefault(unseen, tuple(sorted(rest[:num_drawn])))
+    return list(drawn.items())

@@ -1,6 +1,6 @@
 """The command line: fsvae-pipe -w DIR COMMAND.
 
-The commands and their own options are in pipeline/cli/{stage,recording,tool}_commands.py, options that
+The commands and their own options are in pipeline/cli/{stage,recording,tool,study}_commands.py, options that
 several share in pipeline/cli/options.py. A command only calls a function of the module of its name. Heavy libraries are
 imported when a command needs them.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli import recording_commands, stage_commands, tool_commands
+from pipeline.cli import recording_commands, stage_commands, study_commands, tool_commands
 from pipeline.cli.exit_codes import CommandGroup
 from pipeline.cli.options import take_workspace, workspace_option
 from pipeline.stages.table import STAGES
@@ -52,6 +52,7 @@ COMMANDS = (
     tool_commands.report,
     tool_commands.texts,
     tool_commands.sweep,
+    study_commands.reproduce,
     tool_commands.demo,
 )  # in the order of --help, which is the order in which a user meets them
 for _command in COMMANDS:

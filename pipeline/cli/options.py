@@ -1,5 +1,6 @@
 """What several commands share: options, and the context that is made from them."""
 
+import shlex
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -10,11 +11,12 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from data.errors import DataError
+from pipeline.messages.errors import WrongUsage
 from pipeline.messages.hints import note_options, note_workspace
 from pipeline.predict.modes import ALL, MODES, Seed
 from pipeline.workspace.config import Config, load_config
 from pipeline.workspace.context import Context
-from pipeline.workspace.folder import Workspace
+from pipeline.workspace.folder import StudyFolder, Workspace
 
 if TYPE_CHECKING:
     from data.recordings.windows import Windows
@@ -180,6 +182,11 @@ def windows_of(window_s: float | None, stride_s: float | None, page: Path | None
         raise click.UsageError(str(error)) from error
 
 
+def is_study(folder: Path) -> bool:
+    """Whether `folder` is that of a study: it has a study.toml, and no config.toml."""
+    return StudyFolder(folder).file.is_file() and not Workspace(folder).config.exists()
+
+
 def with_context(command: Command) -> Command:
     """Add --set and --config, and call `command` with the `Context` that they make."""
     return _with_context(command, config_required=True)
@@ -190,7 +197,12 @@ def with_optional_workspace(command: Command) -> Command:
     return _with_context(command, config_required=False)
 
 
-def _with_context(command: Command, *, config_required: bool) -> Command:
+def with_context_or_study(of_study: Callable[..., None]) -> Callable[[Command], Command]:
+    """As `with_context`, for a command that in a study's folder calls `of_study` with the folder and its options."""
+    return lambda command: _with_context(command, config_required=True, of_study=of_study)
+
+
+def _with_context(command: Command, *, config_required: bool, of_study: Callable[..., None] | None = None) -> Command:
     @click.option(
         "--set",
         "overrides",
@@ -213,9 +225,16 @@ def _with_context(command: Command, *, config_required: bool) -> Command:
         workspace.run(run_name)  # before any work: it raises WrongUsage for a name that can't be one
         note_options(run_name, config_path)
         path = config_path or workspace.config
+        if not config_path and is_study(folder):
+            if of_study and not overrides and run_name == "default":
+                return of_study(StudyFolder(folder), **rest)
+            raise WrongUsage(
+                f"{folder} is a study, not a workspace: name the workspace of one of its splits with -w, as "
+                f"{shlex.quote(str(folder))}/DATASET/SPLIT; `fsvae-pipe status` of the study lists them"
+            )
         required = config_required or bool(config_path or overrides)
         config = load_config(path, overrides) if required or path.exists() else Config()
         context = Context(workspace, config, path, Console(stderr=True, soft_wrap=True), run_name, overrides)
-        command(context, **rest)
+        return command(context, **rest)
 
     return with_options

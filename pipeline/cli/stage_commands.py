@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import raw_options, recording_options, run_option, with_context
+from pipeline.cli.options import raw_options, recording_options, run_option, with_context, with_context_or_study
+from pipeline.cli.study_commands import study_status
 from pipeline.messages.errors import printable
 from pipeline.running.run import chosen_stages, plan, run_stages
 from pipeline.running.staleness import stage_states
@@ -147,9 +148,9 @@ def run(context: Context, first: str | None, last: str | None, force: tuple[str,
 @run_option
 @click.option("--json", "as_json", is_flag=True, help="Print the states as JSON.")
 @click.option("--quiet", is_flag=True, help="Print nothing; exit 1 when anything is stale or missing.")
-@with_context
+@with_context_or_study(study_status)
 def status(context: Context, as_json: bool, quiet: bool) -> None:
-    """Show which stages are done, which are stale and why, and which are missing."""
+    """Show which stages are done, which are stale and why, and which are missing; also of a whole study."""
     states = stage_states(context)
     if quiet:
         sys.exit(any(state.state != "done" for state in states))

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from pipeline.cli.options import (
     action_options,
+    is_study,
     mode_option,
     recording_options,
     run_option,
@@ -18,12 +19,13 @@ from pipeline.cli.options import (
     windows_of,
     with_context,
 )
+from pipeline.cli.study_commands import study_report
 from pipeline.exchange.import_ import KINDS, Kind
 from pipeline.messages.errors import printable
 from pipeline.messages.hints import complete_commands, given_workspace
 from pipeline.messages.streams import redirect_as_utf8
 from pipeline.workspace.context import Context
-from pipeline.workspace.folder import Workspace
+from pipeline.workspace.folder import StudyFolder, Workspace
 from pipeline.workspace.lock import locked
 
 
@@ -146,15 +148,19 @@ def export(context: Context, folder: Path, features: bool, **options: Any) -> No
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Page to write.")
 @click.pass_obj
 def report(folder: Path, /, runs: tuple[str, ...], output: Path | None) -> None:
-    """Write a page about one finished run, or about several side by side.
+    """Write a page about one finished run, about several side by side, or about a study and each of its runs.
 
     The page opens in any browser, offline. RUN is a folder in runs/ ("default" when none is named), or the path of a
-    run in another workspace.
+    run in another workspace. In the folder of a study, RUN and --output are left out.
 
     \b
     Example: fsvae-pipe -w work report default wider
     """
     from pipeline.report.report import report as write
+
+    if is_study(folder) and not runs and output is None:
+        click.echo(printable(f"wrote {study_report(StudyFolder(folder))}"))
+        return
 
     click.echo(printable(f"wrote {write(Workspace(folder), runs or ('default',), output)}"))
 

@@ -6,6 +6,8 @@ called. The options are added when the message is shown.
 
 import re
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -22,6 +24,21 @@ WORKSPACE, RUN, CONFIG = "fsvae-pipe.workspace", "fsvae-pipe.run", "fsvae-pipe.c
 def note_workspace(folder: Path) -> None:
     """Remember that the user gave `folder` with -w."""
     click.get_current_context().meta[WORKSPACE] = folder
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """Within the block, commands in messages are about the workspace `folder`, whatever -w says."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        yield
+        return
+    given = context.meta.get(WORKSPACE)
+    context.meta[WORKSPACE] = folder
+    try:
+        yield
+    finally:
+        context.meta[WORKSPACE] = given
 
 
 def given_workspace() -> Path | None:

@@ -79,7 +79,7 @@ def comparison_table(results: Mapping[str, Any], split: str) -> Table:
     rows = [
         [
             f"{method} (misprinted)" if row.get("misprinted") else method,
-            *(_percent(row.get(column)) for column in COLUMNS),
+            *(percent(row.get(column)) for column in COLUMNS),
         ]
         for method, row in published(split).items()
     ]
@@ -95,7 +95,8 @@ def comparison_table(results: Mapping[str, Any], split: str) -> Table:
     )
 
 
-def _percent(printed: float | list[float] | None) -> str:
+def percent(printed: float | list[float] | None) -> str:
+    """Return a published number, or those of several runs, as text; "-" where none is known."""
     if isinstance(printed, list):
-        return ", ".join(map(_percent, printed))
+        return ", ".join(map(percent, printed))
     return "-" if printed is None else f"{printed:.1f}"

@@ -64,9 +64,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     allowed. Raises OverrideError when a key or value of an override is not allowed.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{path}: {path.stat().st_size} bytes, which is too large for settings")
-        tree = tomllib.loads(path.read_text("utf-8-sig"))  # some editors begin a file with a byte order mark
+        tree = read_toml(path)
     except FileNotFoundError:
         if path.name != "config.toml":
             raise ConfigError(f"{path}: no such file; --config names a file of settings, as config.toml is") from None
@@ -74,12 +72,6 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
             f"{path}: no such file; `fsvae-pipe -w {shlex.quote(str(path.parent))} init SPLIT` writes one "
             "(see `fsvae-pipe init --help`)"
         ) from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from error
-    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and nesting without end
-        raise ConfigError(f"{path}: not valid TOML: {_short(str(error))}") from error
     config = build_config(tree, str(path))
     presets = [override for override in overrides if override.partition("=")[0].strip() == PRESET]
     if presets:
@@ -91,6 +83,25 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         except ConfigError as error:
             raise OverrideError(str(error)) from None
     return config
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the contents of a TOML file that people edit.
+
+    Raises FileNotFoundError when there is none, ConfigError when it can't be read or is no TOML.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path}: {path.stat().st_size} bytes, which is too large for settings")
+        return tomllib.loads(path.read_text("utf-8-sig"))  # some editors begin a file with a byte order mark
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from error
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, and nesting without end
+        raise ConfigError(f"{path}: not valid TOML: {_short(str(error))}") from error
 
 
 def build_config(tree: Mapping[str, Any], source: str) -> Config:

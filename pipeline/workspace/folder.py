@@ -1,4 +1,4 @@
-"""Every path inside a workspace. No other module spells one.
+"""Every path inside a workspace or a study. No other module spells one.
 
 Several workspaces can share skeletons.h5 and text.h5: those of one data set, each with another split. A workspace with
 a file shared.toml takes both from the workspace that the file names. That one alone writes them.
@@ -174,3 +174,38 @@ class Workspace:
     def sweep(self, grid: str) -> Path:
         """The results of a sweep: a line for each row of the grid and each selection rule."""
         return self.root / "sweeps" / f"{grid}.csv"
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """The files of a study: a workspace for each data set, in it one for each split, and the tables of all results."""
+
+    root: Path
+
+    @property
+    def file(self) -> Path:
+        """What the study consists of: data sets, splits, presets and seeds."""
+        return self.root / "study.toml"
+
+    def dataset(self, name: str) -> Workspace:
+        """The workspace of a data set, whose skeletons.h5 and text.h5 all its splits use."""
+        return Workspace(self.root / name)
+
+    def split(self, dataset: str, name: str) -> Workspace:
+        """The workspace of one split."""
+        return Workspace(self.root / dataset / name)
+
+    @property
+    def csv(self) -> Path:
+        """All results: a line for each split, preset and selection rule."""
+        return self.root / "table.csv"
+
+    @property
+    def tex(self) -> Path:
+        """The tables for a paper."""
+        return self.root / "table.tex"
+
+    @property
+    def page(self) -> Path:
+        """The tables as a page, with a link to the report of each run."""
+        return self.root / "report.html"

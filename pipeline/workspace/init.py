@@ -44,16 +44,21 @@ def init(
     if workspace.config.exists() and not force:
         raise PipelineError(f"{workspace.config} already exists; edit it, or replace it with --force")
     chosen = {f"dataset.{key}": value for key, value in _dataset(raw, recordings or {}, workspace.root).items()}
-    if split == CUSTOM:
-        chosen |= {"dataset.name": name, "dataset.protocol": "custom", "dataset.train_subjects": []}
-        chosen |= {"dataset.descriptions": "descriptions.csv", "dataset.split": split}
-        chosen |= {"dataset.unseen": [], "dataset.val_unseen": []}
-    else:
-        chosen |= {"dataset.name": split_dataset(split), "dataset.protocol": "xsub", "dataset.split": split}
-        chosen |= PUBLISHED_NTU120 if split_dataset(split) == "ntu120" else {}
-        chosen = (PKU_MMD if split_dataset(split) == "pku51" else {}) | chosen
+    chosen = split_settings(split, name) | chosen
     write_config(workspace.config, chosen)
     return workspace.config
+
+
+def split_settings(split: str, name: str = CUSTOM) -> dict[str, Any]:
+    """Return the settings, by dotted keys, that a named `split` needs, or a custom one of a data set called `name`."""
+    if split == CUSTOM:
+        chosen: dict[str, Any] = {"dataset.name": name, "dataset.protocol": "custom", "dataset.train_subjects": []}
+        chosen |= {"dataset.descriptions": "descriptions.csv", "dataset.split": split}
+        return chosen | {"dataset.unseen": [], "dataset.val_unseen": []}
+    dataset = split_dataset(split)
+    chosen = {"dataset.name": dataset, "dataset.protocol": "xsub", "dataset.split": split}
+    own: Mapping[str, Any] = {"ntu120": PUBLISHED_NTU120, "pku51": PKU_MMD}.get(dataset, {})
+    return {**chosen, **own}
 
 
 def missing_list(workspace: Workspace, split: str) -> Path | None:
@@ -63,9 +68,9 @@ def missing_list(workspace: Workspace, split: str) -> Path | None:
     return path if is_listed and not path.exists() else None
 
 
-def write_config(path: Path, chosen: Mapping[str, Any]) -> None:
-    """Write a config.toml in which the dotted keys of `chosen` are set and all others are comments."""
-    text = "\n".join(_lines(Config, Config(), "", chosen)) + "\n"
+def write_config(path: Path, chosen: Mapping[str, Any], head: str = "") -> None:
+    """Write a config.toml in which the dotted keys of `chosen` are set and all others are comments, below `head`."""
+    text = head + "\n".join(_lines(Config, Config(), "", chosen)) + "\n"
     build_config(tomlkit.parse(text).unwrap(), str(path))
     with replacing(path) as partial:
         partial.write_text(text, "utf-8")

@@ -1,0 +1,73 @@
+"""`fsvae-pipe reproduce`: brings a whole study up to date and ends with its tables; and `report` of a study."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from pipeline.messages.errors import PipelineError, WrongUsage
+from pipeline.study.begin import begin
+from pipeline.study.states import study_parts
+from pipeline.study.study_file import Study, read_study
+from pipeline.study.work import bring_up_to_date, choose, lay_out_all, require_complete
+from pipeline.workspace.folder import StudyFolder
+
+
+def open_study(folder: StudyFolder, names: Sequence[str], raw: Sequence[Path], own: bool) -> tuple[Study, list[str]]:
+    """Return the study of `folder`, begun now if there is none, and the names that limit it.
+
+    `own` lets a name be that of a data set of the user's. Raises WrongUsage when names or raw files do not fit.
+    """
+    if folder.file.exists():
+        if raw:
+            raise WrongUsage(
+                f"{folder.file} is there already and names the raw files; change them there, without --raw"
+            )
+        return read_study(folder), list(names)
+    begin(folder, names, raw, own)
+    return read_study(folder), []
+
+
+def reproduce(study: Study, names: Sequence[str], console: Console) -> list[Path]:
+    """Run what is not up to date, print the tables of the whole study, and return the files that hold them.
+
+    Raises PipelineError when something is missing in study.toml, and after everything is written when a part failed.
+    """
+    choice = choose(study, names)
+    lay_out_all(study, choice, console)
+    require_complete(study, choice, console)
+    failed = bring_up_to_date(study, choice, console)
+    paths = tables(study, console)
+    if failed:
+        raise PipelineError(
+            f"{len(failed)} part{'s' if len(failed) > 1 else ''} of the study failed, the first: {failed[0]}. The same "
+            "command tries what failed again"
+        )
+    return paths
+
+
+def tables(study: Study, console: Console) -> list[Path]:
+    """Write and print the tables of all runs that are up to date; return the files."""
+    from pipeline.study.outcomes import groups_of, study_outcomes
+    from pipeline.study.outputs import print_tables, write_tables
+
+    groups = groups_of(study, list(study_outcomes(study, list(study_parts(study, console)))))
+    paths = write_tables(study, groups)
+    print_tables(study, groups, Console())
+    return paths
+
+
+def report(study: Study, console: Console) -> Path:
+    """Write the report of each run that is up to date, and the page of the study with a link to each."""
+    from pipeline.report.report import report as write_report
+    from pipeline.study.outcomes import groups_of, study_outcomes
+    from pipeline.study.outputs import outcomes_of, write_tables
+
+    groups = groups_of(study, list(study_outcomes(study, list(study_parts(study, console)))))
+    finished = [outcome for outcome in outcomes_of(groups) if outcome.results]
+    for number, outcome in enumerate(finished, start=1):
+        workspace = study.folder.split(outcome.dataset.name, outcome.split.name)
+        write_report(workspace, [outcome.preset])
+        console.print(f"report: {outcome.name} ({number} of {len(finished)})", highlight=False, markup=False)
+    write_tables(study, groups)
+    return study.folder.page
