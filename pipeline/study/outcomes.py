@@ -17,6 +17,8 @@ from pipeline.study.study_file import Preset, RandomSplits, Study, StudyDataset,
 from pipeline.workspace.evaluate_settings import Rule
 from pipeline.workspace.folder import RunFolder
 
+ORACLE: Rule = "oracle"
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -81,6 +83,11 @@ class Group:
             return {}
         return {column: self._measure(finished, rule, *place) for column, place in COLUMNS.items()}
 
+    def chance(self) -> float | None:
+        """ZSL accuracy of a guess, in percent."""
+        results = [outcome.results for outcome in self.outcomes if outcome.results]
+        return float(np.mean([r["mean"][ORACLE]["zsl"]["chance"] for r in results])) if results else None
+
     def _measure(self, finished: Sequence[Mapping[str, Any]], rule: Rule, table: str, key: str) -> Measure:
         means = [float(results["mean"][rule][table][key]) for results in finished]
         if self.sets == 1:
@@ -90,11 +97,12 @@ class Group:
         return Measure(float(np.mean(means)), error)
 
 
-def study_outcomes(study: Study, parts: Sequence[Part]) -> Iterator[Outcome]:
-    """Yield every run in `parts`, with its results if it is up to date."""
+def study_outcomes(study: Study, parts: Sequence[Part], failed: Mapping[str, str]) -> Iterator[Outcome]:
+    """Yield every run in `parts`, with its results if it is up to date; `failed` are the messages of parts by name."""
     waiting: dict[tuple[str, str], str] = {}  # why the runs of a data set or split have none
     for part in parts:
         why = "; ".join(f"{state.stage} is {state.state} ({reasons(state)})" for state in part.to_do)
+        why = failed.get(part.name, why)
         if part.split is None:
             waiting[part.dataset.name, ""] = why
         elif part.preset is None:

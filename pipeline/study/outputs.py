@@ -65,7 +65,7 @@ def csv_text(study: Study, groups: Sequence[Group]) -> str:
         ]
         for part in singles if group.sets == 1 else [*singles, group]:
             lines += [_line(part, preset, rule) for preset in study.presets for rule in RULES if part.finished(preset)]
-    columns = ["dataset", "split", "unseen", "preset", "rule", "headline", "sets", "seeds", "spread_is"]
+    columns = ["dataset", "split", "unseen_actions", "preset", "rule", "headline", "sets", "seeds", "spread_is"]
     columns += [name for column in COLUMNS for name in (column, f"{column}_spread")]
     table = pd.DataFrame([cells(line[column] for column in columns) for line in lines], columns=columns)
     return str(table.to_csv(index=False, lineterminator="\r\n"))
@@ -77,7 +77,7 @@ def _line(group: Group, preset: Any, rule: Any) -> dict[str, Any]:
     line = {
         "dataset": group.dataset.name,
         "split": group.name,
-        "unseen": " ".join(unseen),
+        "unseen_actions": " ".join(unseen),
         "preset": preset,
         "rule": rule,
         "headline": "yes" if rule == group.rule(preset) else "",

@@ -1,12 +1,15 @@
 """`fsvae-pipe reproduce`: brings a whole study up to date and ends with its tables; and `report` of a study."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from pipeline.messages.errors import PipelineError, WrongUsage
+from pipeline.report.report import report as write_report
 from pipeline.study.begin import begin
+from pipeline.study.outcomes import Group, groups_of, study_outcomes
+from pipeline.study.outputs import outcomes_of, print_tables, write_tables
 from pipeline.study.states import study_parts
 from pipeline.study.study_file import Study, read_study
 from pipeline.study.work import bring_up_to_date, choose, lay_out_all, require_complete
@@ -37,37 +40,29 @@ def reproduce(study: Study, names: Sequence[str], console: Console) -> list[Path
     lay_out_all(study, choice, console)
     require_complete(study, choice, console)
     failed = bring_up_to_date(study, choice, console)
-    paths = tables(study, console)
+    groups = groups_now(study, console, failed)
+    paths = write_tables(study, groups)
+    print_tables(study, groups, Console())
     if failed:
+        first, message = next(iter(failed.items()))
         raise PipelineError(
-            f"{len(failed)} part{'s' if len(failed) > 1 else ''} of the study failed, the first: {failed[0]}. The same "
-            "command tries what failed again"
+            f"{len(failed)} part{'s' if len(failed) > 1 else ''} of the study failed, the first: {first}: {message}. "
+            "The same command tries what failed again"
         )
     return paths
 
 
-def tables(study: Study, console: Console) -> list[Path]:
-    """Write and print the tables of all runs that are up to date; return the files."""
-    from pipeline.study.outcomes import groups_of, study_outcomes
-    from pipeline.study.outputs import print_tables, write_tables
-
-    groups = groups_of(study, list(study_outcomes(study, list(study_parts(study, console)))))
-    paths = write_tables(study, groups)
-    print_tables(study, groups, Console())
-    return paths
+def groups_now(study: Study, console: Console, failed: Mapping[str, str]) -> list[Group]:
+    """Return the results of all runs that are up to date, in groups."""
+    return groups_of(study, list(study_outcomes(study, list(study_parts(study, console)), failed)))
 
 
 def report(study: Study, console: Console) -> Path:
     """Write the report of each run that is up to date, and the page of the study with a link to each."""
-    from pipeline.report.report import report as write_report
-    from pipeline.study.outcomes import groups_of, study_outcomes
-    from pipeline.study.outputs import outcomes_of, write_tables
-
-    groups = groups_of(study, list(study_outcomes(study, list(study_parts(study, console)))))
+    groups = groups_now(study, console, {})
     finished = [outcome for outcome in outcomes_of(groups) if outcome.results]
     for number, outcome in enumerate(finished, start=1):
-        workspace = study.folder.split(outcome.dataset.name, outcome.split.name)
-        write_report(workspace, [outcome.preset])
+        write_report(study.folder.split(outcome.dataset.name, outcome.split.name), [outcome.preset])
         console.print(f"report: {outcome.name} ({number} of {len(finished)})", highlight=False, markup=False)
     write_tables(study, groups)
     return study.folder.page

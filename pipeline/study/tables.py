@@ -4,13 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.stages.comparison import other_publications, percent, published
 from pipeline.stages.result_tables import Table
-from pipeline.study.outcomes import Group, Measure, Outcome
+from pipeline.study.outcomes import ORACLE, Group, Measure, Outcome
 from pipeline.study.study_file import Preset, Study
 from pipeline.workspace.evaluate_settings import Rule
 
 MOST_NAMED = 3  # runs named in a warning
 MOST_GROUPS = 4  # columns of a table, as the paper has them
-ORACLE: Rule = "oracle"
 ZSL, GZSL = "ZSL, top-1", "GZSL, S / U / H, fitted gate"
 PUBLISHED_COLUMNS = {ZSL: ("zsl",), GZSL: ("seen", "unseen", "h")}
 OWN_COLUMNS = {ZSL: ("zsl_top1",), GZSL: ("seen", "unseen", "h")}
@@ -33,6 +32,9 @@ def _table(study: Study, groups: Sequence[Group], title: str) -> Table:
     newer = [method for method in methods if method in differs]
     methods = [*(method for method in methods if method not in differs), *newer]
     rows = [[method, *(_printed(group, method, title) for group in groups)] for method in methods]
+    if title == ZSL:
+        guesses = [group.chance() for group in groups]
+        rows.append(["chance", *("-" if guess is None else f"{guess:.1f}" for guess in guesses)])
     for preset in study.presets:
         for rule in _rules(groups, preset):
             label = f"here: {preset}, {rule}" if rule else f"here: {preset}"

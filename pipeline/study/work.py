@@ -87,13 +87,13 @@ def _chosen_datasets(study: Study, choice: Choice) -> list[StudyDataset]:
     return [dataset for dataset in study.datasets if any(choice.has(dataset, name, name) for name in _names(dataset))]
 
 
-def bring_up_to_date(study: Study, choice: Choice, console: Console) -> list[str]:
-    """Run every stage that is not up to date. Return a line for each data set, split and run that failed."""
-    failed = []
+def bring_up_to_date(study: Study, choice: Choice, console: Console) -> dict[str, str]:
+    """Run every stage that is not up to date. Return the message of each data set, split and run that failed."""
+    failed = {}
     for dataset in _chosen_datasets(study, choice):
         for name, fault in _faults(study, dataset, choice, console):
-            failed.append(f"{name}: {fault}")
-            console.print(f"failed: {failed[-1]}", style="red", markup=False, highlight=False)
+            failed[name] = fault
+            console.print(f"failed: {name}: {fault}", style="red", markup=False, highlight=False)
     return failed
 
 
