@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 
 from pipeline.messages.errors import printable
-from pipeline.messages.hints import given_workspace
+from pipeline.messages.hints import complete_commands, given_workspace
 from pipeline.workspace.folder import StudyFolder, Workspace
 from pipeline.workspace.lock import locked
 
@@ -45,7 +45,7 @@ def reproduce(names: tuple[str, ...], raw: tuple[Path, ...], only_begin: bool, d
             click.echo(printable(f"wrote {folder.file}"))
         if only_begin:
             lay_out_all(study, choose(study, chosen), console)
-            click.echo("next: fill it in, then give the same command without --init")
+            click.echo(complete_commands(f"next: look at {folder.file} and fill it in, then `fsvae-pipe reproduce`"))
         elif dry_run:
             from pipeline.study.estimate import print_estimate
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.running.status import reasons
 from pipeline.running.sweep import COLUMNS
-from pipeline.study.states import Part
+from pipeline.study.states import Part, part_name
 from pipeline.study.study_file import Preset, RandomSplits, Study, StudyDataset, StudySplit
 from pipeline.workspace.evaluate_settings import Rule
 from pipeline.workspace.folder import RunFolder
@@ -99,19 +99,15 @@ class Group:
 
 def study_outcomes(study: Study, parts: Sequence[Part], failed: Mapping[str, str]) -> Iterator[Outcome]:
     """Yield every run in `parts`, with its results if it is up to date; `failed` are the messages of parts by name."""
-    waiting: dict[tuple[str, str], str] = {}  # why the runs of a data set or split have none
     for part in parts:
-        why = "; ".join(f"{state.stage} is {state.state} ({reasons(state)})" for state in part.to_do)
-        why = failed.get(part.name, why)
-        if part.split is None:
-            waiting[part.dataset.name, ""] = why
-        elif part.preset is None:
-            waiting[part.dataset.name, part.split.name] = waiting[part.dataset.name, ""] or why
-        else:
-            folder = study.folder.split(part.dataset.name, part.split.name).run(part.preset)
-            missing = waiting[part.dataset.name, part.split.name] or why
-            results = None if missing else json.loads(folder.results.read_text("utf-8"))
-            yield Outcome(part.dataset, part.split, part.preset, folder, results, missing)
+        if part.split is None or part.preset is None:
+            continue
+        folder = study.folder.split(part.dataset.name, part.split.name).run(part.preset)
+        results = None if part.to_do else json.loads(folder.results.read_text("utf-8"))
+        above = (part.name, part_name(part.dataset, part.split), part_name(part.dataset))
+        states = [f"{state.stage} is {state.state} ({reasons(state)})" for state in part.to_do]
+        why = [*(failed[name] for name in above if name in failed), *states, ""]
+        yield Outcome(part.dataset, part.split, part.preset, folder, results, why[0])
 
 
 def groups_of(study: Study, outcomes: Sequence[Outcome]) -> list[Group]:

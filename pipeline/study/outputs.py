@@ -16,10 +16,11 @@ from pipeline.running.sweep import COLUMNS
 from pipeline.stages.result_tables import Table, on_screen
 from pipeline.study.outcomes import Group, Outcome
 from pipeline.study.study_file import Study
-from pipeline.study.tables import differences, paper_tables, run_table, warnings
+from pipeline.study.tables import about_rows, differences, paper_tables, run_table, warnings
 from pipeline.workspace.evaluate_settings import RULES
 from pipeline.workspace.folder import StudyFolder
 
+NOT_AS_IN_PAPER = "Here, not as in the paper:"
 TEX = {"\\": r"\textbackslash{}", "±": r"$\pm$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 TEX |= {char: f"\\{char}" for char in "&%$#_{}"}
 
@@ -42,10 +43,9 @@ def print_tables(study: Study, groups: Sequence[Group], screen: Console) -> None
     """Print the tables, what differs from the paper, and the warnings."""
     for title, table in paper_tables(study, groups):
         screen.print(on_screen(table, title))
-    if unlike := differences(groups):
-        screen.print("Not as in the paper:")
-    for sentence in unlike:
-        screen.print(f"- {sentence}", highlight=False, markup=False)
+    for heading, sentences in (("Published by others:", about_rows(groups)), (NOT_AS_IN_PAPER, differences(groups))):
+        for sentence in ([heading] if sentences else []) + [f"- {sentence}" for sentence in sentences]:
+            screen.print(sentence, highlight=False, markup=False)
     for warning in warnings(outcomes_of(groups)):
         screen.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
 
@@ -93,7 +93,8 @@ def _line(group: Group, preset: Any, rule: Any) -> dict[str, Any]:
 def tex_text(study: Study, groups: Sequence[Group]) -> str:
     """The tables in LaTeX, for a document with the package booktabs."""
     head = f"% Written by fsvae-pipe {version('fsvae-pipe')}. In the preamble: \\usepackage{{booktabs}}\n"
-    return head + "\n".join(_tex_table(title, table) for title, table in paper_tables(study, groups))
+    notes = "".join(f"% {sentence}\n" for sentence in about_rows(groups))
+    return head + notes + "\n".join(_tex_table(title, table) for title, table in paper_tables(study, groups))
 
 
 def _tex_table(title: str, table: Table) -> str:
@@ -105,8 +106,7 @@ def _tex_table(title: str, table: Table) -> str:
         if place in table.groups and body:
             body.append(r"    \midrule")
         body.append(row(texts))
-    notes = [escaped(text) for text in (title, "percent", *table.footnotes)]
-    caption = f"{notes[0]}, {notes[1]}. {escaped(table.note)} {' '.join(notes[2:])}".rstrip()
+    caption = f"{escaped(title)}, percent. {escaped(table.note)}"
     lines = [
         r"\begin{table*}",
         r"  \centering\small",
@@ -135,7 +135,7 @@ def page_text(study: Study, groups: Sequence[Group]) -> str:
         [],
         title=f"Study: {study.folder.root.resolve().name}",
         tables=list(paper_tables(study, groups)),
-        differences=differences(groups),
+        lists={"Rows of other publications": about_rows(groups), "Here, not as in the paper": differences(groups)},
         warnings=warnings(outcomes_of(groups)),
         runs=run_table(groups),
         links=[_link(study.folder, outcome) for outcome in outcomes_of(groups)],

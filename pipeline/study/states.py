@@ -8,7 +8,7 @@ from rich.console import Console
 
 from pipeline.running.staleness import StageState, imported_outputs, stage_state, stage_states
 from pipeline.running.status import reasons
-from pipeline.stages.table import Stage, stage_named
+from pipeline.stages.table import stage_named
 from pipeline.study.layout import dataset_context, known_splits, run_context
 from pipeline.study.study_file import Preset, RandomSplits, Study, StudyDataset, StudySplit
 
@@ -43,22 +43,20 @@ def part_name(dataset: StudyDataset, split: StudySplit | None = None, preset: Pr
     return f"{dataset.name}{of_split}{f' {preset}' if preset else ''}"
 
 
-def shared_stages(study: Study, dataset: StudyDataset, console: Console) -> tuple[Stage, ...]:
-    """Return the stages whose outputs all splits share. Without preprocess, when the features of all were imported."""
-    splits, _ = known_splits(study, dataset)
-    contexts = [run_context(study, dataset, split, study.presets[0], console) for split in splits]
-    if contexts and all(imported_outputs(EXTRACT, context) for context in contexts):
-        return (EMBED_TEXT,)
-    return PREPROCESS, EMBED_TEXT
+def needs_clips(study: Study, dataset: StudyDataset, split: StudySplit, console: Console) -> bool:
+    """Whether the features of a split come from skeletons.h5, and were not imported."""
+    return not imported_outputs(EXTRACT, run_context(study, dataset, split, study.presets[0], console))
 
 
 def study_parts(study: Study, console: Console) -> Iterator[Part]:
     """Yield every data set, split and run, in the order of work. Random splits are left out until they are drawn."""
     for dataset in study.datasets:
-        stages = shared_stages(study, dataset, console)
+        splits, not_drawn = known_splits(study, dataset)
+        clips = not_drawn or any(needs_clips(study, dataset, split, console) for split in splits)
+        stages = (PREPROCESS, EMBED_TEXT) if clips else (EMBED_TEXT,)
         shared = {state.stage: state for state in stage_states(dataset_context(study, dataset, console), stages)}
         yield Part(dataset, None, None, tuple(shared.values()))
-        for split in known_splits(study, dataset)[0]:
+        for split in splits:
             context = run_context(study, dataset, split, study.presets[0], console)
             extract = stage_state(EXTRACT, context, shared)
             yield Part(dataset, split, None, (extract,))
@@ -75,7 +73,7 @@ def as_text(study: Study, parts: Sequence[Part]) -> str:
     lines = []
     for part in parts:
         states = part.to_do
-        why = "; ".join(f"{state.stage}: {reasons(state)}" for state in states)
+        why = f"{states[0].stage}: {reasons(states[0])}" if states else ""
         lines.append(f"{part.name:<{width}}{states[0].state if states else 'done':<9}{why}".rstrip())
         if part.split is None and (why := known_splits(study, part.dataset)[1]):
             lines.append(f"{part.name}/random-*: {why}")

@@ -16,10 +16,11 @@ from models.errors import ModelError
 from pipeline.messages.errors import PipelineError, WrongUsage
 from pipeline.messages.hints import complete_commands, working_in
 from pipeline.running.run import run_stages
+from pipeline.running.staleness import imported_outputs
 from pipeline.running.unfilled_settings import require_filled_in
 from pipeline.stages.table import Stage
 from pipeline.study.layout import dataset_context, known_splits, lay_out, run_context, splits_of
-from pipeline.study.states import EVALUATE, EXTRACT, TRAIN, part_name, shared_stages
+from pipeline.study.states import EMBED_TEXT, EVALUATE, EXTRACT, PREPROCESS, TRAIN, needs_clips, part_name
 from pipeline.study.study_file import RandomSplits, Study, StudyDataset
 from pipeline.workspace.context import Context
 from pipeline.workspace.lock import locked
@@ -66,15 +67,25 @@ def lay_out_all(study: Study, choice: Choice, console: Console) -> None:
 def require_complete(study: Study, choice: Choice, console: Console) -> None:
     """Raise PipelineError when a data set lacks settings or files, before any work is done."""
     for dataset in _chosen_datasets(study, choice):
-        splits = known_splits(study, dataset)[0]
-        contexts = [run_context(study, dataset, split, study.presets[0], console) for split in splits]
-        for context in contexts or [_with_any_split(dataset_context(study, dataset, console))]:
-            with working_in(study.folder.dataset(dataset.name).root):
+        place, whole = f"[datasets.{dataset.name}]", dataset_context(study, dataset, console)
+        splits, not_drawn = known_splits(study, dataset)
+        chosen = [split for split in splits if choice.has(dataset, split.name, split.group)]
+        clips = not_drawn or any(needs_clips(study, dataset, split, console) for split in chosen)
+        given = whole.config.dataset.raw or whole.config.dataset.manifest or imported_outputs(PREPROCESS, whole)
+        if clips and not given:
+            raise PipelineError(
+                f"{study.folder.file}, {place}: raw is empty: name the folders or zip archives of the raw clips. "
+                "Without them, import features into the workspace of each split: "
+                f"`fsvae-pipe -w {whole.workspace.root}/SPLIT import features FOLDER FOLDER`"
+            )
+        contexts = [run_context(study, dataset, split, study.presets[0], console) for split in chosen]
+        for context in contexts or [_with_any_split(whole)]:
+            with working_in(whole.workspace.root):
                 try:
                     require_filled_in(context)
                 except PipelineError as error:
-                    place = f"study.toml, [datasets.{dataset.name}], says what this file says"
-                    raise PipelineError(complete_commands(f"{error} ({place}: change it there)")) from error
+                    advice = f"(study.toml, {place}, says what this file says: change it there)"
+                    raise PipelineError(complete_commands(f"{error} {advice}")) from error
 
 
 def _with_any_split(context: Context) -> Context:
@@ -99,9 +110,12 @@ def bring_up_to_date(study: Study, choice: Choice, console: Console) -> dict[str
 
 def _faults(study: Study, dataset: StudyDataset, choice: Choice, console: Console) -> Iterator[tuple[str, str]]:
     """Work on one data set. Yield the name and the message of everything that fails."""
+    splits, not_drawn = known_splits(study, dataset)
+    chosen = [split for split in splits if choice.has(dataset, split.name, split.group)]
+    clips = not_drawn or any(needs_clips(study, dataset, split, console) for split in chosen)
     try:
         context = dataset_context(study, dataset, console)
-        _run(context, shared_stages(study, dataset, console), part_name(dataset))
+        _run(context, [PREPROCESS, EMBED_TEXT] if clips else [EMBED_TEXT], part_name(dataset))
         splits = splits_of(study, dataset)
         for split in splits:
             lay_out(study, dataset, split, console)
