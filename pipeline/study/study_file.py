@@ -109,7 +109,8 @@ def read_study(folder: StudyFolder) -> Study:
     except FileNotFoundError:
         raise WrongUsage(f"{path}: no such file; `fsvae-pipe reproduce ntu60 --init` writes one") from None
     except ValidationError as error:
-        raise ConfigError(f"{path}: " + "; ".join(_fault(dict(detail)) for detail in error.errors())) from None
+        faults = dict.fromkeys(_fault(dict(detail)) for detail in error.errors())  # each once
+        raise ConfigError(f"{path}: {'; '.join(faults)}") from None
     for key in ("presets", "seeds"):
         values = getattr(table, key)
         if len(set(values)) < len(values):
@@ -118,16 +119,16 @@ def read_study(folder: StudyFolder) -> Study:
 
 
 def _fault(detail: Mapping[str, Any]) -> str:
-    key = ".".join(str(part) for part in detail["loc"] if part not in ("tuple[str, ...]", "RandomSplits"))
+    key = ".".join(map(str, detail["loc"]))
+    if "splits" in detail["loc"]:  # the message would be about each of its forms
+        return (
+            f"{key.partition('.splits')[0]}.splits: wanted a list of named splits, or "
+            "{ random = 10, unseen = 5, seed = 1 } to draw at least two sets of unseen actions"
+        )
     if detail["type"] == "extra_forbidden":
         return f"unknown key {key}; the keys are {', '.join(StudyTable.model_fields)}"
     if detail["type"] == "missing":
         return f"{key} is missing; a table such as [datasets.ntu60] names the raw files and the splits of a data set"
-    if "splits" in detail["loc"]:
-        return (
-            f"{key} = {detail['input']!r}: wanted a list of named splits, or "
-            "{ random = 10, unseen = 5, seed = 1 } to draw sets of unseen actions"
-        )
     return f"{key} = {detail['input']!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
 
 

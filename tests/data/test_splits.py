@@ -14,9 +14,12 @@ from data.splits import (
     action_label,
     draws_val_unseen,
     parse_action,
+    random_splits,
     resolve_split,
     split_dataset,
+    split_family,
     split_names,
+    splits_named,
 )
 
 # name: data set, number of unseen and of pseudo-unseen actions, sum of each
@@ -192,3 +195,43 @@ def test_actions_are_written_as_in_file_names() -> None:
     for text in ("", "1", "A01", "A0001", "a001", "A001 ", "A\u0660\u0660\u0661"):
         with pytest.raises(DataError, match="is not an action"):
             parse_action(text)
+
+
+def test_a_family_is_its_three_sets() -> None:
+    members = tuple(f"ntu60-smie-55-5-{number}" for number in (1, 2, 3))
+    assert splits_named("ntu60-smie-55-5") == members
+    assert {split_family(member) for member in members} == {"ntu60-smie-55-5"}
+    assert splits_named("ntu60-synse-55-5") == ("ntu60-synse-55-5",)
+    assert splits_named(members[1]) == (members[1],)
+    assert splits_named("ntu60") == splits_named("ntu60-smie") == ()
+    families = {split_family(name) for name in split_names() if split_family(name) != name}
+    assert all(len(splits_named(family)) == 3 for family in families)
+    assert len(families) == 6
+
+
+def test_random_splits_are_drawn_by_the_seed_and_more_of_them_keep_the_first() -> None:
+    actions = range(1, 26)
+    drawn = random_splits(actions, 10, 5, seed=1)
+    assert random_splits(list(reversed(actions)), 4, 5, seed=1) == drawn[:4]
+    assert random_splits(actions, 10, 5, seed=2) != drawn
+    assert len({unseen for unseen, _ in drawn}) == 10
+    for unseen, val_unseen in drawn:
+        assert len(unseen) == 5
+        assert len(val_unseen) == 5  # a quarter of 20 seen ones
+        assert not set(unseen) & set(val_unseen)
+        assert list(unseen) == sorted(unseen)
+    counts = [sum(action in unseen for unseen, _ in random_splits(actions, 200, 5, seed=3)) for action in actions]
+    assert min(counts) > 20  # 40 of 200 each, on average
+    assert max(counts) < 60
+    # whoever changes the draw changes results that were published with it
+    assert drawn[0] == ((2, 12, 16, 17, 25), (5, 7, 13, 20, 22))
+
+
+@pytest.mark.parametrize(("actions", "number", "unseen"), [(5, 2, 3), (6, 21, 2), (4, 2, 9)])
+def test_too_many_random_splits_are_refused(actions: int, number: int, unseen: int) -> None:
+    with pytest.raises(DataError, match=rf"{number} different sets of {unseen} unseen actions can't be drawn"):
+        random_splits(range(1, actions + 1), number, unseen, seed=0)
+
+
+def test_all_sets_can_be_drawn() -> None:
+    assert len(random_splits(range(1, 7), 15, 2, seed=0)) == 15

@@ -32,7 +32,7 @@ PROGRAM = sorted(path for top in ("pipeline", "models", "data") for path in (ROO
 STREAMS = {name: stream for name, stream in vars(data.random_streams).items() if isinstance(stream, Stream)}
 SEEDS = [*range(12), 2**32 - 1, 2**63 - 1]
 RANGES = {
-    "seed": SEEDS,
+    "seed": SEEDS, "draw": range(1, 30),
     "epoch": range(10), "clip": range(12), "phase": range(2), "cycle": range(1, 15),
     "action": range(1, 7), "subject": range(1, 7), "replication": range(1, 3),
 }  # fmt: skip

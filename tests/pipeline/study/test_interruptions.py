@@ -39,4 +39,4 @@ def test_an_interrupted_study_has_the_same_tables(made_study: MadeStudy, tmp_pat
     finish(Workspace(root), "reproduce")
     for name in ("table.csv", "table.tex"):
         assert (root / name).read_bytes() == (made_study.root / name).read_bytes()
-    assert [path for path in root.rglob("*.partial")] == []
+    assert list(root.rglob("*.partial")) == []

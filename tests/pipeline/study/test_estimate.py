@@ -1,0 +1,34 @@
+"""`reproduce --dry-run`: every stage that would run is named with a measured time, and nothing is written."""
+
+import re
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from pipeline.cli.main import main
+from tests.pipeline.study.conftest import MadeStudy
+from tests.pipeline.study.made_study import lay_out_study
+
+TIME = re.compile(r"about [0-9.]+ (s|min|h)$")
+
+
+def test_a_new_study_is_estimated_from_its_raw_clips(tmp_path: Path, tiny_raw: Path) -> None:
+    root = lay_out_study(tmp_path / "study", tiny_raw)
+    before = sorted(root.iterdir())
+    done = CliRunner().invoke(main, ["-w", str(root), "reproduce", "--dry-run"])
+    assert done.exit_code == 0, done.output
+    *steps, total = done.stdout.splitlines()
+    assert [step.rsplit(": ", 2)[0] for step in steps[:4]] == [
+        "tiny: preprocess", "tiny: embed-text", "tiny/random-1: extract", "tiny/random-1 default: train",
+    ]  # fmt: skip
+    assert len(steps) == 2 + 2 * (1 + 2 * 2)
+    assert all(TIME.search(step) for step in steps)
+    assert "tiny: preprocess: 68 clips" in steps[0]
+    assert "2 backbones, 2 epochs each" in steps[2]
+    assert total.startswith("12 stages: about ")
+    assert sorted(path for path in root.iterdir() if path.name != ".lock") == before
+
+
+def test_a_finished_study_has_nothing_to_do(made_study: MadeStudy) -> None:
+    done = CliRunner().invoke(main, ["-w", str(made_study.root), "reproduce", "--dry-run"])
+    assert done.stdout == "nothing to do: every run is up to date\n"
