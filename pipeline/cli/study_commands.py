@@ -39,20 +39,21 @@ def reproduce(names: tuple[str, ...], raw: tuple[Path, ...], only_begin: bool, d
 
     folder, console = StudyFolder(given_workspace() or Path("study")), Console(stderr=True, soft_wrap=True)
     is_new = not folder.file.exists()
+    study, chosen = open_study(folder, names, raw, only_begin)
+    if is_new:
+        click.echo(printable(f"wrote {folder.file}"))
+    if dry_run:
+        from pipeline.study.estimate import print_estimate
+
+        print_estimate(study, choose(study, chosen), console)
+        return
     with locked(Workspace(folder.root)):
-        study, chosen = open_study(folder, names, raw, only_begin)
-        if is_new:
-            click.echo(printable(f"wrote {folder.file}"))
         if only_begin:
             lay_out_all(study, choose(study, chosen), console)
             click.echo(complete_commands(f"next: look at {folder.file} and fill it in, then `fsvae-pipe reproduce`"))
-        elif dry_run:
-            from pipeline.study.estimate import print_estimate
-
-            print_estimate(study, choose(study, chosen), console)
-        else:
-            for path in run_study(study, chosen, console):
-                click.echo(printable(f"wrote {path}"))
+            return
+        for path in run_study(study, chosen, console):
+            click.echo(printable(f"wrote {path}"))
 
 
 def study_status(folder: StudyFolder, as_json: bool, quiet: bool) -> None:

@@ -20,6 +20,7 @@ from pipeline.study.tables import about_rows, differences, paper_tables, run_tab
 from pipeline.workspace.evaluate_settings import RULES
 from pipeline.workspace.folder import StudyFolder
 
+MOST_WARNINGS = 10  # on the screen
 NOT_AS_IN_PAPER = "Here, not as in the paper:"
 TEX = {"\\": r"\textbackslash{}", "±": r"$\pm$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 TEX |= {char: f"\\{char}" for char in "&%$#_{}"}
@@ -46,7 +47,9 @@ def print_tables(study: Study, groups: Sequence[Group], screen: Console) -> None
     for heading, sentences in (("Published by others:", about_rows(groups)), (NOT_AS_IN_PAPER, differences(groups))):
         for sentence in ([heading] if sentences else []) + [f"- {sentence}" for sentence in sentences]:
             screen.print(sentence, highlight=False, markup=False)
-    for warning in warnings(outcomes_of(groups)):
+    said = warnings(outcomes_of(groups))
+    more = [f"{len(said) - MOST_WARNINGS} more stand in {study.folder.page}"] if len(said) > MOST_WARNINGS else []
+    for warning in [*said[:MOST_WARNINGS], *more]:
         screen.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
 
 

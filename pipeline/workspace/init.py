@@ -57,8 +57,8 @@ def split_settings(split: str, name: str = CUSTOM) -> dict[str, Any]:
         return chosen | {"dataset.unseen": [], "dataset.val_unseen": []}
     dataset = split_dataset(split)
     chosen = {"dataset.name": dataset, "dataset.protocol": "xsub", "dataset.split": split}
-    own: Mapping[str, Any] = {"ntu120": PUBLISHED_NTU120, "pku51": PKU_MMD}.get(dataset, {})
-    return {**chosen, **own}
+    own: dict[str, Mapping[str, Any]] = {"ntu120": PUBLISHED_NTU120, "pku51": PKU_MMD}
+    return {**chosen, **own.get(dataset, {})}
 
 
 def missing_list(workspace: Workspace, split: str) -> Path | None:

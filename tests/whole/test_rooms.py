@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = (  # a room imports only rooms that stand below it
     "pipeline",
     "pipeline/cli",
+    "pipeline/study",
     "pipeline/demo",
     "pipeline/exchange",
     "pipeline/predict",

@@ -1,13 +1,16 @@
 """study.toml: what it makes of named splits, families, random splits and settings, and what it refuses."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from pipeline.cli.main import main
 from pipeline.messages.errors import ConfigError
-from pipeline.study.study_file import RandomSplits, Study, read_study
+from pipeline.study.layout import run_context
+from pipeline.study.study_file import Preset, RandomSplits, Study, read_study
 from pipeline.workspace.folder import StudyFolder
 
 KITCHEN = '[datasets.kitchen]\nraw = ["clips"]\n'
@@ -19,11 +22,19 @@ def study(folder: Path, text: str) -> Study:
 
 
 def test_a_named_split_has_the_settings_that_init_writes(tmp_path: Path) -> None:
-    [dataset] = study(tmp_path, '[datasets.ntu120]\nraw = ["a.zip"]\nsplits = ["ntu120-synse-110-10"]').datasets
+    made = study(tmp_path, '[datasets.ntu120]\nraw = ["a.zip"]\nsplits = ["ntu120-synse-110-10"]')
+    [dataset] = made.datasets
     assert dataset.settings["model.latent"] == 200
     assert dataset.settings["train.steps_per_cycle"] == 1900
     assert dataset.settings["dataset.protocol"] == "xsub"
     assert dataset.settings["train.seeds"] == [5, 6, 7, 8, 9]
+    assert not isinstance(dataset.splits, RandomSplits)
+    rates: dict[Preset, float] = {"default": 3e-4, "paper": 1e-4}
+    for preset, rate in rates.items():
+        context = run_context(made, dataset, dataset.splits[0], preset, Console(quiet=True))
+        assert context.config.train.steps_per_cycle == 1900  # the data set's own holds over the preset's
+        assert context.config.train.learning_rate == rate
+        assert context.run.root.name == context.config.model.preset == preset
 
 
 def test_a_family_is_three_splits_of_one_group(tmp_path: Path) -> None:
@@ -119,7 +130,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None
         (["kitchen"], [RandomSplits(random=10, unseen=5, seed=1)]),
     ],
 )
-def test_a_new_study_is_begun_by_names(tmp_path: Path, names: list[str], splits: list[list[str]]) -> None:
+def test_a_new_study_is_begun_by_names(tmp_path: Path, names: list[str], splits: list[Any]) -> None:
     root = tmp_path / "study"
     raw = tmp_path / "raw"
     raw.mkdir()
@@ -143,7 +154,7 @@ def test_a_new_study_of_nothing_known_is_refused(tmp_path: Path, names: list[str
     done = CliRunner().invoke(main, ["-w", str(tmp_path / "study"), "reproduce", *names])
     assert done.exit_code == 2
     assert "a name of your own with --init" in " ".join(done.stderr.split())
-    assert not (tmp_path / "study" / "study.toml").exists()
+    assert not (tmp_path / "study").exists()
 
 
 def test_what_a_new_study_of_ones_own_lacks_is_said_at_once(tmp_path: Path) -> None:
