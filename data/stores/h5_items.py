@@ -41,7 +41,8 @@ def read_attribute(file: h5py.File, name: str, attribute: str) -> Any:
             raise DataError(
                 f"{file.filename}: attribute {attribute} holds {_type(stored)}; expected a text or numbers; {ADVICE}"
             )
-        return item.attrs[attribute]
+        value = item.attrs[attribute]
+        return value.decode() if isinstance(value, bytes) else value
 
 
 def group_names(file: h5py.File, name: str = "") -> list[str]:
@@ -101,13 +102,18 @@ def read_array(file: h5py.File, name: str, like: DTypeLike | None = None, ndim: 
 
 
 def read_strings(file: h5py.File, name: str) -> NDArray[np.str_]:
-    """Reads (n,) strings that `write_strings` wrote. Raises DataError as `read_array` does."""
+    """Reads (n,) strings that `write_strings` wrote, which were of variable length at first.
+
+    Raises DataError as `read_array` does.
+    """
     stored = _contained_dataset(file, name)
     with damage_of(file, f"dataset {name}"):
         string_type = h5py.check_string_dtype(stored.dtype)
-        if string_type is None or string_type.length is not None or stored.ndim != 1:
+        if string_type is None or stored.ndim != 1:
             raise DataError(f"{file.filename}: dataset {name} holds {_type(stored)}; expected texts; {ADVICE}")
-        lengths = _string_lengths(file, stored)
+        lengths = (
+            _string_lengths(file, stored) if string_type.length is None else np.full(len(stored), string_type.length)
+        )
         array_bytes = 4 * lengths.max(initial=0) * len(lengths)
         if lengths.sum() > Path(file.filename).stat().st_size or array_bytes > MAX_STRINGS_BYTES:
             raise DataError(

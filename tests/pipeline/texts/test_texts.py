@@ -194,7 +194,8 @@ def test_init_writes_a_row_for_each_action_of_the_workspace(
 
 
 def test_init_names_the_next_command_with_its_workspace(tmp_path: Path) -> None:
-    CliRunner().invoke(main, ["-w", str(tmp_path), "init", "ntu60-synse-55-5"])
+    CliRunner().invoke(main, ["-w", str(tmp_path), "init", "custom", "--raw", str(tmp_path)])
+    (tmp_path / "S001C001P001R001A004.skeleton").touch()
     result = CliRunner().invoke(main, ["-w", str(tmp_path), "texts", "--init"])
     assert f"then: `fsvae-pipe -w {tmp_path} texts`" in result.stdout
 
