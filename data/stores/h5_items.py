@@ -18,6 +18,7 @@ from data.errors import DataError
 from data.stores.files import ADVICE, require_readable
 
 NUMBER_KINDS = "biuf"  # bool, integers, floating point
+CHECKSUM_BYTES = 4  # fletcher32
 MAX_NAMES = 1000  # attributes, or names in a group
 MAX_STRINGS_BYTES = 1 << 28  # of an array of strings in memory, where each takes as much as the longest
 # what h5py raises about a damaged file, depending on where the damage is
@@ -157,7 +158,17 @@ def _contained_dataset(file: h5py.File, name: str) -> h5py.Dataset:
                 f"{file.filename}: dataset {name} declares {_type(stored)}, but the file has {file_bytes} bytes; "
                 f"{ADVICE}"
             )
+        _require_checksums(file, stored)
         return stored
+
+
+def _require_checksums(file: h5py.File, stored: h5py.Dataset) -> None:
+    """Raises DataError when a chunk has no room for its checksum, which libhdf5 reads beyond the chunk then."""
+    if stored.fletcher32:
+        sizes: list[int] = []
+        stored.id.chunk_iter(lambda chunk: sizes.append(chunk.size))
+        if min(sizes, default=CHECKSUM_BYTES) < CHECKSUM_BYTES:
+            raise DataError(f"{file.filename}: dataset {stored.name} has a chunk without its checksum; {ADVICE}")
 
 
 def _type(stored: Any) -> str:

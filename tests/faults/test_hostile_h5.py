@@ -153,6 +153,15 @@ def test_what_features_must_not_hold_is_refused(workspace: Workspace, case: Case
     assert "\n" not in str(refused.value)
 
 
+def test_a_chunk_that_is_shorter_than_its_checksum_is_refused(workspace: Workspace) -> None:
+    path = workspace.features("test")
+    with h5py.File(path, "r+") as file:
+        replace(file, "action", shape=(60,), dtype="i8", chunks=(60,), fletcher32=True)
+        file["action"].id.write_direct_chunk((0,), b"ab")
+    with pytest.raises(DataError, match="/action has a chunk without its checksum"):
+        read_features(path)
+
+
 def test_a_record_with_a_name_that_is_no_utf8_is_refused(workspace: Workspace) -> None:
     path = workspace.features("test")
     with h5py.File(path, "r+") as file:
