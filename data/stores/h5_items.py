@@ -22,7 +22,7 @@ CHECKSUM_BYTES = 4  # fletcher32
 MAX_NAMES = 1000  # attributes, or names in a group
 MAX_STRINGS_BYTES = 1 << 28  # of an array of strings in memory, where each takes as much as the longest
 # what h5py raises about a damaged file, depending on where the damage is
-HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError, SystemError)
+HDF5_ERRORS = (OSError, RuntimeError, LookupError, ValueError, TypeError, OverflowError, MemoryError, SystemError)
 
 _KIND_NAMES = {"b": "true or false", "i": "integers", "u": "integers", "f": "floating-point numbers"}
 
@@ -112,9 +112,8 @@ def read_strings(file: h5py.File, name: str) -> NDArray[np.str_]:
         string_type = h5py.check_string_dtype(stored.dtype)
         if string_type is None or stored.ndim != 1:
             raise DataError(f"{file.filename}: dataset {name} holds {_type(stored)}; expected texts; {ADVICE}")
-        lengths = (
-            _string_lengths(file, stored) if string_type.length is None else np.full(len(stored), string_type.length)
-        )
+        one_length = string_type.length
+        lengths = _string_lengths(file, stored) if one_length is None else np.full(len(stored), one_length)
         array_bytes = 4 * lengths.max(initial=0) * len(lengths)
         if lengths.sum() > Path(file.filename).stat().st_size or array_bytes > MAX_STRINGS_BYTES:
             raise DataError(
