@@ -28,7 +28,7 @@ from pipeline.messages.remaining import duration
 from pipeline.phases.raw_recordings import raw_clips_of
 from pipeline.phases.texts_in_use import texts_in_use
 from pipeline.study import pieces
-from pipeline.study.layout import dataset_context, known_splits, run_context
+from pipeline.study.layout import dataset_context, drawn_splits, run_context
 from pipeline.study.states import EVALUATE, EXTRACT, PREPROCESS, TRAIN, Part, part_name, study_parts
 from pipeline.study.study_file import Preset, RandomSplits, Study, StudyDataset, StudySplit
 from pipeline.study.work import Choice
@@ -100,7 +100,7 @@ def _steps(study: Study, parts: Sequence[Part], choice: Choice, console: Console
 
 def _splits(study: Study, dataset: StudyDataset) -> Sequence[StudySplit]:
     """The splits of a data set; in place of random ones that are not drawn yet, as many without actions."""
-    splits, _ = known_splits(study, dataset)
+    splits, _ = drawn_splits(study, dataset)
     if splits or not isinstance(dataset.splits, RandomSplits):
         return splits
     numbers = range(1, dataset.splits.random + 1)
@@ -121,7 +121,7 @@ class _Work:
             self.context,
             [
                 run_context(self.study, self.dataset, split, self.study.presets[0], self.console)
-                for split in known_splits(self.study, self.dataset)[0]
+                for split in drawn_splits(self.study, self.dataset)[0]
             ],
         )
 

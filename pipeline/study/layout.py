@@ -77,7 +77,7 @@ def splits_of(study: Study, dataset: StudyDataset) -> tuple[StudySplit, ...]:
     )
 
 
-def known_splits(study: Study, dataset: StudyDataset) -> tuple[tuple[StudySplit, ...], str]:
+def drawn_splits(study: Study, dataset: StudyDataset) -> tuple[tuple[StudySplit, ...], str]:
     """Return the splits of a data set, and why there are none yet; "" when there are."""
     try:
         return splits_of(study, dataset), ""

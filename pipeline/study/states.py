@@ -9,7 +9,7 @@ from rich.console import Console
 from pipeline.running.staleness import StageState, imported_outputs, stage_state, stage_states
 from pipeline.running.status import reasons
 from pipeline.stages.table import stage_named
-from pipeline.study.layout import dataset_context, known_splits, run_context
+from pipeline.study.layout import dataset_context, drawn_splits, run_context
 from pipeline.study.study_file import Preset, RandomSplits, Study, StudyDataset, StudySplit
 
 PREPROCESS, EXTRACT, EMBED_TEXT, TRAIN, EVALUATE = (
@@ -51,7 +51,7 @@ def needs_clips(study: Study, dataset: StudyDataset, split: StudySplit, console:
 def study_parts(study: Study, console: Console) -> Iterator[Part]:
     """Yield every data set, split and run, in the order of work. Random splits are left out until they are drawn."""
     for dataset in study.datasets:
-        splits, not_drawn = known_splits(study, dataset)
+        splits, not_drawn = drawn_splits(study, dataset)
         clips = not_drawn or any(needs_clips(study, dataset, split, console) for split in splits)
         stages = (PREPROCESS, EMBED_TEXT) if clips else (EMBED_TEXT,)
         shared = {state.stage: state for state in stage_states(dataset_context(study, dataset, console), stages)}
@@ -75,7 +75,7 @@ def as_text(study: Study, parts: Sequence[Part]) -> str:
         states = part.to_do
         why = f"{states[0].stage}: {reasons(states[0])}" if states else ""
         lines.append(f"{part.name:<{width}}{states[0].state if states else 'done':<9}{why}".rstrip())
-        if part.split is None and (why := known_splits(study, part.dataset)[1]):
+        if part.split is None and (why := drawn_splits(study, part.dataset)[1]):
             lines.append(f"{part.name}/random-*: {why}")
     done, all_runs = sum(not part.to_do for part in parts if part.preset), runs_of(study)
     lines.append("every run is up to date" if done == all_runs else f"{done} of {all_runs} runs are up to date")

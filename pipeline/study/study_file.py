@@ -26,7 +26,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from data.splits import CUSTOM, NUM_ACTIONS, split_dataset, split_family, split_names, splits_named
+from data.splits import CUSTOM, NUM_ACTIONS, known_splits, split_dataset, split_family, split_names, splits_named
 from pipeline.messages.errors import ConfigError, WrongUsage
 from pipeline.workspace.config import PRESET, config_of, read_toml
 from pipeline.workspace.dotted_keys import flattened
@@ -175,8 +175,8 @@ def _splits(
         members = splits_named(name)
         if not members:
             raise ConfigError(
-                f'{source}: splits has "{name}", which is no named split; name some, as ntu60-synse-55-5 or the family '
-                "ntu60-smie-55-5, or write { random = 10, unseen = 5, seed = 1 }"
+                f'{source}: splits has "{name}", which is not a split; {known_splits(name)}. The name of a family, as '
+                "ntu60-smie-55-5, stands for its three splits"
             )
         divided = divided or split_dataset(members[0])
         if split_dataset(members[0]) != divided:

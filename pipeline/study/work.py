@@ -19,7 +19,7 @@ from pipeline.running.run import run_stages
 from pipeline.running.staleness import imported_outputs
 from pipeline.running.unfilled_settings import require_filled_in
 from pipeline.stages.table import Stage
-from pipeline.study.layout import dataset_context, known_splits, lay_out, run_context, splits_of
+from pipeline.study.layout import dataset_context, drawn_splits, lay_out, run_context, splits_of
 from pipeline.study.states import EMBED_TEXT, EVALUATE, EXTRACT, PREPROCESS, TRAIN, needs_clips, part_name
 from pipeline.study.study_file import RandomSplits, Study, StudyDataset
 from pipeline.workspace.context import Context
@@ -60,7 +60,7 @@ def lay_out_all(study: Study, choice: Choice, console: Console) -> None:
     """Write the config.toml of every workspace that is known."""
     for dataset in _chosen_datasets(study, choice):
         lay_out(study, dataset, None, console)
-        for split in known_splits(study, dataset)[0]:
+        for split in drawn_splits(study, dataset)[0]:
             lay_out(study, dataset, split, console)
 
 
@@ -68,7 +68,7 @@ def require_complete(study: Study, choice: Choice, console: Console) -> None:
     """Raise PipelineError when a data set lacks settings or files, before any work is done."""
     for dataset in _chosen_datasets(study, choice):
         place, whole = f"[datasets.{dataset.name}]", dataset_context(study, dataset, console)
-        splits, not_drawn = known_splits(study, dataset)
+        splits, not_drawn = drawn_splits(study, dataset)
         chosen = [split for split in splits if choice.has(dataset, split.name, split.group)]
         clips = not_drawn or any(needs_clips(study, dataset, split, console) for split in chosen)
         given = whole.config.dataset.raw or whole.config.dataset.manifest or imported_outputs(PREPROCESS, whole)
@@ -110,7 +110,7 @@ def bring_up_to_date(study: Study, choice: Choice, console: Console) -> dict[str
 
 def _faults(study: Study, dataset: StudyDataset, choice: Choice, console: Console) -> Iterator[tuple[str, str]]:
     """Work on one data set. Yield the name and the message of everything that fails."""
-    splits, not_drawn = known_splits(study, dataset)
+    splits, not_drawn = drawn_splits(study, dataset)
     chosen = [split for split in splits if choice.has(dataset, split.name, split.group)]
     clips = not_drawn or any(needs_clips(study, dataset, split, console) for split in chosen)
     try:

@@ -101,7 +101,7 @@ def test_random_sets_of_a_known_data_set_have_its_protocol(tmp_path: Path) -> No
         (f"{KITCHEN}settings.train.seeds = [1]", "settings hold train.seeds, which has another place.*: seeds"),
         (f"settings.model.preset = 'paper'\n{KITCHEN}", "model.preset, which has another place.*: presets"),
         (f"settings.dataset.fps = 3\n{KITCHEN}", r"dataset.fps, which has another place.*\[datasets.kitchen\]"),
-        (f"{KITCHEN}splits = ['ntu60-5']", 'splits has "ntu60-5", which is no named split'),
+        (f"{KITCHEN}splits = ['ntu60-5']", 'splits has "ntu60-5", which is not a split; '),
         (f"{KITCHEN}splits = []", "splits is empty"),
         (
             f"{KITCHEN}splits = {{ random = 1, unseen = 5 }}",
