@@ -64,6 +64,17 @@ class Answer:
         return self.ranked[0].action
 
 
+@dataclass(frozen=True)
+class FeaturedBatch:
+    """A `ClipBatch` with what the backbone makes of its B clips in place of their joints."""
+
+    order: list[str | Unread]
+    features: NDArray[np.float32]  # (B, D)
+    logits: NDArray[np.float32]  # (B, S)
+    warnings: list[tuple[str, ...]]
+    notes: list[tuple[Note, ...]]
+
+
 class Recognizer:
     """A trained run, ready to name the actions in clips."""
 
@@ -182,27 +193,13 @@ class Recognizer:
 
     def answers(self, batch: ClipBatch, bank: ActionBank) -> Iterator[Answer | Unread]:
         """Answer the clips of a batch, in its order."""
-        if not len(batch.joints):
-            yield from (item for item in batch.order if isinstance(item, Unread))
-            return
-        features, logits = self.features(batch.joints)
-        computed = np.array([np.isfinite(row).all() for row in np.hstack((features, logits))])  # (B,)
-        features, logits = (np.where(computed[:, None], values, 0) for values in (features, logits))
-        probabilities, gate = bank.probabilities(features, logits)
-        rejected = bank.rejected(features, gate)  # (B,)
-        row = 0
-        for item in batch.order:
-            if isinstance(item, Unread):
-                yield item
-                continue
-            if computed[row]:
-                unseen = None if gate is None else float(gate[row])
-                answer = _answer(item, bank, probabilities[row], unseen, batch.warnings[row], batch.notes[row])
-                yield answer if rejected is None else replace(answer, none_of_these=bool(rejected[row]))
-            else:
-                yield Unread(item, "its coordinates are so large that the network gives NaN or infinite numbers")
-            row += 1
+        return answers_of(self.featured(batch), bank)
 
+    def featured(self, batch: ClipBatch) -> FeaturedBatch:
+        """Compute what a bank needs of a batch, so that several banks can answer it."""
+        size = len(batch.joints)
+        features, logits = self.features(batch.joints) if size else (np.zeros((0, 0), np.float32),) * 2
+        return FeaturedBatch(batch.order, features, logits, batch.warnings, batch.notes)
     def features(self, joints: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Clips (B, 3, T, 25, 2) as preprocess makes them -> features (B, D) and seen logits (B, S).
 
@@ -221,6 +218,29 @@ class Recognizer:
         network = self.backbone.network
         features, _ = clip_features(network, np.arange(len(joints)), lambda rows: joints[rows], BATCH_CLIPS)
         return features, self.backbone.seen_logits(features)
+
+
+def answers_of(batch: FeaturedBatch, bank: ActionBank) -> Iterator[Answer | Unread]:
+    """Answer the clips of a batch, in its order."""
+    if not len(batch.features):
+        yield from (item for item in batch.order if isinstance(item, Unread))
+        return
+    computed = np.array([np.isfinite(row).all() for row in np.hstack((batch.features, batch.logits))])  # (B,)
+    features, logits = (np.where(computed[:, None], values, 0) for values in (batch.features, batch.logits))
+    probabilities, gate = bank.probabilities(features, logits)
+    rejected = bank.rejected(features, gate)  # (B,)
+    row = 0
+    for item in batch.order:
+        if isinstance(item, Unread):
+            yield item
+            continue
+        if computed[row]:
+            unseen = None if gate is None else float(gate[row])
+            answer = _answer(item, bank, probabilities[row], unseen, batch.warnings[row], batch.notes[row])
+            yield answer if rejected is None else replace(answer, none_of_these=bool(rejected[row]))
+        else:
+            yield Unread(item, "its coordinates are so large that the network gives NaN or infinite numbers")
+        row += 1
 
 
 def _answer(
