@@ -18,13 +18,14 @@ from data.recordings.read_clip import RawPart, ReadClip
 from data.recordings.windows import Window, Windows, read_windows
 from pipeline.pages.skeleton_player import MovingSkeleton
 from pipeline.predict.action_bank import ActionBank, BankAction
+from pipeline.predict.answers import Answer, FeaturedBatch, answers_of
 from pipeline.predict.clip_stream import ClipLike, Unread, batches_of, sources_of
 from pipeline.predict.smoothing import step_edges, step_log_probabilities, stretches
 from pipeline.predict.thinned import Thinned
 from pipeline.predict.treatment import Treatment
 
 if TYPE_CHECKING:
-    from pipeline.predict.recognizer import Answer, FeaturedBatch, Recognizer
+    from pipeline.predict.recognizer import Recognizer
 
 NO_BODY = "no window of it shows a body for half of its time"
 
@@ -92,7 +93,7 @@ class FeaturedRecording:
     clip: str
     windows: Windows
     spans_s: list[tuple[float, float]]
-    batches: list["FeaturedBatch"]
+    batches: list[FeaturedBatch]
     moving: MovingSkeleton | None
 
 
@@ -114,8 +115,6 @@ def featured_recording(
 
 def timeline_of(recording: FeaturedRecording, bank: ActionBank) -> Timeline | Unread:
     """Return the timeline of a recording whose features are known; `Unread` when no window of it has an answer."""
-    from pipeline.predict.recognizer import answers_of
-
     tally = _Tally(bank)
     tally.windows = recording.spans_s
     for batch in recording.batches:
@@ -139,7 +138,7 @@ class _Tally:
         self.windows.append((window.start_s, window.end_s))
         return window.read or Unread("", NO_BODY)
 
-    def answer(self, answer: "Answer | Unread") -> None:
+    def answer(self, answer: Answer | Unread) -> None:
         row = np.full(len(self._column), np.nan, np.float32)
         if isinstance(answer, Unread):
             self.unanswered += 1
