@@ -11,6 +11,7 @@ import gradio as gr
 from data.layouts.layout import layout_names, load_layout
 from data.splits import action_label
 from descriptions.levels import LEVELS
+from pipeline.app.action_list import MOST_ROWS
 from pipeline.app.engine import Engine
 from pipeline.app.handlers import Handlers
 from pipeline.app.loaded_clip import AS_THE_RUN
@@ -19,7 +20,7 @@ from pipeline.phases.raw_recordings import AUTO
 
 CLEAN_EVERY_S, KEEP_UPLOADS_S = 600, 3600
 MOST_UPLOAD_MB = 200
-COLUMN_WIDTHS = ["170px", "300px", "260px"]  # a narrow window scrolls the table
+COLUMN_WIDTHS = ["165px", "290px", "255px"]  # a narrow window scrolls the table
 WINDOW_S = 2.0
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 LOADING: dict[str, Any] = {"api_visibility": "private", "show_progress": "full"}
@@ -53,7 +54,7 @@ def page(engine: Engine) -> gr.Blocks:
         for event in (blocks.load, stored.input):
             event(**from_store, **loading).then(**replied, **QUIET)
         action.input(do.clips_of, action, stored, **QUIET).then(**from_store, **loading).then(**replied, **QUIET)
-        rows.input(**replied, **QUIET)
+        rows.input(**replied, **QUIET, trigger_mode="always_last")  # an edit during an answer is answered after it
         add.click(do.with_a_row, rows, rows, **QUIET)
         unseen.click(lambda: engine.unseen, None, rows, **QUIET).then(**replied, **QUIET)
         opened.upload(do.open_list, opened, [rows, said], **QUIET).success(**replied, **QUIET)
@@ -96,6 +97,8 @@ def _list_parts(engine: Engine) -> tuple[gr.Dataframe, gr.Button, gr.Button, gr.
         engine.unseen,
         headers=list(LEVELS),
         column_count=len(LEVELS),
+        column_limits=(len(LEVELS), len(LEVELS)),
+        row_limits=(1, MOST_ROWS),
         type="array",
         label="Actions. local: how the joints move; global: what the whole person does",
         interactive=True,

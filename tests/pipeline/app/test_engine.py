@@ -123,7 +123,6 @@ def test_an_edit_encodes_only_what_changed(engine: Engine, recording: Path, monk
         ([ACTIONS[0], ["wave", "a\0", "b"]], "Row 2 has a character that is no text"),
         ([ACTIONS[0]] * 201, "at most 200"),
         ([ACTIONS[0], ACTIONS[0]], 'called "swing"'),
-        ([ACTIONS[0], ["other", *ACTIONS[0][1:]]], "swing, other have the same text features"),
     ],
 )
 def test_a_faulty_list_is_told_by_row(engine: Engine, recording: Path, rows: list[list[str]], words: str) -> None:
