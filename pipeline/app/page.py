@@ -11,7 +11,6 @@ import gradio as gr
 from data.layouts.layout import layout_names, load_layout
 from data.splits import action_label
 from descriptions.levels import LEVELS
-from pipeline.app.action_list import MOST_ROWS
 from pipeline.app.engine import Engine
 from pipeline.app.handlers import Handlers
 from pipeline.app.loaded_clip import AS_THE_RUN
@@ -97,8 +96,6 @@ def _list_parts(engine: Engine) -> tuple[gr.Dataframe, gr.Button, gr.Button, gr.
         engine.unseen,
         headers=list(LEVELS),
         column_count=len(LEVELS),
-        column_limits=(len(LEVELS), len(LEVELS)),
-        row_limits=(1, MOST_ROWS),
         type="array",
         label="Actions. local: how the joints move; global: what the whole person does",
         interactive=True,

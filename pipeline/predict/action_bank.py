@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from data.phase_names import PHASES
 from data.splits import action_label
-from data.stores.prediction_store import Decision, read_decisions
+from data.stores.prediction_store import Decision
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import text_matrix
 from pipeline.predict.bank_parts import BankParts
@@ -178,7 +178,7 @@ def make_bank(
     parts = parts or BankParts(run)
     texts = [text_matrix(run.context, run.config.text.levels, unseen)] if unseen else []
     texts += [parts.texts.features(given)] if given else []
-    decisions = read_decisions(run.context.run.predictions, list({*run.cycles, run.seed}), run.selection)
+    decisions = parts.decisions
     by_text_features = np.concatenate(texts)  # (U, D_t)
     states = parts.states
     scorer = _scorer(run, states, by_text_features, {} if given else {s: decisions[s].scorer for s in states})

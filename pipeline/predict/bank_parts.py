@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from data.stores.prediction_store import Decision, SeedName, read_decisions
 from pipeline.predict.free_text import GivenTexts
 from pipeline.predict.trained_run import TrainedRun
 
@@ -27,6 +28,12 @@ class BankParts:
             seed: {cycle: read_state(model, seed, "test", cycle) for cycle in cycles}
             for seed, cycles in self._run.cycles.items()
         }
+
+    @cached_property
+    def decisions(self) -> dict[SeedName, Decision]:
+        """What evaluate fitted for each seed. Raises DataError when predictions.h5 is damaged."""
+        run = self._run
+        return read_decisions(run.context.run.predictions, list({*run.cycles, run.seed}), run.selection)
 
     @cached_property
     def texts(self) -> GivenTexts:

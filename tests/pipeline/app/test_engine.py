@@ -122,6 +122,7 @@ def test_an_edit_encodes_only_what_changed(engine: Engine, recording: Path, monk
         ([["", "", ""]], "The list has no actions"),
         ([ACTIONS[0], ["wave", "a\0", "b"]], "Row 2 has a character that is no text"),
         ([ACTIONS[0]] * 201, "at most 200"),
+        ([["swing", "a"], ["wave", "b"]], "has 2 columns, where label, local, global are wanted"),
         ([ACTIONS[0], ACTIONS[0]], 'called "swing"'),
     ],
 )
