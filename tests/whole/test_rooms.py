@@ -20,6 +20,7 @@ ROOMS = (  # a room imports only rooms that stand below it
     "pipeline",
     "pipeline/cli",
     "pipeline/demo",
+    "pipeline/app",
     "pipeline/exchange",
     "pipeline/predict",
     "pipeline/report",
