@@ -138,6 +138,15 @@ def serve(blocks: gr.Blocks, host: str, port: int) -> None:
         footer_links=[],
         max_file_size=MOST_UPLOAD_MB * 1024 * 1024,
         allowed_paths=[],
-        theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),  # nothing to fetch
+        theme=_theme(),
         css=page_file("app.css"),
+        js=page_file("app_page.js"),
     )
+
+
+def _theme() -> gr.themes.Base:
+    """Fonts that need not be fetched, and the quiet text and the dark background of this program's other pages."""
+    quiet = dict.fromkeys(("block_info_text_color", "body_text_color_subdued"), "#57606a")
+    quiet_dark = {f"{name}_dark": "#a3adb8" for name in quiet}
+    theme = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+    return theme.set(**quiet, **quiet_dark, body_background_fill_dark="#14171c")

@@ -15,7 +15,7 @@ from pipeline.predict.trained_run import TrainedRun
 
 LIST_NAME = "actions.csv"
 MOST_COLUMNS = 5  # actions beside the limbs
-PLAYER_PX, LANE_PX = 640, 46  # heights of the player with all below it, and of a lane; a narrow frame scrolls
+PLAYER_PX = 800  # height of the frame until it tells its own
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,13 @@ def saved_list(content: str) -> str:
 def _motion(clip: LoadedClip, timeline: Timeline | Unread) -> str:
     """The moving skeleton above its timeline, in a frame of its own, which may request nothing."""
     item: Drawn | None = drawn(timeline, names=False) if isinstance(timeline, Timeline) else None
-    scripts = [page_file("skeleton_player.js"), *([page_file("timeline.js")] if item else [])]
-    page = render_page("app_clip.html", scripts, title=clip.name, item=item, moving=clip.recording.moving)
-    height = PLAYER_PX + LANE_PX * (len(item.lanes) if item else 0)
+    names = ("skeleton_player.js", *(("timeline.js",) if item else ()), "app_frame.js")
+    page = render_page(
+        "app_clip.html", [page_file(name) for name in names], title=clip.name, item=item, moving=clip.recording.moving
+    )
     reason = f'<p class="warning">No timeline: {escape(timeline.reason)}</p>' if isinstance(timeline, Unread) else ""
     return (
         f"<h2>When it shows what</h2>{reason}"
-        f'<iframe title="moving skeleton and timeline" sandbox="allow-scripts" style="height:{height}px" '
+        f'<iframe title="moving skeleton and timeline" sandbox="allow-scripts" style="height:{PLAYER_PX}px" '
         f'srcdoc="{escape(page)}"></iframe>'
     )

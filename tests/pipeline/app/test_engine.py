@@ -18,9 +18,11 @@ from pipeline.app.action_list import actions_of, csv_of, rows_of
 from pipeline.app.engine import Engine
 from pipeline.app.limbs import LIMBS, held_still
 from pipeline.app.loaded_clip import AS_THE_RUN
+from pipeline.app.view import shown
 from pipeline.cli.main import main
 from pipeline.demo.made_clips import clip_joints
-from pipeline.predict.answers import Answer
+from pipeline.predict.answers import Answer, FeaturedBatch
+from pipeline.predict.clip_stream import Unread
 from pipeline.predict.timeline import Timeline
 from pipeline.predict.trained_run import open_run
 from tests.conftest import TINY, TinyRun
@@ -130,6 +132,27 @@ def test_a_faulty_list_is_told_by_row(engine: Engine, recording: Path, rows: lis
     clip = engine.load_file(recording, AS_THE_RUN, WINDOWS)
     with pytest.raises(DescriptionError, match=words):
         engine.reply(clip, rows)
+
+
+def test_the_page_escapes_texts_and_says_what_numbers_mean(engine: Engine, recording: Path) -> None:
+    clip = engine.load_file(recording, AS_THE_RUN, WINDOWS)
+    rows = [["<script>alert(1)</script>", *ACTIONS[0][1:]], *ACTIONS[1:]]
+    page = shown(clip, engine.reply(clip, rows), engine.run)
+    for part in (page.answer, page.motion, page.limbs, page.pairs):
+        assert "<script" not in part  # the frame has its own, inside of an attribute
+    assert "&lt;script&gt;alert(1)" in page.answer
+    assert "guessing would give each 33 %" in " ".join(page.answer.split())
+    assert 'sandbox="allow-scripts"' in page.motion
+    assert page.limbs.count("<tr>") == 1 + 1 + len(LIMBS)
+
+
+def test_a_clip_that_could_not_be_read_as_one_has_the_reason(engine: Engine, recording: Path) -> None:
+    clip = engine.load_file(recording, AS_THE_RUN, WINDOWS)
+    unread = FeaturedBatch([Unread("clip", "it is too <long>")], *[np.zeros((0, 0), np.float32)] * 2, [], [])
+    page = shown(clip, engine.reply(replace(clip, whole=unread, still=None), ACTIONS), engine.run)
+    assert "No answer for the clip as a whole: it is too &lt;long&gt;" in page.answer
+    assert "no limb was held still" in page.limbs
+    assert "<iframe" in page.motion
 
 
 def test_a_held_limb_goes_along_and_does_nothing_itself() -> None:
