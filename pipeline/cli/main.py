@@ -48,6 +48,7 @@ COMMANDS = (
     recording_commands.manifest,
     recording_commands.convert,
     tool_commands.predict,
+    tool_commands.app,
     tool_commands.export,
     tool_commands.report,
     tool_commands.texts,

@@ -112,6 +112,28 @@ def predict(
 
 
 @click.command()
+@run_option
+@seed_option
+@click.option("--port", type=click.IntRange(1, 65535), default=7860, show_default=True, help="Port of the page.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to serve at; the default is this machine alone."
+)
+@click.option("--browser/--no-browser", default=True, show_default=True, help="Open the page in the browser.")
+@with_context
+def app(context: Context, **options: Any) -> None:
+    """Open a page that names the action in a recording while you edit the texts of actions.
+
+    It needs the extra `app`: pip install 'fsvae-pipe[app]'. Recordings and texts stay on this machine.
+
+    \b
+    Example: fsvae-pipe -w fsvae-demo app
+    """
+    from pipeline.app.app import app as serve
+
+    serve(context, **options)
+
+
+@click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @run_option
 @seed_option

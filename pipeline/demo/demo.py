@@ -100,6 +100,8 @@ The columns are rules that say which cycles of training count. The result is tha
 Next: change a description, see what is stale, and run it:
   {command} status
   {command} run
+Write actions in your own words, and see at once in the browser which one a clip shows (it needs the extra `app`):
+  {command} app
 Name the actions in clips, see clips move, and write a page of all results (it needs the extra `report`):
   {command} predict {folder}/raw/setup1
   {command} show A001

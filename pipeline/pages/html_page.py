@@ -30,23 +30,37 @@ def page_file(name: str) -> str:
     return resources.files("pipeline").joinpath("pages", name).read_text("utf-8")
 
 
-def render_page(template: str, scripts: Sequence[str], **values: Any) -> str:
-    """Fill pipeline/pages/`template` with `values` and return the page; `scripts` go into it, texts are escaped."""
-    environment = Environment(
+@cache
+def _templates() -> Environment:
+    return Environment(
         loader=PackageLoader("pipeline", "pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def render_part(template: str, macro: str, *values: object) -> str:
+    """Return what a macro of pipeline/pages/`template` makes of `values`, for a page of others; texts are escaped."""
+    part: str = getattr(_templates().get_template(template).module, macro)(*values)
+    return part
+
+
+def render_page(template: str, scripts: Sequence[str], **values: Any) -> str:
+    """Fill pipeline/pages/`template` with `values` and return the page; `scripts` go into it, texts are escaped."""
     digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
     policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data: blob:; script-src {allowed}"
-    return environment.get_template(template).render(
-        policy=policy,
-        scripts=[Markup(script) for script in scripts],
-        styles=Markup(page_file("page.css")),
-        skeleton=json_for_page(skeleton_model()),
-        json_for_page=json_for_page,
-        **values,
+    return (
+        _templates()
+        .get_template(template)
+        .render(
+            policy=policy,
+            scripts=[Markup(script) for script in scripts],
+            styles=Markup(page_file("page.css")),
+            skeleton=json_for_page(skeleton_model()),
+            json_for_page=json_for_page,
+            **values,
+        )
     )

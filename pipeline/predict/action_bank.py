@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from data.phase_names import PHASES
 from data.splits import action_label
-from data.stores.prediction_store import Decision, read_decisions
+from data.stores.prediction_store import Decision
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import text_matrix
-from pipeline.predict.free_text import GivenAction, encode_given, require_distinct, require_other_labels
+from pipeline.predict.bank_parts import BankParts
+from pipeline.predict.free_text import GivenAction, require_distinct, require_other_labels
 from pipeline.predict.modes import MODES, Mode
 from pipeline.predict.trained_run import TrainedRun
 
@@ -148,7 +149,11 @@ class ActionBank:
 
 
 def make_bank(
-    run: TrainedRun, mode: Mode = "gzsl", given: Sequence[GivenAction] = (), reject: float | None = None
+    run: TrainedRun,
+    mode: Mode = "gzsl",
+    given: Sequence[GivenAction] = (),
+    reject: float | None = None,
+    parts: BankParts | None = None,
 ) -> ActionBank:
     """Return the bank of the actions of `mode`, and of the `given` ones. Given actions make it fit a new scorer.
 
@@ -170,11 +175,12 @@ def make_bank(
             f'mode "{mode}" chooses between {len(by_text)} action{"" if len(by_text) == 1 else "s"} known by text; '
             "give at least two in words, with --action or --actions"
         )
+    parts = parts or BankParts(run)
     texts = [text_matrix(run.context, run.config.text.levels, unseen)] if unseen else []
-    texts += [encode_given(run.context, given)] if given else []
-    decisions = read_decisions(run.context.run.predictions, list({*run.cycles, run.seed}), run.selection)
+    texts += [parts.texts.features(given)] if given else []
+    decisions = parts.decisions
     by_text_features = np.concatenate(texts)  # (U, D_t)
-    states = _states(run)
+    states = parts.states
     scorer = _scorer(run, states, by_text_features, {} if given else {s: decisions[s].scorer for s in states})
     all_texts = None
     if run.config.evaluate.gate.kind == "scores" and (mode == "gzsl" or reject is not None):
@@ -201,17 +207,6 @@ def _rejection(run: TrainedRun, decision: Decision, all_texts: "Scorer | None", 
         )
     least = Rejection(decision.rejection["quantiles"]).threshold(lost)
     return BankRejection(all_texts, len(run.split.seen), least)
-
-
-def _states(run: TrainedRun) -> dict[int, dict[int, "State"]]:
-    """Seed -> cycle -> state, of the cycles that the run's rule took. Raises DataError when the weights are damaged."""
-    from pipeline.workspace.tensor_store import read_state, require_as_written
-
-    model = run.context.run.model
-    require_as_written(model)
-    return {
-        seed: {cycle: read_state(model, seed, "test", cycle) for cycle in cycles} for seed, cycles in run.cycles.items()
-    }
 
 
 def _scorer(

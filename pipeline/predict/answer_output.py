@@ -14,8 +14,8 @@ from rich.table import Table
 
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import printable
+from pipeline.predict.answers import Answer, Ranked
 from pipeline.predict.clip_stream import Unread
-from pipeline.predict.recognizer import Answer, Ranked
 
 Form = Literal["table", "json", "csv"]
 TABLE_CLIPS = 64  # rows that are laid out together

@@ -104,40 +104,51 @@ def require_other_labels(actions: Sequence[GivenAction], own: Mapping[int, str])
             )
 
 
-def encode_given(context: Context, actions: Sequence[GivenAction]) -> NDArray[np.float32]:
-    """Return the text features of `actions`, their levels concatenated, then L2-normalised: (actions, D_t).
+class GivenTexts:
+    """The encoder that made text.h5, loaded once. It encodes each text once, as long as it lives."""
 
-    `context` has the settings that made text.h5. Raises PipelineError when the encoder of now is another one,
-    DescriptionError when it can't read a text, or two actions have the same features.
-    """
-    from pipeline.phases.features_and_texts import joined_levels
-    from pipeline.phases.readable_texts import require_readable, same_features
-    from pipeline.stages.embed_text import ENCODER_FINGERPRINT, encode_levels, load_encoder_of
+    def __init__(self, context: Context) -> None:
+        """Load it; `context` has the settings that made text.h5. Raises PipelineError when that of now is another."""
+        from pipeline.stages.embed_text import ENCODER_FINGERPRINT, earlier_rows, load_encoder_of
 
-    settings = context.config.text
-    record = read_record(context.workspace.text)
-    if ENCODER_FINGERPRINT not in record:
-        raise PipelineError(
-            f"{context.workspace.text} was imported, so that its encoder can't encode new texts here; run "
-            "`fsvae-pipe embed-text --force`, then `fsvae-pipe run`"
-        )
-    encoder = load_encoder_of(context)
-    if encoder.fingerprint() != record[ENCODER_FINGERPRINT]:
-        raise PipelineError(
-            f"{settings.encoder} as installed here is not the encoder that made {context.workspace.text} (its weights, "
-            "tokeniser or libraries differ); run `fsvae-pipe embed-text --force`, then `fsvae-pipe run`"
-        )
-    texts = {number: action.texts for number, action in enumerate(actions, start=1)}
-    labels = [action.label for action in actions]
-    require_readable(encoder, texts, settings, dict(enumerate(labels, start=1)))
-    features, _ = encode_levels(context, encoder, texts)
-    joined = joined_levels([features[level] for level in settings.levels])
-    for group in same_features(joined, labels):
-        raise DescriptionError(
-            f"the given actions {', '.join(group)} have the same text features, so that nothing tells them apart; give "
-            f"each its own text at {' or '.join(settings.levels)}"
-        )
-    return joined
+        self._context = context
+        name, path = context.config.text.encoder, context.workspace.text
+        record = read_record(path)
+        if ENCODER_FINGERPRINT not in record:
+            raise PipelineError(
+                f"{path} was imported, so that its encoder can't encode new texts here; run "
+                "`fsvae-pipe embed-text --force`, then `fsvae-pipe run`"
+            )
+        self._encoder = load_encoder_of(context)
+        fingerprint = self._encoder.fingerprint()
+        if fingerprint != record[ENCODER_FINGERPRINT]:
+            raise PipelineError(
+                f"{name} as installed here is not the encoder that made {path} (its weights, "
+                "tokeniser or libraries differ); run `fsvae-pipe embed-text --force`, then `fsvae-pipe run`"
+            )
+        self._rows = earlier_rows(context, fingerprint)
+
+    def features(self, actions: Sequence[GivenAction]) -> NDArray[np.float32]:
+        """Return the text features of `actions`, their levels concatenated, then L2-normalised: (actions, D_t).
+
+        Raises DescriptionError when the encoder can't read a text, or two actions have the same features.
+        """
+        from pipeline.phases.features_and_texts import joined_levels
+        from pipeline.phases.readable_texts import require_readable, same_features
+        from pipeline.stages.embed_text import encode_levels
+
+        settings = self._context.config.text
+        texts = {number: action.texts for number, action in enumerate(actions, start=1)}
+        labels = [action.label for action in actions]
+        require_readable(self._encoder, texts, settings, dict(enumerate(labels, start=1)))
+        features, _ = encode_levels(self._context, self._encoder, texts, self._rows)
+        joined = joined_levels([features[level] for level in settings.levels])
+        for group in same_features(joined, labels):
+            raise DescriptionError(
+                f"the given actions {', '.join(group)} have the same text features, so that nothing tells them apart; "
+                f"give each its own text at {' or '.join(settings.levels)}"
+            )
+        return joined
 
 
 def used_levels(settings: TextSettings) -> tuple[str, ...]:

@@ -12,10 +12,11 @@ from descriptions.errors import DescriptionError
 from pipeline.messages.errors import PipelineError, WrongUsage, printable
 from pipeline.phases.raw_recordings import reading_of
 from pipeline.predict.answer_output import WRITERS, Form
+from pipeline.predict.answers import Answer
 from pipeline.predict.clip_stream import Unread
 from pipeline.predict.free_text import GivenAction, parse_given, read_given, used_levels
 from pipeline.predict.modes import Mode, Seed
-from pipeline.predict.recognizer import Answer, Recognizer
+from pipeline.predict.recognizer import Recognizer
 from pipeline.predict.timeline import Timeline, timelines
 from pipeline.predict.timeline_output import MOST_PLAYERS, write_timelines
 from pipeline.predict.trained_run import TrainedRun, open_run, print_warnings

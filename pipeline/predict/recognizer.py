@@ -4,25 +4,24 @@
     answers = recognizer.predict(["clip.skeleton"])
     print(answers[0].best.label)
 
-Letters: B clips of a batch, T frames, V = 25 joints, M = 2 bodies, S seen actions, A actions to choose from,
-D numbers of a feature.
+Letters: B clips of a batch, T frames, V = 25 joints, M = 2 bodies, S seen actions, D numbers of a feature.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.clips.span import Note
 from data.errors import DataError
 from data.joints import NUM_JOINTS
 from data.recordings.windows import Windows
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.raw_recordings import named_layout, reading_with
-from pipeline.predict.action_bank import ActionBank, BankAction, Floats, make_bank
+from pipeline.predict.action_bank import ActionBank, make_bank
+from pipeline.predict.answers import Answer, FeaturedBatch, answers_of
 from pipeline.predict.clip_stream import BATCH_CLIPS, ClipBatch, ClipLike, Unread, clip_batches
 from pipeline.predict.free_text import GivenAction, given_action, used_levels
 from pipeline.predict.modes import Mode, Seed
@@ -30,38 +29,6 @@ from pipeline.predict.timeline import Timeline, timelines
 from pipeline.predict.trained_run import TrainedRun, open_run, print_warnings
 from pipeline.predict.treatment import Treatment, stored_treatment
 from pipeline.workspace.context import Context
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """An action and the probability that a clip shows it."""
-
-    action: BankAction
-    probability: float
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a clip shows.
-
-    ranked: the actions that the gate leaves (without a gate: all), the likeliest first; probabilities add up to 1.
-    unseen_probability: the gate's, that the clip shows no action that the model was trained on; None without a gate.
-    warnings: why the answer may be wrong, a sentence each, as when the body's size shows that units are not metres.
-    notes: what was done to read the clip, as a frame rate that was changed.
-    none_of_these: whether the clip shows none of the actions; None where this was not asked for.
-    """
-
-    clip: str
-    ranked: tuple[Ranked, ...]
-    unseen_probability: float | None
-    warnings: tuple[str, ...] = ()
-    notes: tuple[Note, ...] = ()
-    none_of_these: bool | None = None
-
-    @property
-    def best(self) -> BankAction:
-        """The action that the clip is given."""
-        return self.ranked[0].action
 
 
 class Recognizer:
@@ -182,26 +149,13 @@ class Recognizer:
 
     def answers(self, batch: ClipBatch, bank: ActionBank) -> Iterator[Answer | Unread]:
         """Answer the clips of a batch, in its order."""
-        if not len(batch.joints):
-            yield from (item for item in batch.order if isinstance(item, Unread))
-            return
-        features, logits = self.features(batch.joints)
-        computed = np.array([np.isfinite(row).all() for row in np.hstack((features, logits))])  # (B,)
-        features, logits = (np.where(computed[:, None], values, 0) for values in (features, logits))
-        probabilities, gate = bank.probabilities(features, logits)
-        rejected = bank.rejected(features, gate)  # (B,)
-        row = 0
-        for item in batch.order:
-            if isinstance(item, Unread):
-                yield item
-                continue
-            if computed[row]:
-                unseen = None if gate is None else float(gate[row])
-                answer = _answer(item, bank, probabilities[row], unseen, batch.warnings[row], batch.notes[row])
-                yield answer if rejected is None else replace(answer, none_of_these=bool(rejected[row]))
-            else:
-                yield Unread(item, "its coordinates are so large that the network gives NaN or infinite numbers")
-            row += 1
+        return answers_of(self.featured(batch), bank)
+
+    def featured(self, batch: ClipBatch) -> FeaturedBatch:
+        """Compute what a bank needs of a batch, so that several banks can answer it."""
+        size = len(batch.joints)
+        features, logits = self.features(batch.joints) if size else (np.zeros((0, 0), np.float32),) * 2
+        return FeaturedBatch(batch.order, features, logits, batch.warnings, batch.notes)
 
     def features(self, joints: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Clips (B, 3, T, 25, 2) as preprocess makes them -> features (B, D) and seen logits (B, S).
@@ -221,18 +175,3 @@ class Recognizer:
         network = self.backbone.network
         features, _ = clip_features(network, np.arange(len(joints)), lambda rows: joints[rows], BATCH_CLIPS)
         return features, self.backbone.seen_logits(features)
-
-
-def _answer(
-    clip: str,
-    bank: ActionBank,
-    probabilities: Floats,
-    gate: float | None,
-    warnings: tuple[str, ...],
-    notes: tuple[Note, ...],
-) -> Answer:
-    """The ranking of one clip's probabilities (A,); of equals the first, as in evaluate."""
-    order = np.argsort(-probabilities, kind="stable")
-    order = order[probabilities[order] > 0]
-    ranked = tuple(Ranked(bank.actions[i], float(probabilities[i])) for i in order)
-    return Answer(clip, ranked, gate, warnings, notes)

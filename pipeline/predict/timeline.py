@@ -18,13 +18,16 @@ from data.recordings.read_clip import RawPart, ReadClip
 from data.recordings.windows import Window, Windows, read_windows
 from pipeline.pages.skeleton_player import MovingSkeleton
 from pipeline.predict.action_bank import ActionBank, BankAction
+from pipeline.predict.answers import Answer, FeaturedBatch, answers_of
 from pipeline.predict.clip_stream import ClipLike, Unread, batches_of, sources_of
 from pipeline.predict.smoothing import step_edges, step_log_probabilities, stretches
 from pipeline.predict.thinned import Thinned
 from pipeline.predict.treatment import Treatment
 
 if TYPE_CHECKING:
-    from pipeline.predict.recognizer import Answer, Recognizer
+    from pipeline.predict.recognizer import Recognizer
+
+NO_BODY = "no window of it shows a body for half of its time"
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,46 @@ def timelines(
         yield found
 
 
+@dataclass(frozen=True)
+class FeaturedRecording:
+    """A recording whose windows went through the backbone, so that any bank can answer them at once.
+
+    clip: the recording's file. batches: its W windows in order, which begin and end at `spans_s` (W, 2).
+    """
+
+    clip: str
+    windows: Windows
+    spans_s: list[tuple[float, float]]
+    batches: list[FeaturedBatch]
+    moving: MovingSkeleton | None
+
+
+def featured_recording(
+    recognizer: "Recognizer", source: RawPart | RawClip, treatment: Treatment, windows: Windows
+) -> FeaturedRecording:
+    """Read a recording and compute the features of its windows. Raises DataError when it can't be read to its end."""
+    thinned, spans_s = Thinned(), []
+
+    def read() -> Iterator[ReadClip | Unread]:
+        for window in read_windows(source, treatment.reading, windows, thinned.add):
+            spans_s.append((window.start_s, window.end_s))
+            yield window.read or Unread("", NO_BODY)
+
+    batches = [recognizer.featured(batch) for batch in batches_of(read(), treatment)]
+    name = source.source if isinstance(source, RawClip) else str(source)
+    return FeaturedRecording(name, windows, spans_s, batches, thinned.moving(name, spans_s[-1][1]))
+
+
+def timeline_of(recording: FeaturedRecording, bank: ActionBank) -> Timeline | Unread:
+    """Return the timeline of a recording whose features are known; `Unread` when no window of it has an answer."""
+    tally = _Tally(bank)
+    tally.windows = recording.spans_s
+    for batch in recording.batches:
+        for answer in answers_of(batch, bank):
+            tally.answer(answer)
+    return tally.timeline(recording.clip, bank, recording.windows, recording.moving)
+
+
 class _Tally:
     """What the windows of a recording were, and what was answered."""
 
@@ -93,9 +136,9 @@ class _Tally:
 
     def window(self, window: Window) -> ReadClip | Unread:
         self.windows.append((window.start_s, window.end_s))
-        return window.read or Unread("", "no window of it shows a body for half of its time")
+        return window.read or Unread("", NO_BODY)
 
-    def answer(self, answer: "Answer | Unread") -> None:
+    def answer(self, answer: Answer | Unread) -> None:
         row = np.full(len(self._column), np.nan, np.float32)
         if isinstance(answer, Unread):
             self.unanswered += 1
@@ -118,6 +161,22 @@ class _Tally:
             return ()
         return (f"{self.warned} of {len(self.windows)} windows, the first {self.first_warning}",)
 
+    def timeline(
+        self, name: str, bank: ActionBank, windows: Windows, moving: MovingSkeleton | None
+    ) -> Timeline | Unread:
+        if self.unanswered == len(self.windows):
+            return Unread(name, self.first_reason)
+        spans_s = np.array(self.windows)  # (W, 2)
+        edges_s = step_edges(float(spans_s[-1, 1]), windows.stride_s)
+        steps = step_log_probabilities(edges_s, spans_s, np.stack(self.probabilities))
+        segments = tuple(
+            Segment(float(edges_s[part.first]), float(edges_s[part.end]), bank.actions[part.action], part.probability)
+            for part in stretches(steps, windows.window_s / windows.stride_s)
+        )
+        duration_s, notes = float(spans_s[-1, 1]), tuple(self.notes.values())
+        counts = len(self.windows), self.unanswered
+        return Timeline(name, duration_s, segments, *counts, self.warnings, notes, moving)
+
 
 def _timeline(
     recognizer: "Recognizer",
@@ -137,22 +196,5 @@ def _timeline(
                 tally.answer(answer)
     except (DataError, OSError) as error:
         return Unread(name, str(error).removeprefix(name).lstrip(",: "))
-    if tally.unanswered == len(tally.windows):
-        return Unread(name, tally.first_reason)
-    spans_s = np.array(tally.windows)  # (W, 2)
-    edges_s = step_edges(float(spans_s[-1, 1]), windows.stride_s)
-    steps = step_log_probabilities(edges_s, spans_s, np.stack(tally.probabilities))
-    segments = tuple(
-        Segment(float(edges_s[part.first]), float(edges_s[part.end]), bank.actions[part.action], part.probability)
-        for part in stretches(steps, windows.window_s / windows.stride_s)
-    )
-    return Timeline(
-        name,
-        float(spans_s[-1, 1]),
-        segments,
-        len(tally.windows),
-        tally.unanswered,
-        tally.warnings,
-        tuple(tally.notes.values()),
-        None if thinned is None else thinned.moving(name, float(spans_s[-1, 1])),
-    )
+    moving = None if thinned is None else thinned.moving(name, tally.windows[-1][1])
+    return tally.timeline(name, bank, windows, moving)

@@ -141,7 +141,7 @@ def _values(part: Segment) -> tuple[object, ...]:
 
 
 @dataclass(frozen=True)
-class _Drawn:
+class Drawn:
     """A timeline as the page draws it: a lane for each action that it shows, in order of first appearance."""
 
     timeline: Timeline
@@ -149,6 +149,7 @@ class _Drawn:
     lanes: list[tuple[str, list[Segment]]]
     ticks_s: list[float]
     left_out: int  # segments, after MOST_BARS of them
+    names: bool  # whether actions are told by their names (A001) beside their labels
 
 
 def timeline_page(timelines: list[Timeline], total: int, run: TrainedRun) -> str:
@@ -159,16 +160,18 @@ def timeline_page(timelines: list[Timeline], total: int, run: TrainedRun) -> str
         title="When each action is shown",
         model=run.model_name,
         warnings=run.warnings,
-        drawn=[_drawn(timeline) for timeline in timelines],
+        drawn=[drawn(timeline) for timeline in timelines],
         left_out=total - len(timelines),
     )
 
 
-def _drawn(timeline: Timeline) -> _Drawn:
+def drawn(timeline: Timeline, names: bool = True) -> Drawn:
+    """Return the lanes, bars and ticks of a timeline; `names` = actions are told by their names (A001) too."""
     lanes: dict[str, list[Segment]] = {}
     segments = timeline.segments[:MOST_BARS]
     for part in segments:
-        lanes.setdefault(f"{part.action.label} ({part.action.name})", []).append(part)
+        label = f"{part.action.label} ({part.action.name})" if names else part.action.label
+        lanes.setdefault(label, []).append(part)
     step_s = next((step for step in TICKS_S if timeline.duration_s / step <= MOST_TICKS), TICKS_S[-1])
     ticks_s = np.arange(0, LAST_TICK * timeline.duration_s, step_s)[:MOST_BARS].tolist()
-    return _Drawn(timeline, segments, list(lanes.items()), ticks_s, len(timeline.segments) - len(segments))
+    return Drawn(timeline, segments, list(lanes.items()), ticks_s, len(timeline.segments) - len(segments), names)

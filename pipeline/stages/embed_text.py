@@ -59,14 +59,16 @@ def embed_text(context: Context, provenance: Provenance) -> None:
 
 
 def encode_levels(
-    context: Context, encoder: TextEncoder, texts: Mapping[int, Mapping[str, str]]
+    context: Context, encoder: TextEncoder, texts: Mapping[int, Mapping[str, str]], rows: Rows | None = None
 ) -> tuple[dict[str, NDArray[np.float32]], int]:
     """Return level -> features (c, D) of c actions in the order of `texts`, and how many texts were encoded.
 
-    Features that the workspace's text.h5 already holds are read from there. Raises ModelError when a text is too long.
+    Features that the workspace's text.h5 already holds are read from there, or from `rows`, which then gets the new
+    ones too. Raises ModelError when a text is too long.
     """
     settings = context.config.text
-    rows = _earlier_rows(context, encoder.fingerprint())
+    if rows is None:
+        rows = earlier_rows(context, encoder.fingerprint())
     known = len(rows)
     features: dict[str, NDArray[np.float32]] = {}
     for level in settings.levels:
@@ -107,7 +109,7 @@ def ensemble(encoder: TextEncoder, texts: Sequence[str], templates: Templates) -
     return normalised(np.stack(each).mean(axis=0))
 
 
-def _earlier_rows(context: Context, encoder_state: str) -> Rows:
+def earlier_rows(context: Context, encoder_state: str) -> Rows:
     """Return the features in the existing text.h5, if the same encoder made it."""
     path = context.workspace.text
     try:

@@ -21,6 +21,7 @@ ROOMS = (  # a room imports only rooms that stand below it
     "pipeline/cli",
     "pipeline/study",
     "pipeline/demo",
+    "pipeline/app",
     "pipeline/exchange",
     "pipeline/predict",
     "pipeline/report",

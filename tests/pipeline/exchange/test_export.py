@@ -27,8 +27,9 @@ from pipeline.cli.main import main
 from pipeline.exchange.export import Exported, export
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.action_bank import ActionBank
+from pipeline.predict.answers import Answer
 from pipeline.predict.clip_stream import Unread, clip_batches
-from pipeline.predict.recognizer import Answer, Recognizer
+from pipeline.predict.recognizer import Recognizer
 from pipeline.predict.run_backbone import RunBackbone
 from pipeline.predict.treatment import Treatment
 from pipeline.workspace.config import load_config

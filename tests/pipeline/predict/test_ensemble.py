@@ -14,7 +14,8 @@ from data.stores.h5_fingerprint import fingerprint
 from pipeline.cli.main import main
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.action_bank import make_bank
-from pipeline.predict.recognizer import Answer, Recognizer
+from pipeline.predict.answers import Answer
+from pipeline.predict.recognizer import Recognizer
 from pipeline.predict.trained_run import open_run
 from tests.conftest import TinyRun
 from tests.pipeline.predict.test_recognizer import raw

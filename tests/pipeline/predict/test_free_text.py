@@ -11,7 +11,7 @@ from rich.console import Console
 from descriptions.errors import DescriptionError
 from descriptions.levels import LEVELS
 from pipeline.phases.features_and_texts import text_matrix
-from pipeline.predict.free_text import GivenAction, encode_given, parse_given, read_given
+from pipeline.predict.free_text import GivenAction, GivenTexts, parse_given, read_given
 from pipeline.stages.table import stage_named
 from pipeline.workspace.config import build_config
 from pipeline.workspace.context import Context
@@ -43,7 +43,7 @@ def test_the_same_words_have_the_same_features(context: Context, settings: dict[
     stage_named("embed-text").run(context)
     levels = context.config.text.levels
     new = GivenAction("new-2", {**dict.fromkeys(TEXTS, "bow"), "label": "bow down"})
-    given = encode_given(context, [GivenAction("new-1", TEXTS), new])
+    given = GivenTexts(context).features([GivenAction("new-1", TEXTS), new])
     (stored, _) = text_matrix(context, levels, [1, 2])
     assert given.shape == (2, len(stored))
     np.testing.assert_allclose(given[0], stored, rtol=0, atol=1e-6)
@@ -55,7 +55,7 @@ def test_actions_that_differ_only_where_no_one_looks_are_refused(context: Contex
     stage_named("embed-text").run(context)
     given = [GivenAction(f"new-{number}", TEXTS | {"label": label}) for number, label in ((1, "sip"), (2, "drink"))]
     with pytest.raises(DescriptionError, match=r"sip, drink have the same text features.* at local or global"):
-        encode_given(context, given)
+        GivenTexts(context).features(given)
 
 
 @pytest.mark.parametrize(

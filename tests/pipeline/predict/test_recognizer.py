@@ -23,8 +23,9 @@ from data.stores import h5
 from descriptions.errors import DescriptionError
 from descriptions.levels import LEVELS
 from pipeline.messages.errors import PipelineError
+from pipeline.predict.answers import Answer
 from pipeline.predict.clip_stream import Unread, clip_batches
-from pipeline.predict.recognizer import Answer, Recognizer
+from pipeline.predict.recognizer import Recognizer
 from pipeline.predict.treatment import Treatment
 from pipeline.workspace.folder import Workspace
 from pipeline.workspace.provenance import RECIPE, Provenance, read_record

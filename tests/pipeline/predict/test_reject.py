@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 
 from data.stores.prediction_store import read_decisions
 from pipeline.cli.main import main
-from pipeline.predict.recognizer import Answer, Recognizer
+from pipeline.predict.answers import Answer
+from pipeline.predict.recognizer import Recognizer
 from tests.conftest import TinyRun
 
 

@@ -18,7 +18,8 @@ from data.raw.skeleton_file import format_clip
 from pipeline.cli.main import main
 from pipeline.demo.made_clips import clip_joints
 from pipeline.messages.errors import PipelineError
-from pipeline.predict.recognizer import Answer, Recognizer
+from pipeline.predict.answers import Answer
+from pipeline.predict.recognizer import Recognizer
 from pipeline.predict.thinned import Thinned
 from tests.conftest import TINY, TinyRun
 from tests.shared.chromium import CHROMIUM, MISSING, Page
