@@ -34,6 +34,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def hear_sigint() -> None:
+    """Let the command hear Ctrl-C although this process may ignore it, as one in the background does."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class Served:
     """Where the command serves, the folder of its temporary files, and what it wrote."""
@@ -50,7 +55,7 @@ def served(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Itera
     (folder / "tmp").mkdir()
     environment = os.environ | {"TMPDIR": str(folder / "tmp")}
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stderr=log, env=environment, text=True)
+        process = subprocess.Popen(command, stderr=log, env=environment, text=True, preexec_fn=hear_sigint)
     end = time.monotonic() + 300
     while "Ctrl-C" not in (folder / "log").read_text() and process.poll() is None and time.monotonic() < end:
         time.sleep(0.1)
