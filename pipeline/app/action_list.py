@@ -37,7 +37,10 @@ def actions_of(rows: Sequence[Sequence[str]]) -> list[GivenAction]:
     actions: list[GivenAction] = []
     for number, row in enumerate(rows, start=1):
         if len(row) != len(LEVELS):
-            raise DescriptionError(f"The table has {len(row)} columns, where {', '.join(LEVELS)} are wanted.")
+            raise DescriptionError(
+                f"The table has {len(row)} columns, where {', '.join(LEVELS)} are wanted. Open a CSV, or begin with "
+                "the run's unseen actions."
+            )
         texts: dict[str, str] = {level: str(text or "").strip() for level, text in zip(LEVELS, row, strict=True)}
         if not any(texts.values()):
             continue

@@ -65,7 +65,8 @@ class Engine:
         self._recognizer = Recognizer(run)
         self._parts = BankParts(run)
         self._lock = Lock()
-        self._bank(self.unseen)  # loads what a first answer would wait for
+        for part in ("states", "decisions", "texts"):
+            getattr(self._parts, part)  # loaded now, so that no first answer waits for it
 
     @cached_property
     def unseen(self) -> Rows:

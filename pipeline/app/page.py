@@ -19,6 +19,7 @@ from pipeline.phases.raw_recordings import AUTO
 
 CLEAN_EVERY_S, KEEP_UPLOADS_S = 600, 3600
 MOST_UPLOAD_MB = 200
+MOST_WINDOWS = 100  # whose clips are kept in memory; of more, those that were opened first start again
 COLUMN_WIDTHS = ["165px", "290px", "255px"]  # a narrow window scrolls the table
 WINDOW_S = 2.0
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -136,6 +137,7 @@ def serve(blocks: gr.Blocks, host: str, port: int) -> None:
         ssr_mode=False,
         run_history=False,
         footer_links=[],
+        state_session_capacity=MOST_WINDOWS,
         max_file_size=MOST_UPLOAD_MB * 1024 * 1024,
         allowed_paths=[],
         theme=_theme(),

@@ -1,7 +1,7 @@
 """How long the app takes to start, to read a clip, and to answer after a sentence was edited.
 
-python -m tests.benchmarks.bench_app WORKSPACE, with a finished run, as that of `fsvae-pipe demo`. The page adds the
-time of the browser, which `python docs/pictures.py` shows no figure of.
+python -m tests.benchmarks.bench_app WORKSPACE, with a finished run, as that of `fsvae-pipe demo`. The browser's own
+time comes on top.
 """
 
 import sys

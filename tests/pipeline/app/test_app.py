@@ -34,6 +34,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def hear_sigint() -> None:
+    """Let the command hear Ctrl-C although this process may ignore it, as one in the background does."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class Served:
     """Where the command serves, the folder of its temporary files, and what it wrote."""
@@ -50,7 +55,7 @@ def served(tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory) -> Itera
     (folder / "tmp").mkdir()
     environment = os.environ | {"TMPDIR": str(folder / "tmp")}
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stderr=log, env=environment, text=True)
+        process = subprocess.Popen(command, stderr=log, env=environment, text=True, preexec_fn=hear_sigint)
     end = time.monotonic() + 300
     while "Ctrl-C" not in (folder / "log").read_text() and process.poll() is None and time.monotonic() < end:
         time.sleep(0.1)
@@ -171,6 +176,14 @@ def test_two_windows_keep_their_own_lists(served: Served, browser: Browser) -> N
     expect(other.page.locator("#answer ol")).to_contain_text("of the other")
     assert "mine alone" not in other.page.inner_text("body")
     assert "of the other" not in one.page.inner_text("body")
+    action = one.page.locator("input[aria-label=Action]")
+    action.click()
+    one.page.keyboard.press("Control+A")
+    one.page.keyboard.type("A007")
+    one.page.keyboard.press("Enter")
+    expect(one.page.locator("#answer")).to_contain_text("A007. A percentage")
+    expect(one.page.locator("#answer ol")).to_contain_text("mine alone")
+    assert "A007. A percentage" not in other.page.inner_text("#answer")
     other.page.get_by_role("button", name="The run's unseen actions").click()
     expect(other.page.locator("#answer")).to_have_text(first, use_inner_text=True)
     for window in (one, other):

@@ -148,7 +148,8 @@ def test_the_page_escapes_texts_and_says_what_numbers_mean(engine: Engine, recor
 
 def test_a_clip_that_could_not_be_read_as_one_has_the_reason(engine: Engine, recording: Path) -> None:
     clip = engine.load_file(recording, AS_THE_RUN, WINDOWS)
-    unread = FeaturedBatch([Unread("clip", "it is too <long>")], *[np.zeros((0, 0), np.float32)] * 2, [], [])
+    none = np.zeros((0, 0), np.float32)
+    unread = FeaturedBatch([Unread("clip", "it is too <long>")], none, none, [], [])
     page = shown(clip, engine.reply(replace(clip, whole=unread, still=None), ACTIONS), engine.run)
     assert "No answer for the clip as a whole: it is too &lt;long&gt;" in page.answer
     assert "no limb was held still" in page.limbs
