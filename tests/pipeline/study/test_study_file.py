@@ -143,9 +143,11 @@ def test_a_new_study_is_begun_by_names(tmp_path: Path, names: list[str], splits:
         else:
             assert all(split.name.endswith(end) for split, end in zip(dataset.splits, wanted, strict=True))
         assert (root / dataset.name / "config.toml").is_file()
-    again = CliRunner().invoke(main, ["-w", str(root), "reproduce", "--raw", str(raw)])
-    assert again.exit_code == 2
-    assert "is there already" in again.stderr
+    again = ["-w", str(root), "reproduce", "--init", *names, "--raw"]
+    assert CliRunner().invoke(main, [*again, str(raw)]).exit_code == 0
+    refused = CliRunner().invoke(main, [*again, str(tmp_path)])
+    assert refused.exit_code == 2
+    assert "names other raw files for" in " ".join(refused.stderr.split())
 
 
 @pytest.mark.parametrize("names", [[], ["ntu6o"], ["ntu60", "kitchen"]])
