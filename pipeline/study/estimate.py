@@ -162,7 +162,7 @@ class _Work:
         if not settings.weights:
             epoch = clips.training * seen * ((1 - settings.held_out) * training + settings.held_out * features)
             seconds += len(PHASES) * settings.epochs * epoch
-            amount = f"{len(PHASES)} backbones, {settings.epochs} epochs each, and {amount}"
+            amount = f"{len(PHASES)} backbones for {settings.epochs} epochs, and {amount}"
         return Step(part_name(self.dataset, split), EXTRACT.name, amount, seconds)
 
     def run(self, split: StudySplit, preset: Preset, stage: str) -> Step:

@@ -153,6 +153,8 @@ def _seeds(groups: Sequence[Group]) -> str:
 
 
 def _link(folder: StudyFolder, outcome: Outcome) -> str:
-    """The address of a run's report, relative to the page; "" when there is none."""
-    page = outcome.folder.report
-    return page.relative_to(folder.root).as_posix() if outcome.results and page.is_file() else ""
+    """The address of a run's report, relative to the page; "" when there is none of its present results."""
+    page, results = outcome.folder.report, outcome.folder.results
+    if not outcome.results or not page.is_file() or page.stat().st_mtime_ns < results.stat().st_mtime_ns:
+        return ""
+    return page.relative_to(folder.root).as_posix()

@@ -11,9 +11,10 @@ from pipeline.study.begin import begin
 from pipeline.study.outcomes import Group, groups_of, study_outcomes
 from pipeline.study.outputs import outcomes_of, print_tables, write_tables
 from pipeline.study.states import study_parts
-from pipeline.study.study_file import Study, read_study
-from pipeline.study.work import bring_up_to_date, choose, lay_out_all, require_complete
+from pipeline.study.study_file import Study, in_workspace, read_study
+from pipeline.study.work import bring_up_to_date, choose, chosen_datasets, lay_out_all, require_complete
 from pipeline.workspace.folder import StudyFolder
+from pipeline.workspace.init import stored_paths
 
 
 def open_study(folder: StudyFolder, names: Sequence[str], raw: Sequence[Path], own: bool) -> tuple[Study, list[str]]:
@@ -22,11 +23,14 @@ def open_study(folder: StudyFolder, names: Sequence[str], raw: Sequence[Path], o
     `own` lets a name be that of a data set of the user's. Raises WrongUsage when names or raw files do not fit.
     """
     if folder.file.exists():
-        if raw:
-            raise WrongUsage(
-                f"{folder.file} is there already and names the raw files; change them there, without --raw"
-            )
-        return read_study(folder), list(names)
+        study, given = read_study(folder), [in_workspace(str(path)) for path in stored_paths(raw, folder.root)]
+        for dataset in chosen_datasets(study, choose(study, names)) if given else ():
+            if given != dataset.settings.get("dataset.raw"):
+                raise WrongUsage(
+                    f"{folder.file} is there already, and names other raw files for {dataset.name} than --raw; change "
+                    "them there, and leave --raw out"
+                )
+        return study, list(names)
     begin(folder, names, raw, own)
     return read_study(folder), []
 

@@ -196,4 +196,9 @@ def _moved(folder: StudyFolder, key: str, value: Any) -> Any:
     is_path = is_path or (key == "text.encoder" and (folder.root / str(value)).is_dir())
     if not isinstance(value, str) or not value or not is_path:
         return value
-    return value if Path(value).expanduser().is_absolute() else f"../{value}"
+    return in_workspace(value)
+
+
+def in_workspace(path: str) -> str:
+    """Return a path that is relative to study.toml as the config.toml of a data set has it."""
+    return path if Path(path).expanduser().is_absolute() else f"../{path}"

@@ -21,7 +21,7 @@ from pipeline.running.unfilled_settings import require_filled_in
 from pipeline.stages.table import Stage
 from pipeline.study.layout import dataset_context, drawn_splits, lay_out, run_context, splits_of
 from pipeline.study.states import EMBED_TEXT, EVALUATE, EXTRACT, PREPROCESS, TRAIN, needs_clips, part_name
-from pipeline.study.study_file import RandomSplits, Study, StudyDataset
+from pipeline.study.study_file import RandomSplits, Study, StudyDataset, StudySplit
 from pipeline.workspace.context import Context
 from pipeline.workspace.lock import locked
 
@@ -58,7 +58,7 @@ def _names(dataset: StudyDataset) -> set[str]:
 
 def lay_out_all(study: Study, choice: Choice, console: Console) -> None:
     """Write the config.toml of every workspace that is known."""
-    for dataset in _chosen_datasets(study, choice):
+    for dataset in chosen_datasets(study, choice):
         lay_out(study, dataset, None, console)
         for split in drawn_splits(study, dataset)[0]:
             lay_out(study, dataset, split, console)
@@ -66,11 +66,9 @@ def lay_out_all(study: Study, choice: Choice, console: Console) -> None:
 
 def require_complete(study: Study, choice: Choice, console: Console) -> None:
     """Raise PipelineError when a data set lacks settings or files, before any work is done."""
-    for dataset in _chosen_datasets(study, choice):
+    for dataset in chosen_datasets(study, choice):
         place, whole = f"[datasets.{dataset.name}]", dataset_context(study, dataset, console)
-        splits, not_drawn = drawn_splits(study, dataset)
-        chosen = [split for split in splits if choice.has(dataset, split.name, split.group)]
-        clips = not_drawn or any(needs_clips(study, dataset, split, console) for split in chosen)
+        chosen, clips = _chosen_splits(study, dataset, choice, console)
         given = whole.config.dataset.raw or whole.config.dataset.manifest or imported_outputs(PREPROCESS, whole)
         if clips and not given:
             raise PipelineError(
@@ -94,14 +92,24 @@ def _with_any_split(context: Context) -> Context:
     return replace(context, config=context.config.model_copy(update={"dataset": dataset}))
 
 
-def _chosen_datasets(study: Study, choice: Choice) -> list[StudyDataset]:
+def chosen_datasets(study: Study, choice: Choice) -> list[StudyDataset]:
+    """Return the data sets of which a split is chosen."""
     return [dataset for dataset in study.datasets if any(choice.has(dataset, name, name) for name in _names(dataset))]
+
+
+def _chosen_splits(
+    study: Study, dataset: StudyDataset, choice: Choice, console: Console
+) -> tuple[list[StudySplit], bool]:
+    """Return the chosen splits that are known, and whether chosen ones need the clips in skeletons.h5."""
+    splits, not_drawn = drawn_splits(study, dataset)
+    chosen = [split for split in splits if choice.has(dataset, split.name, split.group)]
+    return chosen, bool(not_drawn) or any(needs_clips(study, dataset, split, console) for split in chosen)
 
 
 def bring_up_to_date(study: Study, choice: Choice, console: Console) -> dict[str, str]:
     """Run every stage that is not up to date. Return the message of each data set, split and run that failed."""
     failed = {}
-    for dataset in _chosen_datasets(study, choice):
+    for dataset in chosen_datasets(study, choice):
         for name, fault in _faults(study, dataset, choice, console):
             failed[name] = fault
             console.print(f"failed: {name}: {fault}", style="red", markup=False, highlight=False)
@@ -110,9 +118,7 @@ def bring_up_to_date(study: Study, choice: Choice, console: Console) -> dict[str
 
 def _faults(study: Study, dataset: StudyDataset, choice: Choice, console: Console) -> Iterator[tuple[str, str]]:
     """Work on one data set. Yield the name and the message of everything that fails."""
-    splits, not_drawn = drawn_splits(study, dataset)
-    chosen = [split for split in splits if choice.has(dataset, split.name, split.group)]
-    clips = not_drawn or any(needs_clips(study, dataset, split, console) for split in chosen)
+    _, clips = _chosen_splits(study, dataset, choice, console)
     try:
         context = dataset_context(study, dataset, console)
         _run(context, [PREPROCESS, EMBED_TEXT] if clips else [EMBED_TEXT], part_name(dataset))

@@ -11,9 +11,9 @@ seeds = [5, 6]
 seed = 11
 device = "cpu"
 preprocess = { fps = 10, workers = 1 }
-backbone = { frames = 8, epochs = 2, keep = "last", batch_size = 8, learning_rate = 0.005, schedule = "one-cycle" }
+backbone = { frames = 8, epochs = 1, keep = "last", batch_size = 8, learning_rate = 0.005, schedule = "one-cycle" }
 text = { encoder = "minilm" }
-model = { features = "half-whitened" }  # so that a backbone of two epochs will do
+model = { features = "half-whitened" }  # so that a backbone of one epoch will do
 train = { cycles = 1, steps_per_cycle = 5, workers = 1 }
 evaluate.classifier = { samples = 20, steps = 20 }
 

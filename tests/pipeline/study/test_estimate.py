@@ -24,7 +24,7 @@ def test_a_new_study_is_estimated_from_its_raw_clips(tmp_path: Path, tiny_raw: P
     assert len(steps) == 2 + 2 * (1 + 2 * 2)
     assert all(TIME.search(step) for step in steps)
     assert "tiny: preprocess: 68 clips" in steps[0]
-    assert "2 backbones, 2 epochs each" in steps[2]
+    assert "2 backbones for 1 epochs" in steps[2]
     assert total.startswith("12 stages: about ")
     assert sorted(root.iterdir()) == before
 

@@ -124,8 +124,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None
     ("names", "splits"),
     [
         (["ntu60"], [["ntu60-synse-55-5", "ntu60-synse-48-12"]]),
-        (["ntu120", "ntu60-purls-40-20"], [["ntu120-synse-110-10", "ntu120-synse-96-24"], ["ntu60-purls-40-20"]]),
-        (["ntu60-smie-55-5", "ntu60"], [["-1", "-2", "-3", "ntu60-synse-55-5", "ntu60-synse-48-12"]]),
+        (["ntu120", "ntu60-smie-55-5"], [["ntu120-synse-110-10", "ntu120-synse-96-24"], ["-1", "-2", "-3"]]),
         (["pku51"], [["pku51-46-5", "pku51-39-12", "-1", "-2", "-3", "-1", "-2", "-3"]]),
         (["kitchen"], [RandomSplits(random=10, unseen=5, seed=1)]),
     ],
@@ -144,9 +143,11 @@ def test_a_new_study_is_begun_by_names(tmp_path: Path, names: list[str], splits:
         else:
             assert all(split.name.endswith(end) for split, end in zip(dataset.splits, wanted, strict=True))
         assert (root / dataset.name / "config.toml").is_file()
-    again = CliRunner().invoke(main, ["-w", str(root), "reproduce", "--raw", str(raw)])
-    assert again.exit_code == 2
-    assert "is there already" in again.stderr
+    again = ["-w", str(root), "reproduce", "--init", *names, "--raw"]
+    assert CliRunner().invoke(main, [*again, str(raw)]).exit_code == 0
+    refused = CliRunner().invoke(main, [*again, str(tmp_path)])
+    assert refused.exit_code == 2
+    assert "names other raw files for" in " ".join(refused.stderr.split())
 
 
 @pytest.mark.parametrize("names", [[], ["ntu6o"], ["ntu60", "kitchen"]])
