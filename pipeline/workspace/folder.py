@@ -80,6 +80,11 @@ class Workspace:
         return self.root / ".lock"
 
     @property
+    def cluster(self) -> Path:
+        """What is written for the workers of a cluster; the folder exists only while a command uses --cluster."""
+        return self.root / ".cluster"
+
+    @property
     def skeletons(self) -> Path:
         """The normalised clips, each of its own length."""
         return self.root / "skeletons.h5"
