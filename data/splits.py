@@ -5,6 +5,7 @@ divides clips. The named splits are those of SynSE (also used by MSF-GZSSAR, SA-
 by STAR), SA-DVAE and, on PKU-MMD, two more that the field uses.
 """
 
+import difflib
 import json
 import re
 from collections.abc import Collection, Sequence
@@ -65,6 +66,23 @@ def split_names() -> tuple[str, ...]:
     return tuple(_named_splits())
 
 
+def known_splits(given: str) -> str:
+    """For a message about `given`, which is no split: the split of the closest name, and where all names stand."""
+    close = difflib.get_close_matches(given.lower(), split_names(), n=1)
+    question = f'do you mean "{close[0]}"? ' if close else ""
+    return f'{question}named splits are {", ".join(_without_number(split_names()))}; your own is "{CUSTOM}"'
+
+
+def _without_number(names: Collection[str]) -> list[str]:
+    """Three splits of a family under one name: "ntu60-smie-55-5-{1,2,3}"."""
+    families: dict[str, list[str]] = {}
+    for name in names:
+        family, _, number = name.rpartition("-")
+        several = f"{family}-2" in names and number in ("1", "2", "3")
+        families.setdefault(family if several else name, []).append(number)
+    return [f"{name}-{{{','.join(numbers)}}}" if len(numbers) > 1 else name for name, numbers in families.items()]
+
+
 def split_dataset(name: str) -> str:
     """Returns the data set of a named split: ntu60, ntu120 or pku51."""
     return str(_named_splits()[name]["dataset"])
@@ -105,9 +123,7 @@ def _named(settings: DatasetSettings) -> tuple[tuple[int, ...], tuple[int, ...],
     """Returns all, unseen and pseudo-unseen actions of a named split."""
     entry = _named_splits().get(settings.split)
     if entry is None:
-        raise DataError(
-            f'dataset.split = "{settings.split}" is unknown; use one of {", ".join(split_names())}, or "{CUSTOM}"'
-        )
+        raise DataError(f'dataset.split = "{settings.split}" is not a split; {known_splits(settings.split)}')
     if entry["dataset"] != settings.name:
         raise DataError(
             f'dataset.split = "{settings.split}" divides {entry["dataset"]}, but dataset.name = "{settings.name}": '

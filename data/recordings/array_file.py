@@ -162,7 +162,11 @@ def require_points(shape: tuple[int, ...], layout: Layout, source: str) -> int:
     joints = len(layout.joints)
     bodies = bodies_in(shape, joints)
     if not bodies:
-        hint = "; its points are two-dimensional: lift them to 3-D first" if shape[-1:] == (2,) else ""
+        hint = ""
+        if shape[-1:] == (2,):
+            hint = "; its points are two-dimensional: lift them to 3-D first"
+        elif len(shape) == 4 and shape[2:] == (joints, 3) and shape[1] > MAX_BODIES:
+            hint = f", with at most {MAX_BODIES} bodies: leave out those that no clip is about"
         wanted = f"(frames, {joints}, 3) or (frames, bodies, {joints}, 3)"
         raise RawFileError(source, f"has shape {shape}, {layout.name} has {wanted}{hint}")
     _require_few(shape, source)

@@ -54,6 +54,7 @@ __all__ = [
 
 MAX_RECORD_CHARACTERS = 1 << 26
 METADATA_CACHE_BYTES = 1 << 21
+MAX_FIXED_ATTRIBUTE_BYTES = 60_000  # HDF5 refuses attributes of more than 64 kB, but for strings of variable length
 _open_files: dict[h5py.File, SteadyFile] = {}  # every file that `writing` has open, and what it writes into
 
 
@@ -72,9 +73,10 @@ def writing(path: Path, record: Mapping[str, str]) -> Iterator[h5py.File]:
                 _limit_metadata_cache(file)
                 try:
                     yield file
-                    file.attrs.update(sealed(record))
+                    for key, text in sealed(record).items():
+                        _write_text_attribute(file, key, text)
                     file.attrs["format_version"] = FORMAT_VERSION
-                    file.attrs["fingerprint"] = fingerprint(file)
+                    _write_text_attribute(file, "fingerprint", fingerprint(file))
                 finally:
                     del _open_files[file]
         except HDF5_ERRORS:
@@ -133,5 +135,18 @@ def read_record(path: Path) -> dict[str, str]:
 
 
 def write_strings(file: h5py.File, name: str, strings: NDArray[np.str_]) -> None:
-    """Writes (n,) strings as UTF-8 of variable length."""
-    file.create_dataset(name, data=strings.astype(object), dtype=h5py.string_dtype())
+    """Writes (n,) strings as UTF-8 of one length, filled up with zero bytes.
+
+    HDF5 keeps strings of variable length in a heap, and where that is damaged libhdf5 can read it for ever.
+    """
+    encoded = np.char.encode(strings, "utf-8")
+    utf8 = h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize))
+    file.create_dataset(name, data=encoded.astype(utf8), dtype=utf8)
+
+
+def _write_text_attribute(file: h5py.File, key: str, text: str) -> None:
+    encoded = text.encode()
+    if len(encoded) > MAX_FIXED_ATTRIBUTE_BYTES:
+        file.attrs[key] = text
+    else:
+        file.attrs.create(key, encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))

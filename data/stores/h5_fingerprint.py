@@ -28,7 +28,8 @@ def fingerprint(file: h5py.File) -> str:
         if not isinstance(item, h5py.Dataset):
             digest.update(f"{name} {attributes}\n".encode() if attributes else b"")
             continue
-        digest.update(f"{name} {item.dtype} {item.shape} {attributes}\n".encode())
+        dtype = "object" if h5py.check_string_dtype(item.dtype) else item.dtype  # whether of one length or not
+        digest.update(f"{name} {dtype} {item.shape} {attributes}\n".encode())
         for block in _blocks(item):
             digest.update(block)
     return digest.hexdigest()
@@ -38,7 +39,7 @@ def _blocks(stored: h5py.Dataset) -> Iterator[bytes]:
     """Yields the contents of a dataset, a bounded number of rows at a time."""
     is_text = h5py.check_string_dtype(stored.dtype) is not None
     if stored.ndim == 0 or stored.size == 0:
-        yield repr(stored[()]).encode()
+        yield repr(stored[()].astype(object) if is_text else stored[()]).encode()
         return
     row_bytes = max(1, stored.dtype.itemsize * int(np.prod(stored.shape[1:], dtype=np.int64)))
     step = max(1, FINGERPRINT_BLOCK_BYTES // row_bytes)

@@ -18,10 +18,11 @@ from data.errors import DataError
 from data.stores.files import ADVICE, require_readable
 
 NUMBER_KINDS = "biuf"  # bool, integers, floating point
+CHECKSUM_BYTES = 4  # fletcher32
 MAX_NAMES = 1000  # attributes, or names in a group
 MAX_STRINGS_BYTES = 1 << 28  # of an array of strings in memory, where each takes as much as the longest
 # what h5py raises about a damaged file, depending on where the damage is
-HDF5_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError, SystemError)
+HDF5_ERRORS = (OSError, RuntimeError, LookupError, ValueError, TypeError, OverflowError, MemoryError, SystemError)
 
 _KIND_NAMES = {"b": "true or false", "i": "integers", "u": "integers", "f": "floating-point numbers"}
 
@@ -41,7 +42,8 @@ def read_attribute(file: h5py.File, name: str, attribute: str) -> Any:
             raise DataError(
                 f"{file.filename}: attribute {attribute} holds {_type(stored)}; expected a text or numbers; {ADVICE}"
             )
-        return item.attrs[attribute]
+        value = item.attrs[attribute]
+        return value.decode() if isinstance(value, bytes) else value
 
 
 def group_names(file: h5py.File, name: str = "") -> list[str]:
@@ -101,13 +103,17 @@ def read_array(file: h5py.File, name: str, like: DTypeLike | None = None, ndim: 
 
 
 def read_strings(file: h5py.File, name: str) -> NDArray[np.str_]:
-    """Reads (n,) strings that `write_strings` wrote. Raises DataError as `read_array` does."""
+    """Reads (n,) strings that `write_strings` wrote, which were of variable length at first.
+
+    Raises DataError as `read_array` does.
+    """
     stored = _contained_dataset(file, name)
     with damage_of(file, f"dataset {name}"):
         string_type = h5py.check_string_dtype(stored.dtype)
-        if string_type is None or string_type.length is not None or stored.ndim != 1:
+        if string_type is None or stored.ndim != 1:
             raise DataError(f"{file.filename}: dataset {name} holds {_type(stored)}; expected texts; {ADVICE}")
-        lengths = _string_lengths(file, stored)
+        one_length = string_type.length
+        lengths = _string_lengths(file, stored) if one_length is None else np.full(len(stored), one_length)
         array_bytes = 4 * lengths.max(initial=0) * len(lengths)
         if lengths.sum() > Path(file.filename).stat().st_size or array_bytes > MAX_STRINGS_BYTES:
             raise DataError(
@@ -151,7 +157,17 @@ def _contained_dataset(file: h5py.File, name: str) -> h5py.Dataset:
                 f"{file.filename}: dataset {name} declares {_type(stored)}, but the file has {file_bytes} bytes; "
                 f"{ADVICE}"
             )
+        _require_checksums(file, stored)
         return stored
+
+
+def _require_checksums(file: h5py.File, stored: h5py.Dataset) -> None:
+    """Raises DataError when a chunk has no room for its checksum, which libhdf5 reads beyond the chunk then."""
+    if stored.fletcher32:
+        sizes: list[int] = []
+        stored.id.chunk_iter(lambda chunk: sizes.append(chunk.size))
+        if min(sizes, default=CHECKSUM_BYTES) < CHECKSUM_BYTES:
+            raise DataError(f"{file.filename}: dataset {stored.name} has a chunk without its checksum; {ADVICE}")
 
 
 def _type(stored: Any) -> str:

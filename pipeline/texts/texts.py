@@ -27,6 +27,7 @@ from descriptions.loader import COLUMNS, Problem, Texts, builtin_descriptions, i
 from models.errors import ModelError
 from models.text.text_encoder import TextEncoder
 from pipeline.messages.errors import PipelineError, printable
+from pipeline.messages.hints import complete_commands
 from pipeline.phases.features_and_texts import joined_levels
 from pipeline.phases.raw_recordings import raw_clips_of
 from pipeline.phases.readable_texts import DIFFERENT_TEXTS, not_told_apart, other_language, too_long, unknown_words
@@ -56,7 +57,7 @@ def texts(context: Context, *, init: bool = False, as_json: bool = False, neighb
         named = context.config.dataset.descriptions
         advice = "" if named else f" name it as dataset.descriptions in {context.config_path},"
         click.echo(f"wrote {path}: fill in its texts,{advice}")
-        click.echo("then: fsvae-pipe texts")
+        click.echo(complete_commands("then: `fsvae-pipe texts`"))
         return
     problems, descriptions, encoder = _check(context)
     advice = wanted()

@@ -11,7 +11,7 @@ from typing import Any
 import tomlkit
 from pydantic import BaseModel
 
-from data.splits import CUSTOM, split_dataset, split_names
+from data.splits import CUSTOM, known_splits, split_dataset, split_names
 from data.stores.files import replacing
 from pipeline.messages.errors import PipelineError, WrongUsage
 from pipeline.workspace.config import Config, build_config
@@ -40,7 +40,7 @@ def init(
     Raises WrongUsage when there is no such split, PipelineError when the file exists and `force` is not given.
     """
     if split != CUSTOM and split not in split_names():
-        raise WrongUsage(f'"{split}" is not a split; use one of {", ".join(split_names())}, or "{CUSTOM}"')
+        raise WrongUsage(f'"{split}" is not a split; {known_splits(split)}')
     if workspace.config.exists() and not force:
         raise PipelineError(f"{workspace.config} already exists; edit it, or replace it with --force")
     chosen = {f"dataset.{key}": value for key, value in _dataset(raw, recordings or {}, workspace.root).items()}

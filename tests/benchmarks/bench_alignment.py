@@ -185,13 +185,10 @@ def measure(
     """COLUMNS and TOGETHER of one row on the set of unseen actions with this number."""
     config = config_of(overrides)
     features, action, subject, train = clips
-    actions = np.random.default_rng([7, number]).permutation(np.unique(action)).tolist()
-    parts = actions[:unseen], actions[unseen : unseen + val_unseen], actions[unseen:]
-    drawn, held_back, seen = (tuple(sorted(part)) for part in parts)
-    split = Split("custom", seen, drawn, held_back, True)
+    split = drawn_split(action, number, unseen, val_unseen)
     held_out = choose_held_out(action, subject, train, HELD_OUT, config.seed)
     aligner = make_aligner(config.model, config.train, config.evaluate.classifier)
-    parts_of = {name: _phase(name, split, features, action, train, held_out, texts) for name in PHASES}
+    parts_of = {name: phase_parts(name, split, features, action, train, held_out, texts) for name in PHASES}
     phases = {name: scoring for name, (_, scoring) in parts_of.items()}
     gate, rule = config.evaluate.gate.kind, config.evaluate.selection
     states: dict[tuple[int, PhaseName], list[State]] = {}
@@ -217,7 +214,15 @@ def measure(
     return [*np.mean(columns, axis=0).tolist(), *of_all]
 
 
-def _phase(
+def drawn_split(action: NDArray[np.int64], number: int, unseen: int, val_unseen: int) -> Split:
+    """The set of unseen and pseudo-unseen actions with this number."""
+    actions = np.random.default_rng([7, number]).permutation(np.unique(action)).tolist()
+    parts = actions[:unseen], actions[unseen : unseen + val_unseen], actions[unseen:]
+    drawn, held_back, seen = (tuple(sorted(part)) for part in parts)
+    return Split("custom", seen, drawn, held_back, True)
+
+
+def phase_parts(
     name: PhaseName,
     split: Split,
     features: Texts,
@@ -264,7 +269,7 @@ def table(names: list[str], values: NDArray[np.float64]) -> Iterator[str]:
     yield "| row | " + " | ".join(COLUMNS) + " |"
     yield "|---" * (len(COLUMNS) + 1) + "|"
     for place, name in enumerate(names):
-        yield f"| {name} | {' | '.join(map(_mean, values[:, place].T))} |"
+        yield f"| {name} | {' | '.join(map(mean_and_error, values[:, place].T))} |"
     oracle, zsl, h = (COLUMNS.index(column) for column in ("oracle", "ZSL", "H"))
     for reference, column, words in (("released", oracle, "oracle ZSL of released"), ("ridge", zsl, "ZSL of ridge")):
         if reference in names:
@@ -272,15 +277,15 @@ def table(names: list[str], values: NDArray[np.float64]) -> Iterator[str]:
             yield f"paired differences from the {words}, and from its H:"
             for place, name in enumerate(names):
                 differences = values[:, place, zsl] - other[:, column], values[:, place, h] - other[:, h]
-                yield f"  {name}: ZSL {_mean(differences[0])}, H {_mean(differences[1])}"
+                yield f"  {name}: ZSL {mean_and_error(differences[0])}, H {mean_and_error(differences[1])}"
     gains = together - values[:, :, [COLUMNS.index(column) for column in TOGETHER]]  # (sets, rows, 3); 0 for one seed
     for place, name in enumerate(names):
         if gains[:, place].any():
-            above = ", ".join(f"{column} {_mean(gains[:, place, i])}" for i, column in enumerate(TOGETHER))
+            above = ", ".join(f"{column} {mean_and_error(gains[:, place, i])}" for i, column in enumerate(TOGETHER))
             yield f"paired differences of the ensemble of {name} from the mean of its seeds: {above}"
 
 
-def _mean(values: NDArray[np.float64]) -> str:
+def mean_and_error(values: NDArray[np.float64]) -> str:
     error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.0
     return f"{values.mean():.1f} ± {error:.1f}"
 

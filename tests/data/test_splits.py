@@ -13,6 +13,7 @@ from data.splits import (
     Split,
     action_label,
     draws_val_unseen,
+    known_splits,
     parse_action,
     resolve_split,
     split_dataset,
@@ -159,7 +160,7 @@ def test_whoever_changes_the_draw_changes_its_version() -> None:
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
-        ({"split": "ntu60-synse"}, 'dataset.split = "ntu60-synse" is unknown; use one of ntu60-synse-55-5'),
+        ({"split": "ntu60-synse"}, 'dataset.split = "ntu60-synse" is not a split; do you mean "ntu60-synse-'),
         ({"split": "ntu120-purls-80-40"}, 'divides ntu120, but dataset.name = "ntu60"'),
         ({"unseen": ["A001"]}, 'are only for split = "custom"'),
         ({"val_unseen": ["A001"]}, 'are only for split = "custom"'),
@@ -192,3 +193,10 @@ def test_actions_are_written_as_in_file_names() -> None:
     for text in ("", "1", "A01", "A0001", "a001", "A001 ", "A\u0660\u0660\u0661"):
         with pytest.raises(DataError, match="is not an action"):
             parse_action(text)
+
+
+def test_a_mistyped_split_is_answered_by_the_closest_one_and_by_families() -> None:
+    message = known_splits("NTU60-SMIE-55-5")
+    assert message.startswith('do you mean "ntu60-smie-55-5-')
+    assert "ntu60-smie-55-5-{1,2,3}, " in message
+    assert "pku51-46-5, pku51-39-12, " in message

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.fuzz.readers import broken, fuzz_kind, growth_limit, outcome
+from tests.fuzz.readers import MAX_GROWTH_BYTES, broken, fuzz_kind, outcome
 from tests.shared.every_reader import READERS, write_seeds
 
 FILES = 40
@@ -37,4 +37,4 @@ def test_broken_stores_are_read_or_refused_by_a_process_that_lives(seeds: Path, 
     outcomes, largest = fuzz_kind(seeds, kind, FILES, seed=7)
     assert set(outcomes) <= {"accepted", "refused"}
     assert outcomes.total() == FILES
-    assert largest < growth_limit(kind)
+    assert largest < MAX_GROWTH_BYTES

@@ -153,6 +153,26 @@ def test_what_features_must_not_hold_is_refused(workspace: Workspace, case: Case
     assert "\n" not in str(refused.value)
 
 
+def test_a_chunk_that_is_shorter_than_its_checksum_is_refused(workspace: Workspace) -> None:
+    path = workspace.features("test")
+    with h5py.File(path, "r+") as file:
+        replace(file, "action", shape=(60,), dtype="i8", chunks=(60,), fletcher32=True)
+        file["action"].id.write_direct_chunk((0,), b"ab")
+    with pytest.raises(DataError, match="/action has a chunk without its checksum"):
+        read_features(path)
+
+
+def test_a_filter_without_its_level_is_called_damage(workspace: Workspace) -> None:
+    path = workspace.features("test")
+    with h5py.File(path, "r+") as file:
+        replace(file, "action", data=np.ones(60, np.int64), chunks=(60,), compression="gzip", fletcher32=True)
+    content = path.read_bytes()
+    deflate = content.index(b"deflate\0") - 8  # code, length of the name, flags, number of values; two bytes each
+    path.write_bytes(content[: deflate + 6] + b"\0\0" + content[deflate + 8 :])
+    with pytest.raises(DataError, match="action is damaged"):
+        read_features(path)
+
+
 def test_a_record_with_a_name_that_is_no_utf8_is_refused(workspace: Workspace) -> None:
     path = workspace.features("test")
     with h5py.File(path, "r+") as file:

@@ -1,4 +1,4 @@
-"""A short run of the benchmark that compares aligners. tests/benchmarks/bench_alignment.py is the benchmark itself."""
+"""A short run of the benchmarks that compare aligners, bench_alignment and bench_ridge in tests/benchmarks."""
 
 from pathlib import Path
 
@@ -7,7 +7,9 @@ import pytest
 
 from data.errors import DataError
 from pipeline.messages.errors import PipelineError
+from tests.benchmarks import bench_ridge
 from tests.benchmarks.bench_alignment import COLUMNS, TOGETHER, chosen_rows, measure, read_clips, require_texts
+from tests.benchmarks.bench_ridge import Way
 
 
 def made_clips(folder: Path, **changes: np.ndarray) -> Path:
@@ -72,3 +74,14 @@ def test_actions_without_a_text_and_too_few_actions_are_refused() -> None:
         require_texts(np.array([1, 2, 10]), made_texts(), 1)
     with pytest.raises(PipelineError, match="too few"):
         require_texts(np.arange(1, 10), made_texts(), 8)
+
+
+def test_the_closed_form_without_a_change_is_the_ridge_of_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        bench_ridge, "ROWS", {"no change": Way(), "two levels": Way(kernels=bench_ridge.of_levels(0, 2))}
+    )
+    values = [bench_ridge.measure(read_clips(made_clips(tmp_path)), made_texts(), number, 3, 2) for number in range(6)]
+    assert all(own == same for own, same, _ in values)
+    assert any(own != other for own, _, other in values)

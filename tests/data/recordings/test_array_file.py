@@ -134,3 +134,9 @@ def test_broken_files_are_read_or_refused(kind: str, seed: int) -> None:
     except RawFileError:
         return
     assert not any(np.isinf(block.points).any() for block in blocks)
+
+
+def test_a_crowd_is_refused_by_its_number_of_bodies() -> None:
+    crowd = np.zeros((30, 17, *POINTS.shape[-2:]), np.float32)
+    with pytest.raises(RawFileError, match="at most 16 bodies"):
+        read(npy(crowd))

@@ -113,3 +113,30 @@ def test_a_locked_or_forbidden_file_is_not_called_broken(tmp_path: Path, monkeyp
     with pytest.raises(DataError, match=r"can't be read now .*Permission denied") as refused:
         h5.read_record(path)
     assert "delete" not in str(refused.value)
+
+
+def test_no_text_lies_in_a_heap_which_libhdf5_can_read_for_ever(tmp_path: Path) -> None:
+    write(tmp_path / "file.h5", [1], {"stage": "test", "inputs": "ü" * 20_000, "command": ""})
+    assert b"GCOL" not in (tmp_path / "file.h5").read_bytes()
+    record = h5.read_record(tmp_path / "file.h5")
+    assert (record["inputs"], record["command"]) == ("ü" * 20_000, "")
+
+
+def test_a_record_longer_than_an_attribute_of_one_length_is_kept(tmp_path: Path) -> None:
+    write(tmp_path / "file.h5", [1], {"inputs": "x" * 100_000})
+    assert h5.read_record(tmp_path / "file.h5")["inputs"] == "x" * 100_000
+
+
+def test_texts_of_variable_length_are_read_and_have_the_same_fingerprint(tmp_path: Path) -> None:
+    texts, none = np.array(["é", "", "longer"]), np.array([], np.str_)
+    with h5.writing(tmp_path / "new.h5", {}) as file:
+        h5.write_strings(file, "names", texts)
+        h5.write_strings(file, "none", none)
+    with h5.writing(tmp_path / "old.h5", {}) as file:
+        for name, values in (("names", texts), ("none", none)):
+            file.create_dataset(name, data=values.astype(object), dtype=h5py.string_dtype())
+    new, old = (h5.read_record(tmp_path / f"{name}.h5")["fingerprint"] for name in ("new", "old"))
+    assert new == old
+    with h5.reading(tmp_path / "old.h5") as file:
+        assert h5.read_strings(file, "names").tolist() == texts.tolist()
+        assert h5.read_strings(file, "none").tolist() == []

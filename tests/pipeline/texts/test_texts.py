@@ -193,6 +193,13 @@ def test_init_writes_a_row_for_each_action_of_the_workspace(
         texts(context)
 
 
+def test_init_names_the_next_command_with_its_workspace(tmp_path: Path) -> None:
+    CliRunner().invoke(main, ["-w", str(tmp_path), "init", "custom", "--raw", str(tmp_path)])
+    (tmp_path / "S001C001P001R001A004.skeleton").touch()
+    result = CliRunner().invoke(main, ["-w", str(tmp_path), "texts", "--init"])
+    assert f"then: `fsvae-pipe -w {tmp_path} texts`" in result.stdout
+
+
 def test_init_begins_with_the_built_in_texts_of_ntu(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
     ntu = with_settings(context, "dataset", name="ntu60", descriptions="")
     write_skeletons(ntu, [60, 1])
