@@ -9,7 +9,15 @@ from typing import Any
 
 import click
 
-from pipeline.cli.options import raw_options, recording_options, run_option, with_context, with_context_or_study
+from pipeline.cli.options import (
+    cluster_option,
+    on_cluster,
+    raw_options,
+    recording_options,
+    run_option,
+    with_context,
+    with_context_or_study,
+)
 from pipeline.cli.study_commands import study_status
 from pipeline.messages.errors import printable
 from pipeline.running.run import chosen_stages, plan, run_stages
@@ -24,6 +32,7 @@ from pipeline.workspace.folder import Workspace
 from pipeline.workspace.lock import locked
 
 RUN_STAGES = ("train", "evaluate")  # they work on one run
+CLUSTER_STAGES = ("preprocess", "extract", "train", "evaluate")  # their work can be divided
 STAGE_CHOICE = click.Choice([stage.name for stage in STAGES])
 
 
@@ -84,7 +93,9 @@ def warn_of_stale_needs(context: Context, stage: Stage) -> None:
 def stage_command(stage: Stage) -> click.Command:
     """Make the command of `stage`. It runs the stage, unless the stage is up to date and --force is not given."""
 
-    def run_stage(context: Context, force: bool, raw: tuple[Path, ...] = (), **recordings: Any) -> None:
+    def run_stage(
+        context: Context, force: bool, cluster: str | None = None, raw: tuple[Path, ...] = (), **recordings: Any
+    ) -> None:
         with locked(context.workspace):
             if raw or any(recordings.values()):
                 from pipeline.phases.raw_recordings import raw_places
@@ -94,7 +105,9 @@ def stage_command(stage: Stage) -> click.Command:
                 recordings = with_guessed_layout(recordings, raw or named, recordings["manifest"] or manifest)
                 context = replace(context, config=set_dataset(context, raw, recordings))
             warn_of_stale_needs(context, stage)
-            if not run_stages(context, [stage], [stage.name] if force else []):
+            with on_cluster(context, cluster) as context:
+                done = run_stages(context, [stage], [stage.name] if force else [])
+            if not done:
                 click.echo(f"{stage.name}: up to date (--force runs it again)")
                 if stage.name == "evaluate":
                     from pipeline.stages.results import print_results
@@ -103,6 +116,8 @@ def stage_command(stage: Stage) -> click.Command:
 
     command = with_context(run_stage)
     command = click.option("--force", is_flag=True, help="Run the stage even when it is up to date.")(command)
+    if stage.name in CLUSTER_STAGES:
+        command = cluster_option(command)
     if stage.name in RUN_STAGES:
         command = run_option(command)
     if stage.name == "preprocess":
@@ -118,8 +133,11 @@ def stage_command(stage: Stage) -> click.Command:
     "--force", multiple=True, type=STAGE_CHOICE, help="Run this stage even when it is up to date. Repeatable."
 )
 @click.option("--dry-run", is_flag=True, help="Print what would run, and run nothing.")
+@cluster_option
 @with_context
-def run(context: Context, first: str | None, last: str | None, force: tuple[str, ...], dry_run: bool) -> None:
+def run(
+    context: Context, first: str | None, last: str | None, force: tuple[str, ...], dry_run: bool, cluster: str | None
+) -> None:
     """Run every stale stage, in order.
 
     \b
@@ -140,7 +158,9 @@ def run(context: Context, first: str | None, last: str | None, force: tuple[str,
     with locked(context.workspace):
         if any(stage.name == "extract" for stage in stages):
             require_filled_in(context)
-        if not run_stages(context, stages, force):
+        with on_cluster(context, cluster) as context:
+            done = run_stages(context, stages, force)
+        if not done:
             click.echo(nothing_to_do)
 
 

@@ -10,8 +10,10 @@ from rich.console import Console
 
 from pipeline.cli.options import (
     action_options,
+    cluster_option,
     is_study,
     mode_option,
+    on_cluster,
     recording_options,
     run_option,
     seed_option,
@@ -214,8 +216,9 @@ def texts(context: Context, begin: bool, as_json: bool, neighbours: int, pairs: 
 @click.option(
     "--workers", type=click.IntRange(0), default=0, show_default=True, help="Rows to train at once; 0 = one a core."
 )
+@cluster_option
 @with_context
-def sweep(context: Context, grid: str, workers: int) -> None:
+def sweep(context: Context, grid: str, workers: int, cluster: str | None) -> None:
     """Train and evaluate many settings on the same features, and write the results as one CSV and one table.
 
     GRID is presets, aligners, ablation, texts, losses, or a TOML file with rows of settings (the manual shows one).
@@ -227,7 +230,7 @@ def sweep(context: Context, grid: str, workers: int) -> None:
     from pipeline.running.sweep import sweep as run_grid
 
     overrides = click.get_current_context().params["overrides"]
-    with locked(context.workspace):
+    with locked(context.workspace), on_cluster(context, cluster) as context:
         click.echo(printable(f"wrote {run_grid(context, grid, overrides, workers)}"))
 
 

@@ -5,6 +5,7 @@ record tells. It puts these warnings among the caveats of results.json, and `pre
 Letters: N clips, K seen actions, D numbers of a feature.
 """
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pipeline.workspace.provenance import IMPORT, Provenance
 
 WARNINGS = "warnings"  # the key in the record of features/PHASE.h5 (JSON) and in results.json: a list of sentences
 MANY_EQUAL = 0.05  # of the clips
+COLUMNS_AT_A_TIME = 32
 Record = Mapping[str, str]
 
 
@@ -105,18 +107,28 @@ def nearest_mean_top1(features: FeatureSet, fit: Mask, clips: Mask) -> float:
     Each number of a feature is divided by its standard deviation, so that a large one can't hide the others.
     """
     action = features.action
-    centre, scale = (part(features.features[fit], axis=0, dtype=np.float64) for part in (np.mean, np.std))
-    points = (features.features - centre) / np.where(scale > 0, scale, 1)  # (N, D)
     actions = np.unique(action[fit])  # (K,)
-    means = np.stack([points[fit & (action == wanted)].mean(axis=0) for wanted in actions])  # (K, D)
-    nearness = points[clips] @ means.T - np.square(means).sum(axis=1) / 2  # (clips, K) falls with the distance
+    of_action = (features.features[fit & (action == wanted)] for wanted in actions)
+    means = np.stack([rows.mean(axis=0, dtype=np.float64) for rows in of_action])  # (K, D)
+    scale = _deviation(features.features[fit])
+    scale[scale == 0] = 1
+    centre = means.mean(axis=0)  # any point near the clips, so that rounding does not count
+    means = (means - centre) / scale
+    points = (features.features[clips] - centre) / scale  # (clips, D)
+    nearness = points @ means.T - np.square(means).sum(axis=1) / 2  # (clips, K) falls with the distance
     return 100 * float((actions[nearness.argmax(axis=1)] == action[clips]).mean())
+
+
+def _deviation(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The standard deviation of each column, (N, D) -> (D,), some columns at a time: float64 takes twice the memory."""
+    parts = np.array_split(rows, -(-rows.shape[1] // COLUMNS_AT_A_TIME), axis=1)
+    return np.concatenate([part.std(axis=0, dtype=np.float64) for part in parts])
 
 
 def _many_equal(phase: Phase, features: FeatureSet) -> list[str]:
     """A warning when many clips have exactly the features of a clip of another action."""
     shown: dict[bytes, set[int]] = {}
-    keys = [row.tobytes() for row in features.features]
+    keys = [hashlib.blake2b(row, digest_size=16).digest() for row in np.ascontiguousarray(features.features)]
     for key, action in zip(keys, features.action.tolist(), strict=True):
         shown.setdefault(key, set()).add(action)
     equal = [name for key, name in zip(keys, features.name, strict=True) if len(shown[key]) > 1]

@@ -65,6 +65,11 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         context.console.print(f"warning: {unused}", style="yellow", highlight=False, markup=False)
     distances = {name: seen_distance(name, split, features[name]) for name in PHASES}
     phases = {name: phase_scoring(context, trained, name, split, features[name], distances[name]) for name in PHASES}
+    records = {name: h5.read_record(context.workspace.features(name)) for name in PHASES}
+    warnings = seen_clip_warnings(split, features, records)
+    of_features = caveats(split, features, records)
+    counted = counts(split, features)
+    del features  # the scored clips are in `phases`; all clips take several times their memory
     seeds: dict[str, Results] = {}
     predictions: dict[SeedName, Predictions] = {}
     models: list[Models] = []
@@ -78,8 +83,6 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         results, predictions[ENSEMBLE] = score_ensemble(context.config.evaluate, phases, models, together)
         ensemble = {ENSEMBLE: results}
         _say(context, f"ensemble of {len(seeds)} seeds", results)
-    records = {name: h5.read_record(context.workspace.features(name)) for name in PHASES}
-    warnings = seen_clip_warnings(split, features, records)
     mean = over_seeds(list(seeds.values()), "mean")
     tree: Tree = {
         "mean": mean,
@@ -90,12 +93,12 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         "split": split_record(split),
         "protocol": trained.dataset.protocol,
         "protocol_list": trained.dataset.protocol_list,
-        "counts": counts(split, features),
+        "counts": counted,
         "transfer": KNOWN.get(records["test"].get("transfer", "unknown")),
         "caveats": [
             *stale,
             *warnings,
-            *caveats(split, features, records),
+            *of_features,
             *one_sided_gate(mean[context.config.evaluate.selection]),
         ],
         WARNINGS: warnings,

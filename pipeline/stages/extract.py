@@ -4,9 +4,12 @@ To train on several GPUs, start it with `accelerate launch -m pipeline extract`.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+import torch
 from accelerate import Accelerator
 from accelerate.utils import gather
 from numpy.typing import NDArray
@@ -15,7 +18,7 @@ from rich.progress import Progress
 
 from data.clean.body_size import body_sizes_m, wrong_size
 from data.errors import DataError
-from data.phase_names import PHASES
+from data.phase_names import PHASES, PhaseName
 from data.protocols import list_name, training_clips
 from data.splits import Split, action_label, resolve_split
 from data.stores.feature_store import FeatureSet, Head, all_the_same, write_features
@@ -24,6 +27,7 @@ from models.backbone.checkpoint import network_fingerprint
 from models.backbone.features import clip_features
 from models.backbone.protocol import Backbone
 from models.devices import make_accelerator
+from pipeline.cluster.cluster import active
 from pipeline.messages.hints import complete_commands
 from pipeline.phases.chance import CAUSES, WARNINGS, Causes, seen_warnings
 from pipeline.phases.held_out import at_chance, choose_held_out
@@ -32,7 +36,9 @@ from pipeline.phases.texts_in_use import require_texts
 from pipeline.stages.backbone import PhaseTraining, batch_loader, trained_backbone
 from pipeline.stages.given_backbone import GivenBackbone, given_backbone
 from pipeline.stages.inputs import skeletons_and_weights
+from pipeline.workspace.config import Config
 from pipeline.workspace.context import Context
+from pipeline.workspace.folder import Workspace
 from pipeline.workspace.provenance import BACKBONE, Provenance
 
 CLIPS_READ_AT_A_TIME = 64
@@ -60,13 +66,39 @@ def extract(context: Context, provenance: Provenance) -> None:
         store.require_as_written()
         inputs = _inputs(context, store)
         provenance.require_inputs(skeletons_and_weights(context))
-        for name in PHASES:
-            phase = phase_of(name, inputs.split)
-            features, record = _phase_features(context, provenance, phase, inputs, accelerator)
+        for name, (features, record) in zip(PHASES, _phases(context, provenance, inputs, accelerator), strict=True):
             if accelerator.is_main_process:
                 provenance.require_inputs(skeletons_and_weights(context))
                 write_features(context.workspace.features(name), features, {**provenance.record(), **record})
             accelerator.wait_for_everyone()
+
+
+def _phases(
+    context: Context, provenance: Provenance, inputs: _Inputs, accelerator: Accelerator
+) -> Iterator[tuple[FeatureSet, dict[str, str]]]:
+    """Yield what `_phase_features` gives for each phase. Each worker of a cluster takes one phase."""
+    if cluster := active():
+        here = (context.workspace, context.config, context.config_path, provenance)
+        tasks = [(*here, name, torch.get_num_threads()) for name in PHASES]
+        yield from cluster.results(_phase_on_worker, tasks)
+        return
+    for name in PHASES:
+        yield _phase_features(context, provenance, phase_of(name, inputs.split), inputs, accelerator)
+
+
+def _phase_on_worker(
+    workspace: Workspace, config: Config, config_path: Path, provenance: Provenance, name: PhaseName, threads: int
+) -> tuple[FeatureSet, dict[str, str]]:
+    """Compute one phase on a worker of a cluster, from the clips in the workspace.
+
+    It uses as many threads as the program does without a cluster, because sums in training depend on their number.
+    """
+    torch.set_num_threads(threads)
+    context = Context(workspace, config, config_path, Console(stderr=True, soft_wrap=True))
+    accelerator = make_accelerator(config.device, config.backbone.precision)
+    with SkeletonStore(workspace.skeletons) as store:
+        inputs = _inputs(replace(context, console=Console(quiet=True)), store)  # the program itself has said it
+        return _phase_features(context, provenance, phase_of(name, inputs.split), inputs, accelerator)
 
 
 def _inputs(context: Context, store: SkeletonStore) -> _Inputs:
@@ -202,7 +234,5 @@ def _all_clips(
         )
     if accelerator.num_processes == 1:
         return computed
-    import torch
-
     features, logits = (gather(torch.from_numpy(part).to(accelerator.device)).cpu().numpy() for part in computed)
     return features[: len(store)], logits[: len(store)]

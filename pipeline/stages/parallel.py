@@ -7,11 +7,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from joblib import Parallel, delayed
 
 from data.memory import keep_freed_memory
+from pipeline.cluster.cluster import active
 
 Result = TypeVar("Result")
 WATCH_SECONDS = 0.5
@@ -20,16 +22,20 @@ WATCH_SECONDS = 0.5
 def worked_on(function: Callable[..., Result], tasks: Sequence[tuple[object, ...]], workers: int) -> Iterator[Result]:
     """Yield `function(*task)` for each of `tasks`, in their order, each as soon as it and those before are done.
 
-    `workers` is the number of processes, 0 = one for each core. One worker works in this process.
+    `workers` is the number of processes, 0 = one for each core. One worker works in this process. With --cluster, all
+    workers of the cluster take part.
     """
+    if cluster := active():
+        yield from cluster.results(partial(_alone, function), tasks)
+        return
     number = min(len(tasks), workers or os.cpu_count() or 1)
     options = ending_with_this_process() if number > 1 else {}
     yield from Parallel(n_jobs=number, return_as="generator", **options)(
-        delayed(_alone)(function, task) for task in tasks
+        delayed(_alone)(function, *task) for task in tasks
     )
 
 
-def _alone(function: Callable[..., Result], task: tuple[object, ...]) -> Result:
+def _alone(function: Callable[..., Result], *task: object) -> Result:
     keep_freed_memory()
     import torch  # here, so that workers that do not use it start fast
 

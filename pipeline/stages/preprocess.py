@@ -24,11 +24,12 @@ from data.clip_name import ClipName
 from data.raw.sources import missing_clips
 from data.recipes import Recipe
 from data.recordings.find_parts import find_parts
-from data.recordings.read_clip import OTHER_RATE, RawPart
+from data.recordings.read_clip import OTHER_RATE, RawPart, Reading
 from data.splits import NUM_ACTIONS, action_label
 from data.stores import h5
 from data.stores.files import replacing
 from data.stores.skeleton_store import SkeletonWriter
+from pipeline.cluster.cluster import active
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.raw_recordings import caveats, raw_clips_of, reading_of
@@ -50,6 +51,7 @@ WHY_DROPPED = {
 }
 
 Clip = tuple[ClipName, RawPart]
+Task = tuple[Sequence[Clip], Recipe, Reading, int]  # the arguments of clean_batch
 
 
 @dataclass
@@ -158,27 +160,36 @@ def _batches(context: Context, clips: Sequence[Clip]) -> Iterator[CleanBatch]:
     """Yield the result of each batch of clips, in order, and show a progress bar."""
     settings, reading = context.config.preprocess, reading_of(context)
     batches = [clips[start : start + BATCH_CLIPS] for start in range(0, len(clips), BATCH_CLIPS)]
-    workers = max(1, min(settings.workers or joblib.cpu_count(), len(batches)))
-    options = {"idle_worker_timeout": IDLE_SECONDS, **ending_with_this_process()} if workers > 1 else {}
+    check_every = CHECK_EVERY if context.config.dataset.name in NUM_ACTIONS else 1
+    tasks: list[Task] = [(batch, settings.recipe, reading, check_every) for batch in batches]
+    cluster = active()
+    results = (
+        cluster.results(clean_batch, tasks, ahead=cluster.workers * WINDOW_BATCHES)
+        if cluster
+        else _cleaned_here(tasks, settings.workers or joblib.cpu_count())
+    )
     columns = (TextColumn("preprocess"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=context.console, transient=True) as progress:
-        task = progress.add_task("clips", total=len(clips))
-        with joblib.Parallel(workers, batch_size=1, return_as="generator", **options) as parallel:
-            check_every = CHECK_EVERY if context.config.dataset.name in NUM_ACTIONS else 1
-            for start in range(0, len(batches), workers * WINDOW_BATCHES):
-                window = batches[start : start + workers * WINDOW_BATCHES]
-                results = parallel(
-                    joblib.delayed(clean_batch)(batch, settings.recipe, reading, check_every) for batch in window
-                )
-                try:
-                    for batch, result in zip(window, results, strict=True):
-                        yield result
-                        progress.advance(task, len(batch))
-                except BrokenExecutor as error:
-                    raise PipelineError(
-                        "a worker process ended before its work was done, perhaps because memory ran out; run "
-                        "`fsvae-pipe preprocess --set preprocess.workers=1`"
-                    ) from error
+        shown = progress.add_task("clips", total=len(clips))
+        for batch, result in zip(batches, results, strict=True):
+            yield result
+            progress.advance(shown, len(batch))
+
+
+def _cleaned_here(tasks: Sequence[Task], workers: int) -> Iterator[CleanBatch]:
+    """Yield the result of each task, in order, from processes of this machine; one works in this process."""
+    workers = max(1, min(workers, len(tasks)))
+    options = {"idle_worker_timeout": IDLE_SECONDS, **ending_with_this_process()} if workers > 1 else {}
+    with joblib.Parallel(workers, batch_size=1, return_as="generator", **options) as parallel:
+        for start in range(0, len(tasks), workers * WINDOW_BATCHES):
+            window = tasks[start : start + workers * WINDOW_BATCHES]
+            try:
+                yield from parallel(joblib.delayed(clean_batch)(*task) for task in window)
+            except BrokenExecutor as error:
+                raise PipelineError(
+                    "a worker process ended before its work was done, perhaps because memory ran out; run "
+                    "`fsvae-pipe preprocess --set preprocess.workers=1`"
+                ) from error
 
 
 def _write_rejects(path: Path, rejects: Sequence[Reject]) -> None:

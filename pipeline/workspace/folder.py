@@ -89,6 +89,11 @@ class Workspace:
         return self.root / ".lock"
 
     @property
+    def cluster(self) -> Path:
+        """What is written for the workers of a cluster; the folder exists only while a command uses --cluster."""
+        return self.root / ".cluster"
+
+    @property
     def shared_file(self) -> Path:
         """Names the workspace whose skeletons.h5 and text.h5 this one uses. Most workspaces have none."""
         return self.root / "shared.toml"

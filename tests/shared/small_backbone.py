@@ -10,6 +10,7 @@ from models.backbone.settings import BackboneSettings
 
 WIDTH = 48
 FEATURES = 24
+WIDE_FEATURES = 256
 
 
 class JointMLP(Backbone):
@@ -32,3 +33,16 @@ class JointMLP(Backbone):
         x = self.frame(x).relu().mean(1)  # (B, T, C)
         features: Tensor = self.time(x.transpose(1, 2)).relu().mean(2)  # (B, D)
         return features
+
+
+class WideJointMLP(JointMLP):
+    """As many features as a Shift-GCN has, at every eighth frame: for measurements of all that is not the backbone."""
+
+    title = "wide joint MLP"
+
+    def __init__(self, num_classes: int, generator: torch.Generator) -> None:
+        super().__init__(num_classes, generator)
+        self.time = nn.Conv1d(WIDTH, WIDE_FEATURES, kernel_size=3, padding=1, stride=8)
+        self.fc = nn.Linear(WIDE_FEATURES, num_classes)
+        for parameter in self.parameters():
+            nn.init.normal_(parameter, 0, 0.1, generator=generator)

@@ -29,6 +29,7 @@ ROOMS = (  # a room imports only rooms that stand below it
     "pipeline/running",
     "pipeline/show",
     "pipeline/stages",
+    "pipeline/cluster",
     "pipeline/phases",
     "pipeline/workspace",
     "pipeline/pages",

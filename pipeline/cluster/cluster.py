@@ -1,0 +1,212 @@
+"""Work on several machines: `--cluster ADDRESS` sends the tasks of a command to the workers of a Dask cluster.
+
+Workers share the workspace's folder with this program, under the same path. So a task is mostly settings and paths. An
+argument above LARGE_BYTES, such as the features of a phase, is written once into the workspace's folder .cluster/, and
+the tasks name its file. Results come back through Dask. Every task is the same as on one machine, and so is its result.
+Dask gives the tasks of a worker that died to others.
+"""
+
+import pickle
+import re
+import shutil
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+
+from pipeline.cluster.worker import SAME_ADVICE, InFile, Seen, different, look, processor, run_task, versions
+from pipeline.messages.errors import PipelineError, WrongUsage
+from pipeline.workspace.folder import Workspace
+
+Result = TypeVar("Result")
+LOCAL = "local:"
+LARGE_BYTES = 1 << 20
+CONNECT_SECONDS = 10
+WORKER_SECONDS = 30  # to wait for the first worker
+LOOK_SECONDS = 20  # between two looks at whether any worker is left
+ADDRESS = re.compile(r"((tcp|tls|ws|wss)://)?\S+:\d+")
+
+
+class Cluster:
+    """A cluster that this program is connected to, with at least one worker."""
+
+    def __init__(self, client: Any, address: str, folder: Path, console: Console) -> None:
+        self._client, self._address, self._folder, self._console = client, address, folder, console
+
+    @property
+    def workers(self) -> int:
+        """The number of workers now."""
+        return len(self._client.nthreads())
+
+    def results(
+        self, function: Callable[..., Result], tasks: Iterable[tuple[object, ...]], ahead: int | None = None
+    ) -> Iterator[Result]:
+        """Yield `function(*task)` for each of `tasks`, in their order, each as soon as it and those before are done.
+
+        At most `ahead` tasks are under way, or wait to be yielded; None = all. Raises what a task raises, and
+        PipelineError when the cluster can't go on.
+        """
+        files: dict[int, tuple[object, InFile]] = {}
+        waiting: deque[Any] = deque()
+        try:
+            for task in tasks:
+                arguments = [self._sent(argument, files) for argument in task]
+                waiting.append(self._client.submit(run_task, versions(), function, arguments, pure=False))
+                if len(waiting) == ahead:
+                    yield self._result(waiting.popleft())
+            while waiting:
+                yield self._result(waiting.popleft())
+        finally:
+            self._client.cancel(list(waiting), force=True)
+            for _, file in files.values():
+                file.path.unlink(missing_ok=True)
+
+    def _sent(self, argument: object, files: dict[int, tuple[object, InFile]]) -> object:
+        """What is sent for `argument`: itself, or the file in which it is. `files` keeps those by the object's id."""
+        if id(argument) in files:
+            return files[id(argument)][1]
+        content = pickle.dumps(argument, protocol=5)
+        if len(content) < LARGE_BYTES:
+            return argument
+        file = InFile(self._folder / f"{uuid.uuid4().hex}.pickle")
+        file.path.write_bytes(content)
+        files[id(argument)] = argument, file
+        return file
+
+    def _result(self, future: Any) -> Any:
+        """Wait for the result of one task. Say so when no worker is left to work on it."""
+        from distributed import CancelledError, KilledWorker
+
+        told = False
+        while True:
+            try:
+                return future.result(timeout=LOOK_SECONDS)
+            except TimeoutError:
+                if self._client.status == "running" and not self.workers and not told:
+                    told = True
+                    line = f"cluster: no worker is left at {self._address}; the work goes on when one is started"
+                    self._console.print(line, highlight=False, markup=False)
+            except KilledWorker as error:
+                raise PipelineError(
+                    f"several workers at {self._address} ended while they worked on the same task, perhaps because "
+                    "memory ran out; their logs say more. Run the same command again without --cluster, or on larger "
+                    "machines"
+                ) from error
+            except (CancelledError, OSError) as error:
+                if isinstance(error, OSError) and self._client.status == "running":
+                    raise  # the task's own
+                raise PipelineError(
+                    f"the scheduler at {self._address} is gone; start it and its workers again, then run the same "
+                    "command again: it goes on from there"
+                ) from error
+
+
+_active: ContextVar[Cluster | None] = ContextVar("cluster", default=None)
+
+
+def active() -> Cluster | None:
+    """The cluster that work is sent to; None when it is done on this machine."""
+    return _active.get()
+
+
+@contextmanager
+def connected(address: str, workspace: Workspace, console: Console) -> Iterator[None]:
+    """Send all work inside the block to the cluster at `address`, or to N processes here when it is "local:N".
+
+    The workspace must be locked and its path absolute. Raises PipelineError before anything is sent when there is no
+    scheduler or no worker at the address, or when a worker has more than one thread, other versions than this program,
+    or does not see the workspace.
+    """
+    try:
+        import distributed
+    except ImportError as error:
+        raise PipelineError(f'--cluster {address} needs the extra: `pip install "fsvae-pipe[cluster]"`') from error
+    shutil.rmtree(workspace.cluster, ignore_errors=True)  # of a command that was killed
+    try:
+        with _client(distributed, address) as client:
+            _require_workers(client, address)
+            _require_alike(client, address, workspace, console)
+            cluster = Cluster(client, address, workspace.cluster, console)
+            line = f"cluster: {cluster.workers} worker{'s' if cluster.workers > 1 else ''} at {address}"
+            console.print(line, highlight=False, markup=False)
+            before = _active.set(cluster)
+            try:
+                yield
+            finally:
+                _active.reset(before)
+    finally:
+        shutil.rmtree(workspace.cluster, ignore_errors=True)
+
+
+@contextmanager
+def _client(distributed: Any, address: str) -> Iterator[Any]:
+    """Yield a client of the scheduler at `address`, or of one with workers that are started here."""
+    if address.startswith(LOCAL):
+        number = address.removeprefix(LOCAL)
+        if not number.isdigit() or int(number) < 1:
+            raise WrongUsage(f"--cluster {address}: give the number of workers, as in local:2")
+        # without a limit of memory, as the workers of a command without a cluster
+        with (
+            distributed.LocalCluster(
+                int(number), threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs=50
+            ) as cluster,
+            distributed.Client(cluster, set_as_default=False) as client,
+        ):
+            yield client
+        return
+    if not ADDRESS.fullmatch(address):
+        raise WrongUsage(f"--cluster {address}: give the address of a Dask scheduler, as in 10.0.0.5:8786, or local:2")
+    try:
+        client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except OSError as error:
+        raise PipelineError(
+            f"--cluster {address}: no scheduler answers there ({' '.join(str(error).split())[:200]}); start one with "
+            "`dask scheduler`, which prints its address, or use --cluster local:2"
+        ) from error
+    with client:
+        yield client
+
+
+def _require_workers(client: Any, address: str) -> None:
+    """Raise PipelineError unless there is a worker, and each has one thread."""
+    try:
+        client.wait_for_workers(1, timeout=WORKER_SECONDS)
+    except TimeoutError as error:
+        raise PipelineError(
+            f"--cluster {address}: no worker came within {WORKER_SECONDS} seconds; start some, on any machine that has "
+            f"the workspace under the same path, with `dask worker {address} --nthreads 1`"
+        ) from error
+    for worker, threads in client.nthreads().items():
+        if threads > 1:
+            raise PipelineError(
+                f"--cluster {address}: the worker {worker} has {threads} threads, which share what must be each task's "
+                f"own; start it with one: `dask worker {address} --nthreads 1`"
+            )
+
+
+def _require_alike(client: Any, address: str, workspace: Workspace, console: Console) -> None:
+    """Raise PipelineError unless every worker sees the workspace and has the same versions as this program."""
+    token = uuid.uuid4().hex
+    workspace.cluster.mkdir(parents=True)
+    (workspace.cluster / "token").write_text(token)
+    for worker, seen in client.run(look, workspace.cluster / "token", on_error="return").items():
+        if not isinstance(seen, Seen):
+            raise PipelineError(
+                f"--cluster {address}: the worker {worker} can't run this fsvae-pipe ({type(seen).__name__}: {seen}); "
+                f"{SAME_ADVICE}"
+            )
+        if differences := different(versions(), seen.versions):
+            raise PipelineError(f"--cluster {address}: the worker {worker} has {differences}; {SAME_ADVICE}")
+        if seen.token != token:
+            raise PipelineError(
+                f"--cluster {address}: the worker {worker} does not see {workspace.root}; put the workspace, and the "
+                "raw files, in a folder that all machines share under the same path"
+            )
+        if seen.processor != processor():
+            line = f"cluster: {worker} has another processor ({seen.processor}), so last bits of results may differ"
+            console.print(line, style="yellow", highlight=False, markup=False)

@@ -1,0 +1,213 @@
+"""Work on a Dask cluster gives the same bytes as work here, and what can't work is a message before anything starts."""
+
+import io
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+from safetensors.numpy import load_file
+
+from data.errors import DataError
+from pipeline.cli.main import main
+from pipeline.cluster import cluster as module
+from pipeline.cluster import worker
+from pipeline.cluster.cluster import active, connected
+from pipeline.cluster.worker import Seen, versions
+from pipeline.messages.errors import PipelineError, WrongUsage
+from pipeline.workspace.folder import Workspace
+from tests.conftest import TinyRun
+from tests.pipeline.cluster.by_hand import ByHand, started
+
+QUIET = Console(quiet=True)
+
+
+def sum_of(number: int, rows: Any) -> float:
+    sys.stderr.write(f"task {number}\n")
+    return number + float(rows.sum())
+
+
+def refuse(path: Path) -> None:
+    raise DataError(f"{path}: refused")
+
+
+def wait_and_double(number: int, folder: Path) -> int:
+    (folder / f"{number}-{os.getpid()}").touch()
+    time.sleep(1.5)
+    return 2 * number
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    """The bytes of every array in a file; its record has a time, so whole files differ."""
+    if path.suffix == ".safetensors":
+        return {name: array.tobytes() for name, array in load_file(path).items()}
+    arrays: dict[str, bytes] = {}
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda name, item: arrays.update({name: repr(item[()].tolist()).encode()} if hasattr(item, "dtype") else {})
+        )
+    return arrays
+
+
+def command(root: Path, *arguments: str) -> str:
+    done = CliRunner().invoke(main, ["-w", str(root), *arguments])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
+    with started(tmp_path_factory.mktemp("machines"), 2) as machines:
+        yield machines
+
+
+def test_results_come_in_order_and_large_arguments_go_by_file(
+    tmp_path: Path, by_hand: ByHand, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = np.ones(200_000)
+    console = Console(file=io.StringIO(), width=200)
+    workspace = Workspace(tmp_path)
+    with connected(by_hand.address, workspace, console):
+        cluster = active()
+        assert cluster is not None
+        results = cluster.results(sum_of, ((number, rows) for number in range(5)), ahead=2)
+        assert next(results) == 200_000
+        assert len(list(workspace.cluster.glob("*.pickle"))) == 1
+        assert list(results) == [200_001.0, 200_002.0, 200_003.0, 200_004.0]
+        assert not list(workspace.cluster.glob("*.pickle"))
+        with pytest.raises(DataError, match=r"clip\.txt: refused"):
+            list(cluster.results(refuse, [(tmp_path / "clip.txt",)]))
+    assert active() is None
+    assert not workspace.cluster.exists()
+    assert console.file.getvalue() == f"cluster: 2 workers at {by_hand.address}\n"  # type: ignore[attr-defined]
+    shown = capfd.readouterr().err.splitlines()
+    assert sorted(shown) == [f"task {number}" for number in range(5)]  # written by the workers, shown here, once
+
+
+def test_stages_write_the_same_bytes_as_on_one_machine(tmp_path: Path, tiny_run: TinyRun, by_hand: ByHand) -> None:
+    root = tmp_path / "work"
+    shutil.copytree(tiny_run.root, root, symlinks=True)
+    for stage in ("preprocess", "train", "evaluate"):
+        printed = command(root, stage, "--force", "--cluster", by_hand.address)
+        assert "cluster: 2 workers" in printed
+    ours, theirs = Workspace(root), Workspace(tiny_run.root)
+    for path in (ours.skeletons, ours.run("default").model, ours.run("default").predictions):
+        earlier = theirs.root / path.relative_to(root)
+        assert path.stat().st_mtime_ns > earlier.stat().st_mtime_ns
+        assert contents(path) == contents(earlier)
+    assert len(contents(ours.skeletons)) > 10
+
+
+@pytest.mark.slow
+def test_backbones_on_workers_and_rows_of_a_sweep_are_those_of_one_machine(
+    tmp_path: Path, tiny_run: TinyRun, by_hand: ByHand
+) -> None:
+    roots = tmp_path / "here", tmp_path / "there"
+    for root in roots:
+        shutil.copytree(tiny_run.root, root, symlinks=True)
+    short = ("--set", "backbone.epochs=1", "--set", "backbone.frames=8")
+    rows = tmp_path / "alphas.toml"
+    rows.write_text('[product]\n"train.alpha" = [0.1, 0.5]\n')
+    for root, options in zip(roots, ((), ("--cluster", by_hand.address)), strict=True):
+        printed = command(root, "extract", *short, *options)
+        assert "epoch   1/1" in printed
+        command(root, "sweep", str(rows), *short, *options)
+    for name in ("features/test.h5", "features/val.h5", "backbones/val.safetensors"):
+        assert contents(roots[0] / name) == contents(roots[1] / name)
+    tables = [(root / "sweeps" / "alphas.csv").read_text() for root in roots]
+    assert tables[0] == tables[1]
+
+
+@pytest.mark.slow
+def test_the_tasks_of_a_worker_that_is_killed_are_done_by_another(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    told.mkdir()
+    with (
+        started(tmp_path, 2) as machines,
+        connected(machines.address, Workspace(tmp_path / "work"), QUIET),
+    ):
+        cluster = active()
+        assert cluster is not None
+        results = cluster.results(wait_and_double, [(number, told) for number in range(6)])
+        assert next(results) == 0
+        killed = machines.workers[0]
+        begun = set(told.glob(f"*-{killed.pid}"))
+        while set(told.glob(f"*-{killed.pid}")) == begun:
+            time.sleep(0.05)
+        killed.send_signal(signal.SIGKILL)
+        assert list(results) == [2, 4, 6, 8, 10]
+    tasks = [path.name.partition("-")[0] for path in told.iterdir()]
+    assert len(tasks) > 6, tasks  # that at which the worker was, and those whose results had not been fetched from it
+
+
+@pytest.mark.parametrize("address", ["local:0", "local:x", "nowhere", "foo://here:1"])
+def test_an_address_that_is_none_is_wrong_usage(tmp_path: Path, address: str) -> None:
+    with pytest.raises(WrongUsage, match=r"as in .*local:2"), connected(address, Workspace(tmp_path), QUIET):
+        pass
+
+
+def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 1)
+    with (
+        pytest.raises(PipelineError, match=r"no scheduler answers there .*`dask scheduler`"),
+        connected("127.0.0.1:1", Workspace(tmp_path), QUIET),
+    ):
+        pass
+
+
+def test_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WORKER_SECONDS", 1)
+    with (
+        started(tmp_path, 0) as machines,
+        pytest.raises(PipelineError, match=rf"no worker came .*`dask worker {machines.address} --nthreads 1`"),
+        connected(machines.address, Workspace(tmp_path), QUIET),
+    ):
+        pass
+
+
+class OtherWorkers:
+    """A client whose only worker has `threads` threads and answers `seen`."""
+
+    def __init__(self, seen: object, threads: int = 1) -> None:
+        self.seen, self.threads = seen, threads
+
+    def wait_for_workers(self, number: int, timeout: float) -> None:
+        pass
+
+    def nthreads(self) -> dict[str, int]:
+        return {"tcp://there:1": self.threads}
+
+    def run(self, function: object, token: Path, on_error: str) -> dict[str, object]:
+        return {"tcp://there:1": self.seen}
+
+
+@pytest.mark.parametrize(
+    ("seen", "message"),
+    [
+        (Seen(versions() | {"torch": "1.0"}, "", ""), r"there:1 has torch 1\.0 where this program has .*same versions"),
+        (Seen(versions(), "", ""), r"there:1 does not see .*share under the same path"),
+        (ModuleNotFoundError("No module named 'pipeline'"), r"there:1 can't run this fsvae-pipe .*'pipeline'"),
+    ],
+)
+def test_a_worker_that_is_not_alike_is_refused(tmp_path: Path, seen: object, message: str) -> None:
+    with pytest.raises(PipelineError, match=message):
+        module._require_alike(OtherWorkers(seen), "there:0", Workspace(tmp_path), QUIET)
+
+
+def test_a_worker_with_several_threads_is_refused() -> None:
+    with pytest.raises(PipelineError, match=r"has 4 threads.*`dask worker there:0 --nthreads 1`"):
+        module._require_workers(OtherWorkers(None, threads=4), "there:0")
+
+
+def test_a_worker_that_comes_later_with_other_versions_is_refused() -> None:
+    with pytest.raises(PipelineError, match=r"has torch \S+ where this program has 1\.0"):
+        worker.run_task(versions() | {"torch": "1.0"}, refuse, ())
