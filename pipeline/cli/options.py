@@ -1,9 +1,7 @@
 """What several commands share: options, and the context that is made from them."""
 
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -240,29 +238,3 @@ def _with_context(command: Command, *, config_required: bool, of_study: Callable
         return command(context, **rest)
 
     return with_options
-
-
-def cluster_option(command: Command) -> Command:
-    """Add --cluster, for commands whose work several machines can share."""
-    return click.option(
-        "--cluster",
-        metavar="ADDRESS",
-        help="Send the work to the Dask cluster at this address, or to local:N workers that are started here.",
-    )(command)
-
-
-@contextmanager
-def on_cluster(context: Context, address: str | None) -> Iterator[Context]:
-    """Yield the context for work on the cluster of --cluster, if there is one: with absolute paths, as workers need.
-
-    The workspace must be locked. Raises what `connected` raises.
-    """
-    if address is None:
-        yield context
-        return
-    from pipeline.cluster.cluster import connected
-
-    workspace = Workspace(context.workspace.root.absolute())
-    context = replace(context, workspace=workspace, config_path=context.config_path.absolute())
-    with connected(address, workspace, context.console):
-        yield context

@@ -9,9 +9,8 @@ from typing import Any
 
 import click
 
+from pipeline.cli.cluster_option import cluster_option, on_cluster
 from pipeline.cli.options import (
-    cluster_option,
-    on_cluster,
     raw_options,
     recording_options,
     run_option,

@@ -1,11 +1,13 @@
 """The command `reproduce`, and what `status` and `report` do in the folder of a study."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from pipeline.cli.cluster_option import cluster_option, work_sent_to
 from pipeline.messages.errors import printable
 from pipeline.messages.hints import complete_commands, given_workspace
 from pipeline.workspace.folder import StudyFolder, Workspace
@@ -22,7 +24,10 @@ from pipeline.workspace.lock import locked
 )
 @click.option("--init", "only_begin", is_flag=True, help="Write study.toml and the workspaces, and run nothing.")
 @click.option("--dry-run", is_flag=True, help="Print what would run and about how long it takes, and run nothing.")
-def reproduce(names: tuple[str, ...], raw: tuple[Path, ...], only_begin: bool, dry_run: bool) -> None:
+@cluster_option
+def reproduce(
+    names: tuple[str, ...], raw: tuple[Path, ...], only_begin: bool, dry_run: bool, cluster: str | None
+) -> None:
     """Run a study: data sets, splits, presets and seeds, up to the paper's tables with your rows in them.
 
     The study is the folder of -w ("study" when none is given) with its study.toml. What is up to date is kept. NAME
@@ -52,8 +57,12 @@ def reproduce(names: tuple[str, ...], raw: tuple[Path, ...], only_begin: bool, d
             lay_out_all(study, choose(study, chosen), console)
             click.echo(complete_commands(f"next: look at {folder.file} and fill it in, then `fsvae-pipe reproduce`"))
             return
-        for path in run_study(study, chosen, console):
-            click.echo(printable(f"wrote {path}"))
+        address = cluster or study.cluster or None
+        if address:
+            study = replace(study, folder=StudyFolder(folder.root.absolute()))
+        with work_sent_to(address, Workspace(study.folder.root), console):
+            for path in run_study(study, chosen, console):
+                click.echo(printable(f"wrote {path}"))
 
 
 def study_status(folder: StudyFolder, as_json: bool, quiet: bool) -> None:

@@ -8,12 +8,11 @@ from typing import Any, Literal
 import click
 from rich.console import Console
 
+from pipeline.cli.cluster_option import cluster_option, on_cluster
 from pipeline.cli.options import (
     action_options,
-    cluster_option,
     is_study,
     mode_option,
-    on_cluster,
     recording_options,
     run_option,
     seed_option,

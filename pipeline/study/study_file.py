@@ -3,6 +3,8 @@
     presets = ["default", "paper", "released"]
     seeds = [5, 6, 7]
 
+    cluster.address = "10.0.0.5:8786"  # only with a Dask cluster; as --cluster
+
     [settings]                       # as in config.toml, for every run
     device = "cuda"
 
@@ -61,12 +63,19 @@ class DatasetTable(BaseModel, extra="allow", frozen=True):
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
+class ClusterTable(BaseModel, extra="forbid", frozen=True):
+    """The table [cluster]."""
+
+    address: str = Field(description="as --cluster takes it")
+
+
 class StudyTable(BaseModel, extra="forbid", frozen=True):
     """The whole of study.toml."""
 
     presets: tuple[Preset, ...] = Field(("default", "paper", "released"), min_length=1)
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((5, 6, 7, 8, 9), min_length=1)
     settings: dict[str, Any] = Field(default_factory=dict)
+    cluster: ClusterTable | None = None
     datasets: dict[str, DatasetTable] = Field(min_length=1)
 
 
@@ -95,6 +104,7 @@ class Study:
     folder: StudyFolder
     presets: tuple[Preset, ...]
     datasets: tuple[StudyDataset, ...]
+    cluster: str = ""  # the address of a Dask cluster; "" = work on this machine
 
 
 def read_study(folder: StudyFolder) -> Study:
@@ -115,7 +125,8 @@ def read_study(folder: StudyFolder) -> Study:
         values = getattr(table, key)
         if len(set(values)) < len(values):
             raise ConfigError(f"{path}: {key} = {list(values)} lists one twice")
-    return Study(folder, table.presets, tuple(_dataset(folder, table, name) for name in table.datasets))
+    datasets = tuple(_dataset(folder, table, name) for name in table.datasets)
+    return Study(folder, table.presets, datasets, table.cluster.address if table.cluster else "")
 
 
 def _fault(detail: Mapping[str, Any]) -> str:

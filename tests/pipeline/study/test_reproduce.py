@@ -150,3 +150,15 @@ def test_the_page_links_to_the_report_of_each_run(study: Path) -> None:
     assert '<a href="tiny/random-1/runs/released/report.html">' in text
     assert (study / "tiny/random-1/runs/released/report.html").is_file()
     assert "<script" not in text
+
+
+def test_a_cluster_that_study_toml_names_gives_the_same_tables(study: Path) -> None:
+    before = (study / "table.csv").read_bytes()
+    for run in study.rglob("runs/default"):
+        shutil.rmtree(run)
+    with (study / "study.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[cluster]\naddress = "local:2"\n')
+    done = command("-w", study, "reproduce")
+    assert done.exit_code == 0, done.output
+    assert "cluster: 2 workers at local:2" in done.stderr
+    assert (study / "table.csv").read_bytes() == before
