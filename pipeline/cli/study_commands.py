@@ -1,5 +1,6 @@
 """The command `reproduce`, and what `status` and `report` do in the folder of a study."""
 
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,8 @@ def reproduce(
     from pipeline.study.reproduce import reproduce as run_study
     from pipeline.study.work import choose, lay_out_all
 
-    folder, console = StudyFolder(given_workspace() or Path("study")), Console(stderr=True, soft_wrap=True)
+    folder = StudyFolder(given_workspace() or Path(os.environ.get("FSVAE_WORKSPACE", "study")))
+    console = Console(stderr=True, soft_wrap=True)
     is_new = not folder.file.exists()
     study, chosen = open_study(folder, names, raw, only_begin)
     if is_new:

@@ -16,7 +16,7 @@ from pipeline.messages.errors import printable
 
 HINT = re.compile(r"`fsvae-pipe ([a-z][a-z-]*)((?: [^`]*)?)`")
 WITHOUT_WORKSPACE = ("demo",)  # it names its folder by --folder
-WITHOUT_CONFIG = ("init", "report", "demo")
+WITHOUT_CONFIG = ("init", "report", "reproduce", "demo")
 WITH_RUN = ("train", "evaluate", "run", "status", "predict", "export")
 WORKSPACE, RUN, CONFIG = "fsvae-pipe.workspace", "fsvae-pipe.run", "fsvae-pipe.config"  # keys in click's context.meta
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.cli.main import main
-from pipeline.messages.hints import WITH_RUN, WITHOUT_CONFIG, WITHOUT_WORKSPACE, complete_commands
+from pipeline.messages.hints import WITH_RUN, WITHOUT_CONFIG, WITHOUT_WORKSPACE, complete_commands, working_in
 
 
 def call(*arguments: str | Path) -> Result:
@@ -58,6 +58,16 @@ def test_a_complete_command_stays_as_it_is(work: Path) -> None:
         for whole in ("`fsvae-pipe -w elsewhere run`", "`fsvae-pipe init --help`", "`fsvae-pipe demo --folder DIR`"):
             assert complete_commands(whole) == whole
     assert complete_commands("`fsvae-pipe run`\n") == "`fsvae-pipe run`\\n"
+
+
+def test_a_part_of_a_study_is_named_in_place_of_the_study(work: Path) -> None:
+    with click.Context(main) as context:
+        context.meta["fsvae-pipe.workspace"] = work
+        with working_in(work / "part"):
+            assert complete_commands("`fsvae-pipe train`") == f"`fsvae-pipe -w '{work / 'part'}' train`"
+        assert complete_commands("`fsvae-pipe train`") == f"`fsvae-pipe -w '{work}' train`"
+    with working_in(work):
+        assert complete_commands("`fsvae-pipe train`") == "`fsvae-pipe train`"
 
 
 def test_each_command_takes_the_options_that_are_added() -> None:
