@@ -65,8 +65,7 @@ class Engine:
         self._recognizer = Recognizer(run)
         self._parts = BankParts(run)
         self._lock = Lock()
-        for part in ("states", "decisions", "texts"):
-            getattr(self._parts, part)  # loaded now, so that no first answer waits for it
+        self._parts.load()
 
     @cached_property
     def unseen(self) -> Rows:

@@ -17,6 +17,10 @@ class BankParts:
     def __init__(self, run: TrainedRun) -> None:
         self._run = run
 
+    def load(self) -> None:
+        """Load every part now, so that no first bank waits for it. Raises as the parts do."""
+        _ = self.states, self.decisions, self.texts
+
     @cached_property
     def states(self) -> dict[int, dict[int, "State"]]:
         """Seed -> cycle -> state, of the cycles that the run's rule took. Raises DataError when a file is damaged."""
