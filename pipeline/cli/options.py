@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from data.errors import DataError
-from pipeline.messages.errors import PipelineError
+from pipeline.messages.errors import PipelineError, WrongUsage
 from pipeline.messages.hints import note_options, note_workspace
 from pipeline.predict.modes import ALL, MODES, Seed
 from pipeline.workspace.config import Config, load_config
@@ -238,13 +238,15 @@ def cluster_option(command: Command) -> Command:
 def on_cluster(context: Context, address: str | None) -> Iterator[Context]:
     """Yield the context for work on the cluster of --cluster, if there is one: with absolute paths, as workers need.
 
-    The workspace must be locked. Raises what `connected` raises.
+    The workspace must be locked. Raises WrongUsage in a process of `accelerate launch`, and what `connected` raises.
     """
     if address is None:
         yield context
         return
     from pipeline.cluster.cluster import connected
 
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise WrongUsage("--cluster and `accelerate launch` both divide the work; use one of them")
     workspace = Workspace(context.workspace.root.absolute())
     context = replace(context, workspace=workspace, config_path=context.config_path.absolute())
     with connected(address, workspace, context.console):
