@@ -1,5 +1,6 @@
 """The option --cluster, and what a command does with it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -8,6 +9,7 @@ import click
 from rich.console import Console
 
 from pipeline.cli.options import Command
+from pipeline.messages.errors import WrongUsage
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
 
@@ -25,7 +27,7 @@ def cluster_option(command: Command) -> Command:
 def on_cluster(context: Context, address: str | None) -> Iterator[Context]:
     """Yield the context for work on the cluster of --cluster, if there is one: with absolute paths, as workers need.
 
-    The workspace must be locked. Raises what `connected` raises.
+    The workspace must be locked. Raises what `work_sent_to` raises.
     """
     if address is None:
         yield context
@@ -40,11 +42,13 @@ def on_cluster(context: Context, address: str | None) -> Iterator[Context]:
 def work_sent_to(address: str | None, workspace: Workspace, console: Console) -> Iterator[None]:
     """Send the work of the block to a cluster; None = do it here. The workspace must be locked and its path absolute.
 
-    Raises what `connected` raises.
+    Raises WrongUsage in a process of `accelerate launch`, and what `connected` raises.
     """
     if address is None:
         yield
         return
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise WrongUsage("--cluster and `accelerate launch` both divide the work; use one of them")
     from pipeline.cluster.cluster import connected
 
     with connected(address, workspace, console):

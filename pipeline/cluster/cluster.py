@@ -6,6 +6,7 @@ the tasks name its file. Results come back through Dask. Every task is the same 
 Dask gives the tasks of a worker that died to others.
 """
 
+import logging
 import pickle
 import re
 import shutil
@@ -29,7 +30,7 @@ LARGE_BYTES = 1 << 20
 CONNECT_SECONDS = 10
 WORKER_SECONDS = 30  # to wait for the first worker
 LOOK_SECONDS = 20  # between two looks at whether any worker is left
-ADDRESS = re.compile(r"((tcp|tls|ws|wss)://)?\S+:\d+")
+ADDRESS = re.compile(r"((tcp|tls|ws|wss)://)?[^\s/]+:\d+")
 
 
 class Cluster:
@@ -126,6 +127,8 @@ def connected(address: str, workspace: Workspace, console: Console) -> Iterator[
         import distributed
     except ImportError as error:
         raise PipelineError(f'--cluster {address} needs the extra: `pip install "fsvae-pipe[cluster]"`') from error
+    for name in ("distributed", "distributed.client"):  # it logs what it also raises, with tracebacks
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     shutil.rmtree(workspace.cluster, ignore_errors=True)  # of a command that was killed
     try:
         with _client(distributed, address) as client:
@@ -153,7 +156,7 @@ def _client(distributed: Any, address: str) -> Iterator[Any]:
         # without a limit of memory, as the workers of a command without a cluster
         with (
             distributed.LocalCluster(
-                int(number), threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs=50
+                int(number), threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL
             ) as cluster,
             distributed.Client(cluster, set_as_default=False) as client,
         ):

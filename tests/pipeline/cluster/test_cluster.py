@@ -149,10 +149,35 @@ def test_the_tasks_of_a_worker_that_is_killed_are_done_by_another(tmp_path: Path
     assert len(tasks) > 6, tasks  # that at which the worker was, and those whose results had not been fetched from it
 
 
+@pytest.mark.slow
+def test_a_scheduler_that_ends_in_the_middle_is_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 2)
+    told = tmp_path / "told"
+    told.mkdir()
+    with started(tmp_path, 1) as machines, connected(machines.address, Workspace(tmp_path / "work"), QUIET):
+        cluster = active()
+        assert cluster is not None
+        results = cluster.results(wait_and_double, [(number, told) for number in range(4)])
+        assert next(results) == 0
+        machines.scheduler.kill()
+        with pytest.raises(PipelineError, match=rf"the scheduler at {machines.address} is gone"):
+            list(results)
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("address", ["local:0", "local:x", "nowhere", "foo://here:1"])
 def test_an_address_that_is_none_is_wrong_usage(tmp_path: Path, address: str) -> None:
     with pytest.raises(WrongUsage, match=r"as in .*local:2"), connected(address, Workspace(tmp_path), QUIET):
         pass
+
+
+def test_accelerate_and_a_cluster_exclude_each_other(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = CliRunner().invoke(main, ["-w", str(work), "extract", "--cluster", "local:2"])
+    assert done.exit_code == 2
+    assert "--cluster and `accelerate launch` both divide the work" in " ".join(done.output.split())
 
 
 def test_no_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
