@@ -59,7 +59,8 @@ class Trainer:
         generator = torch_generator(BACKBONE_WEIGHTS.torch_seed(seed))
         network = network_class(settings.network).build(num_classes, settings, generator)
         optimiser = torch.optim.SGD(network.parameter_groups(), momentum=MOMENTUM, nesterov=True)
-        return cls(network, *accelerator.prepare(network, optimiser), accelerator, settings)
+        wrapped, optimiser = accelerator.prepare(network, optimiser)
+        return cls(network, wrapped, optimiser, accelerator, settings)
 
     def step(self, clips: Tensor, target: Tensor, batch_size: int, epochs_done: float) -> Tensor:
         """Make one step on `clips` (B, 3, T, 25, 2) of the classes `target` (B,), on the device.
