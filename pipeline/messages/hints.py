@@ -17,7 +17,7 @@ from pipeline.messages.errors import printable
 HINT = re.compile(r"`fsvae-pipe ([a-z][a-z-]*)((?: [^`]*)?)`")
 WITHOUT_WORKSPACE = ("demo",)  # it names its folder by --folder
 WITHOUT_CONFIG = ("init", "report", "reproduce", "demo")
-WITH_RUN = ("train", "evaluate", "run", "status", "predict", "export")
+WITH_RUN = ("train", "evaluate", "run", "status", "predict", "export", "app")
 WORKSPACE, RUN, CONFIG = "fsvae-pipe.workspace", "fsvae-pipe.run", "fsvae-pipe.config"  # keys in click's context.meta
 
 
