@@ -8,7 +8,7 @@ are those of its share.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -43,6 +43,54 @@ class TrainingClips:
     load_batch: LoadBatch
 
 
+@dataclass(frozen=True)
+class Trainer:
+    """A network that trains, with its optimiser, on the device of the accelerator."""
+
+    network: Backbone
+    wrapped: nn.Module  # the network as accelerate wraps it
+    optimiser: Any
+    accelerator: Accelerator
+    settings: BackboneSettings
+
+    @classmethod
+    def start(cls, num_classes: int, settings: BackboneSettings, seed: int, accelerator: Accelerator) -> Self:
+        """Build the network of `settings`, with first weights drawn by `seed`."""
+        generator = torch_generator(BACKBONE_WEIGHTS.torch_seed(seed))
+        network = network_class(settings.network).build(num_classes, settings, generator)
+        optimiser = torch.optim.SGD(network.parameter_groups(), momentum=MOMENTUM, nesterov=True)
+        wrapped, optimiser = accelerator.prepare(network, optimiser)
+        return cls(network, wrapped, optimiser, accelerator, settings)
+
+    def step(self, clips: Tensor, target: Tensor, batch_size: int, epochs_done: float) -> Tensor:
+        """Make one step on `clips` (B, 3, T, 25, 2) of the classes `target` (B,), on the device.
+
+        B is this process's share of a batch of `batch_size`. `epochs_done` sets the learning rate. Returns the sum of
+        the losses and the number of hits, (2,). Raises ModelError when the loss is no longer a number.
+        """
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.settings, epochs_done / self.settings.epochs)
+        with self.accelerator.autocast():
+            logits = self.wrapped(clips)
+            loss = nn.functional.cross_entropy(
+                logits, target, reduction="sum", label_smoothing=self.settings.label_smoothing
+            )
+        if not loss.isfinite():
+            raise ModelError(
+                f"training diverged in epoch {int(epochs_done) + 1} (the loss is {loss.item()}): lower "
+                "backbone.learning_rate, set backbone.clip_gradient = 1.0, or train in fp32"
+            )
+        # Processes' gradients are averaged; this makes the average that of the loss over the whole batch.
+        self.accelerator.backward(loss * (self.accelerator.num_processes / batch_size))
+        self.accelerator.unscale_gradients(self.optimiser)  # does nothing without fp16
+        self.network.after_backward(self.settings)
+        if self.settings.clip_gradient > 0:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_gradient)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        return torch.stack((loss.detach(), (logits.detach().argmax(1) == target).sum()))
+
+
 def train_backbone(
     clips: TrainingClips,
     settings: BackboneSettings,
@@ -63,72 +111,35 @@ def train_backbone(
             f"batches of {smallest} clips are too small for {accelerator.num_processes} processes, which need "
             f"{SMALLEST_SHARE} each: raise backbone.batch_size, add training clips, or start fewer processes"
         )
-    generator = torch_generator(BACKBONE_WEIGHTS.torch_seed(seed))
-    network = network_class(settings.network).build(clips.num_classes, settings, generator)
-    optimiser = torch.optim.SGD(network.parameter_groups(), momentum=MOMENTUM, nesterov=True)
-    trained, optimiser = accelerator.prepare(network, optimiser)
+    trainer = Trainer.start(clips.num_classes, settings, seed, accelerator)
+    network = trainer.network
     state = state or TrainingState()
-    _restore(network, optimiser, accelerator, state)
+    _restore(trainer, state)
     for epoch in range(len(state.reports), settings.epochs):
-        loss, train_top1 = _train_epoch(network, trained, optimiser, accelerator, clips, settings, (seed, epoch), steps)
+        loss, train_top1 = _train_epoch(trainer, clips, (seed, epoch), steps)
         for buffer in network.buffers():  # running statistics differ between processes
             broadcast(buffer)
         scores = held_out_accuracy(network, clips, settings.batch_size, accelerator)
         state.reports.append(EpochReport(epoch + 1, loss, train_top1, *scores))
-        _record(network, optimiser, accelerator, state, settings)
+        _record(trainer, state)
         after_epoch(state)
     network.load_state_dict(state.best)
     return network, state.reports
 
 
-def _train_epoch(
-    network: Backbone,
-    trained: nn.Module,
-    optimiser: Any,
-    accelerator: Accelerator,
-    clips: TrainingClips,
-    settings: BackboneSettings,
-    key: tuple[int, int],
-    steps: int,
-) -> tuple[float, float]:
-    """One pass over the clips, drawn by `key` = (seed, epoch). Returns the mean loss and top-1 accuracy in percent.
-
-    `trained` is `network` as accelerate wraps it.
-    """
-    trained.train()
+def _train_epoch(trainer: Trainer, clips: TrainingClips, key: tuple[int, int], steps: int) -> tuple[float, float]:
+    """One pass over the clips, drawn by `key` = (seed, epoch). Returns the mean loss and top-1 accuracy in percent."""
+    accelerator = trainer.accelerator
+    trainer.wrapped.train()
     order = BACKBONE_ORDER.generator(*key).permutation(len(clips.fit))
     totals = torch.zeros(2, device=accelerator.device)
     for step, batch in enumerate(np.array_split(order, steps)):
         mine = batch[accelerator.process_index :: accelerator.num_processes]
-        x = torch.from_numpy(_training_batch(clips, mine, settings, key)).to(accelerator.device)
+        x = torch.from_numpy(_training_batch(clips, mine, trainer.settings, key)).to(accelerator.device)
         target = torch.from_numpy(clips.fit_class[mine]).to(accelerator.device)
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(settings, (key[1] + step / steps) / settings.epochs)
-        with accelerator.autocast():
-            logits = trained(x)
-            loss = nn.functional.cross_entropy(
-                logits, target, reduction="sum", label_smoothing=settings.label_smoothing
-            )
-        if not loss.isfinite():
-            raise ModelError(
-                f"training diverged in epoch {key[1] + 1} (the loss is {loss.item()}): lower backbone.learning_rate, "
-                "set backbone.clip_gradient = 1.0, or train in fp32"
-            )
-        # Processes' gradients are averaged; this makes the average that of the loss over the whole batch.
-        accelerator.backward(loss * (accelerator.num_processes / len(batch)))
-        _step(network, optimiser, accelerator, settings)
-        totals += torch.stack((loss.detach(), (logits.detach().argmax(1) == target).sum()))
+        totals += trainer.step(x, target, len(batch), key[1] + step / steps)
     loss_sum, hits = accelerator.reduce(totals, "sum").tolist()
     return loss_sum / len(order), 100 * hits / len(order)
-
-
-def _step(network: Backbone, optimiser: Any, accelerator: Accelerator, settings: BackboneSettings) -> None:
-    accelerator.unscale_gradients(optimiser)  # does nothing without fp16
-    network.after_backward(settings)
-    if settings.clip_gradient > 0:
-        nn.utils.clip_grad_norm_(network.parameters(), settings.clip_gradient)
-    optimiser.step()
-    optimiser.zero_grad()
 
 
 def _training_batch(
@@ -161,35 +172,34 @@ def held_out_accuracy(
     return (100 * first.sum() / total.sum()).item(), (100 * five.sum() / total.sum()).item(), tuple(per_class)
 
 
-def _record(
-    network: Backbone, optimiser: Any, accelerator: Accelerator, state: TrainingState, settings: BackboneSettings
-) -> None:
+def _record(trainer: Trainer, state: TrainingState) -> None:
     """Copy the present weights and the optimiser's momentum into `state`, in main memory."""
+    network, of_parameter, scaler = trainer.network, trainer.optimiser.state, trainer.accelerator.scaler
     state.weights = _copies(network.state_dict())
     state.momentum = _copies(
         {
-            name: optimiser.state[parameter]["momentum_buffer"]
+            name: of_parameter[parameter]["momentum_buffer"]
             for name, parameter in network.named_parameters()
-            if "momentum_buffer" in optimiser.state[parameter]
+            if "momentum_buffer" in of_parameter[parameter]
         }
     )
-    if settings.keep == "last" or best_epoch(state.reports) == len(state.reports):
+    if trainer.settings.keep == "last" or best_epoch(state.reports) == len(state.reports):
         state.best = _copies(network.state_dict())
-    if accelerator.scaler is not None:
-        state.scaler = accelerator.scaler.state_dict()
+    if scaler is not None:
+        state.scaler = scaler.state_dict()
 
 
 def _copies(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
 
 
-def _restore(network: Backbone, optimiser: Any, accelerator: Accelerator, state: TrainingState) -> None:
+def _restore(trainer: Trainer, state: TrainingState) -> None:
     """Take weights and momentum from `state`, as `_record` put them there. A state without epochs changes nothing."""
     if not state.reports:
         return
-    network.load_state_dict(state.weights)
-    for name, parameter in network.named_parameters():
+    trainer.network.load_state_dict(state.weights)
+    for name, parameter in trainer.network.named_parameters():
         if name in state.momentum:
-            optimiser.state[parameter]["momentum_buffer"] = state.momentum[name].to(parameter.device)
-    if accelerator.scaler is not None and state.scaler:
-        accelerator.scaler.load_state_dict(state.scaler)
+            trainer.optimiser.state[parameter]["momentum_buffer"] = state.momentum[name].to(parameter.device)
+    if trainer.accelerator.scaler is not None and state.scaler:
+        trainer.accelerator.scaler.load_state_dict(state.scaler)

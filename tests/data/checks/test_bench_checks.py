@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.demo.made_clips import MadeDataset, clip_file, raw_name
-from tests.benchmarks.bench_checks import main
+from tests.data.checks.bench_checks import main
 from tests.data.checks.recording_mistakes import MISTAKES, UNSEEN
 
 

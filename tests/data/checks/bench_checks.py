@@ -1,6 +1,6 @@
 """Measures which mistakes of recordings the checks of clips find: each mistake is made on purpose in good clips.
 
-    python -m tests.benchmarks.bench_checks CLIPS... [--layout NAME] [--fps 30] [--clips 40]
+    python -m tests.data.checks.bench_checks CLIPS... [--layout NAME] [--fps 30] [--clips 40]
 
 CLIPS are .skeleton files, and folders or zip archives of them; with --layout, recordings of that layout. Each is one
 base, and all of it is held in memory. A mistake counts as found in a base
