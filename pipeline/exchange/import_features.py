@@ -17,7 +17,7 @@ from pipeline.phases.chance import WARNINGS, logit_top1, warnings_of
 from pipeline.phases.phase import Phase, phase_clips, phase_of
 from pipeline.stages.caveats import LOOKS_AT_TEST_CLIPS, val_looks_at_test_clips
 from pipeline.workspace.context import Context
-from pipeline.workspace.provenance import IMPORT, Provenance
+from pipeline.workspace.provenance import IMPORT, PHASE, Provenance
 
 SETTINGS = ("dataset.name", "dataset.split", "dataset.unseen", "dataset.val_unseen")
 NOTE = "import_note"  # the root attribute for what a reader of the results should know
@@ -48,7 +48,7 @@ def import_features(context: Context, folders: Sequence[Path]) -> list[str]:
         phase = phase_of(name, split)
         known = [action_label(action) for action in known_unseen(phase, features)]
         saw = {"transfer": json.dumps(bool(known)), "backbone_saw": json.dumps(known)}
-        record = {**_provenance(context, split, name, folder_of[name]).record(), **saw, **notes}
+        record = {**_provenance(context, split, name, folder_of[name]).record(), PHASE: name, **saw, **notes}
         if warnings := warnings_of(phase, features, record):
             record[WARNINGS] = json.dumps(warnings)
         write_features(context.workspace.features(name), features, record)

@@ -11,7 +11,7 @@ from descriptions.errors import DescriptionError
 from pipeline.messages.errors import PipelineError
 from pipeline.stages.table import STAGES, Stage
 from pipeline.workspace.context import Context
-from pipeline.workspace.provenance import IMPORT, RECIPE, Provenance, read_record
+from pipeline.workspace.provenance import IMPORT, PHASE, RECIPE, Provenance, read_record
 
 KEPT = (NewerFormatError, UnavailableFileError)  # faults of outputs that no stage may overwrite
 
@@ -109,11 +109,17 @@ def _import_changes(stage: Stage, context: Context) -> list[str]:
             inputs={**recorded.inputs, **recipe},
         )
         changes.update(dict.fromkeys(f"{change} since the import" for change in current.changes_from(recorded)))
-    return list(changes)
+    return [*changes, *_misplaced(stage, context)]
 
 
 def _provenance_of(path: Path) -> Provenance:
     return Provenance.from_record(read_record(path))
+
+
+def _misplaced(stage: Stage, context: Context) -> list[str]:
+    """Say which outputs hold features of the other phase, as after a copy. Earlier files do not say whose they hold."""
+    phases = {path: read_record(path).get(PHASE, path.stem) for path in stage.outputs(context)}
+    return [f"{path.name} holds the {phase} phase" for path, phase in phases.items() if phase != path.stem]
 
 
 def _changes(stage: Stage, context: Context) -> tuple[list[str], bool]:
@@ -131,4 +137,5 @@ def _changes(stage: Stage, context: Context) -> tuple[list[str], bool]:
     except (DataError, DescriptionError, PipelineError) as error:
         return [str(error)], True
     changes = dict.fromkeys(change for output in recorded for change in current.changes_from(output))
+    changes.update(dict.fromkeys(_misplaced(stage, context)))
     return list(changes), False  # each change once, because outputs that were made together have the same changes

@@ -39,7 +39,7 @@ from pipeline.stages.inputs import skeletons_and_weights
 from pipeline.workspace.config import Config
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
-from pipeline.workspace.provenance import BACKBONE, Provenance
+from pipeline.workspace.provenance import BACKBONE, PHASE, Provenance
 
 CLIPS_READ_AT_A_TIME = 64
 CLIPS_MEASURED = 256  # to find the size of bodies
@@ -172,7 +172,7 @@ def _phase_features(
         _warn(context, warning)
     if warnings:
         record[WARNINGS] = json.dumps(warnings)
-    return found, {**record, BACKBONE: network_fingerprint(network)}
+    return found, {**record, PHASE: phase.name, BACKBONE: network_fingerprint(network)}
 
 
 def _warn(context: Context, warning: str) -> None:

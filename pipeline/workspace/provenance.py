@@ -23,6 +23,7 @@ from pipeline.messages.errors import PipelineError, printable
 from pipeline.workspace.config import Config
 from pipeline.workspace.tensor_store import read_tensor_record
 
+PHASE = "phase"  # key in the record of features/PHASE.h5: whose features they are, in case the file is copied
 BACKBONE = "backbone_fingerprint"  # key in the record of features/PHASE.h5: the weights that made the features
 IMPORT = "import"  # the stage in the record of a file that `fsvae-pipe import` wrote
 RECIPE = "preprocess.recipe"  # a setting of skeletons.h5; imported arrays have it beside the settings

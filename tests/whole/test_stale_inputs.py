@@ -64,6 +64,14 @@ def test_an_action_that_the_backbone_was_trained_on_is_never_unseen(
         assert results(root)["split"] == before["split"]
 
 
+def test_features_in_the_place_of_the_other_phase_are_stale(root: Path) -> None:
+    features = Workspace(root).features
+    shutil.copy(features("val"), features("test"))
+    told = json.loads(call(root, "status", "--json").stdout)
+    (extract,) = (stage for stage in told if stage["stage"] == "extract")
+    assert (extract["state"], extract["reasons"]) == ("stale", ["test.h5 holds the val phase"])
+
+
 def test_clips_that_trained_are_never_scored(root: Path) -> None:
     edit(root, "train_subjects = [1, 3, 4]", "train_subjects = [1, 2, 3]")
     refused = call(root, "run", "--from", "train")
