@@ -88,6 +88,8 @@ class Cluster:
             try:
                 return future.result(timeout=LOOK_SECONDS)
             except TimeoutError:
+                if future.status == "error" and isinstance(future.exception(), TimeoutError):
+                    raise  # the task's own, as from a network folder: waiting again would never end
                 if self._client.status == "running" and not self.workers and not told:
                     told = True
                     line = f"cluster: no worker is left at {self._address}; the work goes on when one is started"

@@ -40,6 +40,10 @@ def refuse(path: Path) -> None:
     raise DataError(f"{path}: refused")
 
 
+def time_out() -> None:
+    raise TimeoutError("the folder does not answer")
+
+
 def wait_and_double(number: int, folder: Path) -> int:
     (folder / f"{number}-{os.getpid()}").touch()
     time.sleep(1.5)
@@ -86,6 +90,8 @@ def test_results_come_in_order_and_large_arguments_go_by_file(
         assert not list(workspace.cluster.glob("*.pickle"))
         with pytest.raises(DataError, match=r"clip\.txt: refused"):
             list(cluster.results(refuse, [(tmp_path / "clip.txt",)]))
+        with pytest.raises(TimeoutError, match="the folder does not answer"):  # and not waited for without end
+            list(cluster.results(time_out, [()]))
     assert active() is None
     assert not workspace.cluster.exists()
     assert console.file.getvalue() == f"cluster: 2 workers at {by_hand.address}\n"  # type: ignore[attr-defined]
