@@ -6,14 +6,19 @@ distance   the squared Mahalanobis distance to the nearest class mean of the see
 text       how much better the best unseen text fits the clip than the best seen one (logarithms of probabilities)
 
 Each score is replaced by its rank among the scored clips of the val phase, a number from 0 to 1. Ranks need no scale.
-The gate is their weighted mean; the text counts twice, because it alone knows anything of the unseen actions. The
-threshold is the one with the best H in the val phase. It is moved to 0.5 in steps that keep the order, so that the
-gate's output can be read like the probability of the published gate.
-Letters: N clips, S seen actions, A all actions, D size of a feature, Q quantiles.
+The gate is their weighted mean; the text counts twice, because it alone knows anything of the unseen actions.
+
+A threshold of the val phase does not hold in the test phase: another backbone gives other scores, and the number of
+actions differs. What is carried over is the share of seen clips that the gate takes for unseen ones, its false positive
+rate. The threshold of the test phase is the one that takes this share of the clips that its backbone did not train on.
+The threshold is moved to 0.5 in steps that keep the order, so that the gate's output can be read like the probability
+of the published gate.
+Letters: N clips, M clips of seen actions, S seen actions, A all actions, D size of a feature, Q quantiles.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Self
 
 import numpy as np
@@ -22,12 +27,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.feature_space import FeatureSpace, class_means
-from models.zero_shot.gate import Bools, Floats, Gate, best_threshold
+from models.zero_shot.gate import Bools, Floats, Gate
+from models.zero_shot.metrics import auroc
 
 SCORES = {"entropy": 0.25, "distance": 0.25, "text": 0.5}  # with their weights in the mean
 QUANTILES = 101  # that ranks are read from
 LEAST_STEP = 1e-6  # between two quantiles, as a share of their span: equal ones would have no order
 SMALLEST = 1e-30  # probability whose logarithm is taken
+RATES = np.arange(1, 100) / 100  # false positive rates, of which the best is taken
+LEAST_ACCURACY = 0.1  # that the choice of the rate believes: 0 of a few clips does not mean never
+LARGEST_AUROC = 0.999  # that it believes
 
 
 class SeenDistance(nn.Module):
@@ -99,6 +108,21 @@ def gate_scores(seen_probabilities: Floats, distance: Floats, text: Floats) -> F
     return np.stack((relative_entropy(seen_probabilities), distance, text), axis=1)
 
 
+def best_false_positive_rate(auroc: float, right_if_seen: float, right_if_unseen: float) -> float:
+    """The false positive rate with the best H, if scores of either kind of clips were normal and equally wide.
+
+    `auroc` is that of the scores, from 0 to 1. The others are the accuracies of seen and of unseen clips with a perfect
+    gate, as shares. H as it was measured jumps from threshold to threshold, since the val phase has few pseudo-unseen
+    actions. These three numbers are less a matter of luck.
+    """
+    normal = NormalDist()
+    apart = 2**0.5 * normal.inv_cdf(min(max(auroc, 0.5), LARGEST_AUROC))  # in standard deviations
+    kept = max(right_if_seen, LEAST_ACCURACY) * (1 - RATES)
+    taken = np.array([1 - normal.cdf(normal.inv_cdf(1 - rate) - apart) for rate in RATES])
+    hit = max(right_if_unseen, LEAST_ACCURACY) * taken
+    return float(RATES[np.argmax(2 * kept * hit / (kept + hit))])
+
+
 @dataclass(frozen=True)
 class ScoreGate:
     """A fitted gate: `quantiles` (3, Q) of the val phase's scores, rising, and the threshold on the mean of ranks."""
@@ -107,17 +131,23 @@ class ScoreGate:
     threshold: float
 
     @classmethod
-    def fit(cls, scores: Floats, unseen: Bools, right_if_seen: Bools, right_if_unseen: Bools) -> Self:
+    def fit(
+        cls, scores: Floats, unseen: Bools, right_if_seen: Bools, right_if_unseen: Bools, held_out: Floats | None = None
+    ) -> Self:
         """Fit to the (N, 3) scores of the val phase; `unseen` (N,) says which clips are.
 
-        `right_if_seen` and `right_if_unseen` (N,) say whether the clip would be right if taken for either.
+        `right_if_seen` and `right_if_unseen` (N,) say whether the clip would be right if taken for either. The
+        threshold is that of the phase whose seen clips have the scores `held_out` (M, 3); None stands for the val
+        phase itself.
         """
         quantiles = np.quantile(scores, np.linspace(0, 1, QUANTILES), axis=0).T  # (3, Q)
         span = np.ptp(quantiles, axis=1, keepdims=True)  # (3, 1)
         quantiles += LEAST_STEP * np.where(span > 0, span, 1) * np.arange(QUANTILES)
-        rank = cls(quantiles, 0.5).mean_rank(scores)
-        threshold = best_threshold(rank, unseen, right_if_seen, right_if_unseen)
-        return cls(quantiles, float(np.clip(threshold, 1e-6, 1 - 1e-6)))
+        gate = cls(quantiles, 0.5)
+        accuracies = float(right_if_seen[~unseen].mean()), float(right_if_unseen[unseen].mean())
+        rate = best_false_positive_rate(auroc(gate.mean_rank(scores), unseen) / 100, *accuracies)
+        seen = gate.mean_rank(scores[~unseen] if held_out is None else held_out)  # (M,)
+        return cls(quantiles, float(np.clip(np.quantile(seen, 1 - rate), 1e-6, 1 - 1e-6)))
 
     def mean_rank(self, scores: Floats) -> Floats:
         """The weighted mean of the three ranks, (N, 3) -> (N,), from 0 to 1."""

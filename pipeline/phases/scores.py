@@ -21,6 +21,18 @@ from pipeline.phases.selection_rules import second_half
 
 
 @dataclass(frozen=True)
+class HeldOutClips:
+    """M clips of seen actions that the backbone did not train on. The threshold of the gate is found with them.
+
+    Aligners do train on them in the test phase. Their distances are those without them.
+    """
+
+    features: NDArray[np.float32]  # (M, D_s)
+    seen_logits: NDArray[np.float32]  # (M, S)
+    distance: Floats  # (M,)
+
+
+@dataclass(frozen=True)
 class PhaseScoring:
     """The N scored clips of one phase, and the actions that may be predicted for them."""
 
@@ -34,6 +46,7 @@ class PhaseScoring:
     seen_texts: NDArray[np.float32]  # (S, D_t)
     unseen_texts: NDArray[np.float32]  # (U, D_t)
     distance: Floats  # (N,), from the clips of seen actions that the phase trains on
+    held_out: HeldOutClips | None = None  # of the test phase, when there are enough
 
     @property
     def all_texts(self) -> NDArray[np.float32]:
@@ -60,6 +73,7 @@ class CycleScores:
 
     text: how much better the best unseen text fits than the best seen one. None where the gate does not look at it.
     left_out: the same without the text of the clip's own action.
+    held_out_text: as `text`, of the phase's held-out clips.
     arrays, all_arrays: of the scorer of the unseen texts, and of the one of all texts. Empty for an ensemble, whose
     seeds have them.
     """
@@ -69,6 +83,7 @@ class CycleScores:
     arrays: Arrays
     all_arrays: Arrays
     left_out: Floats | None = None  # (N,)
+    held_out_text: Floats | None = None  # (M,)
 
 
 @dataclass(frozen=True)
@@ -145,5 +160,10 @@ def _scores(scoring: PhaseScoring, unseen: Scorer, every: Scorer | None) -> Cycl
     of_all, seen = every.probabilities(scoring.features), len(scoring.seen)  # (N, S + U)
     own = np.where(scoring.is_unseen, seen + np.searchsorted(scoring.unseen, scoring.action), -1)
     return CycleScores(
-        probabilities, text_score(of_all, seen), unseen.arrays(), every.arrays(), left_out_score(of_all, seen, own)
+        probabilities,
+        text_score(of_all, seen),
+        unseen.arrays(),
+        every.arrays(),
+        left_out_score(of_all, seen, own),
+        None if scoring.held_out is None else text_score(every.probabilities(scoring.held_out.features), seen),
     )

@@ -9,23 +9,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from data.errors import DataError
 from data.phase_names import PHASES, PhaseName
-from data.splits import Split
 from data.stores import h5
-from data.stores.feature_store import FeatureSet
 from data.stores.prediction_store import ENSEMBLE, SeedName
 from models.aligners.protocol import Aligner
 from models.aligners.registry import make_aligner
-from models.zero_shot.score_gate import SeenDistance
 from models.zero_shot.settings import GateKind
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.agreement import require_agreement
 from pipeline.phases.chance import WARNINGS
-from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
+from pipeline.phases.features_and_texts import read_phases, split_in_use
+from pipeline.phases.phase import phase_of
+from pipeline.phases.scored_clips import phase_scoring, seen_distance
 from pipeline.phases.scores import CycleScores, MemberScores, PhaseScoring, SeedModel, ensemble_scores, member_scores
 from pipeline.stages.caveats import caveats, one_sided_gate, seen_clip_warnings
 from pipeline.stages.comparison import comparison_table, differences, published
@@ -63,8 +61,10 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     stale = [*(f"made from what is stale: {stage}" for stage in context.stale), *require_trained_on(context)]
     for unused in context.config.evaluate.unused():
         context.console.print(f"warning: {unused}", style="yellow", highlight=False, markup=False)
-    distances = {name: seen_distance(name, split, features[name]) for name in PHASES}
-    phases = {name: phase_scoring(context, trained, name, split, features[name], distances[name]) for name in PHASES}
+    distances = {name: seen_distance(phase_of(name, split), features[name]) for name in PHASES}
+    phases = {
+        name: phase_scoring(context, trained, phase_of(name, split), features[name], distances[name]) for name in PHASES
+    }
     records = {name: h5.read_record(context.workspace.features(name)) for name in PHASES}
     warnings = seen_clip_warnings(split, features, records)
     of_features = caveats(split, features, records)
@@ -176,34 +176,6 @@ def made_with(context: Context) -> dict[str, Any]:
             settings |= Provenance.from_record(read_record(path)).settings
     known = Config().flat()
     return nested({key: value for key, value in settings.items() if key in known})
-
-
-def seen_distance(name: PhaseName, split: Split, features: FeatureSet) -> SeenDistance:
-    """The distance to the clips of seen actions that a phase trains on."""
-    phase, clips = phase_and_clips(name, split, features)
-    action = np.searchsorted(np.asarray(phase.seen), features.action[clips.fit])
-    return SeenDistance.fit(features.features[clips.fit], action)
-
-
-def phase_scoring(
-    context: Context, trained: Config, name: PhaseName, split: Split, features: FeatureSet, distance: SeenDistance
-) -> PhaseScoring:
-    """The scored clips of a phase. Raises DataError when the backbone or text.h5 lacks an action."""
-    phase, clips = phase_and_clips(name, split, features)
-    column = {int(action): index for index, action in enumerate(features.logit_actions)}
-    scored = clips.seen | clips.unseen
-    return PhaseScoring(
-        name=name,
-        seen=phase.seen,
-        unseen=phase.unseen,
-        clip_name=features.name[scored],
-        action=features.action[scored],
-        features=features.features[scored],
-        seen_logits=features.logits[scored][:, [column[action] for action in phase.seen]],
-        seen_texts=text_matrix(context, trained.text.levels, phase.seen),
-        unseen_texts=text_matrix(context, trained.text.levels, phase.unseen),
-        distance=distance.of(features.features[scored]),
-    )
 
 
 def _seed_scores(

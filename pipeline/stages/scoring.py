@@ -1,10 +1,11 @@
-"""Tunes on the val phase, and measures what each selection rule took: of one seed, and of all seeds as an ensemble.
+"""Measures what each selection rule took: of one seed, and of all seeds as an ensemble.
 
-pipeline/phases/selection_rules.py says which cycles a rule takes, pipeline/phases/scores.py what they say of clips.
+pipeline/phases/selection_rules.py says which cycles a rule takes, pipeline/phases/scores.py what they say of clips, and
+pipeline/phases/tuning.py tunes on the val phase.
 Letters: N scored clips, S seen actions, U unseen actions.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,112 +15,14 @@ import numpy as np
 from data.phase_names import PHASES, PhaseName
 from data.random_streams import GATE_HELD_OUT_CLIPS
 from models.aligners.protocol import Arrays
-from models.zero_shot.gate import (
-    Bools,
-    Floats,
-    Gate,
-    Routing,
-    best_threshold,
-    fitted_clips,
-    gate_features,
-    route,
-    softmax,
-)
+from models.zero_shot.gate import Floats, Routing, route, softmax
 from models.zero_shot.metrics import Actions, auroc, harmonic_mean, per_class, top1
 from models.zero_shot.rejection import Rejection
-from models.zero_shot.score_gate import AnyGate, ScoreGate, gate_scores, relative_entropy
-from models.zero_shot.settings import GateKind
+from models.zero_shot.score_gate import AnyGate, relative_entropy
 from pipeline.phases.scores import CycleScores, MemberScores, PhaseScoring, SeedModel
 from pipeline.phases.selection_rules import chosen_cycles
+from pipeline.phases.tuning import Tuned, gate_inputs, tune
 from pipeline.workspace.evaluate_settings import RULES, EvaluateSettings, Rule, Way
-
-TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # tried on the val phase
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What is fitted or tuned on the val phase, for one seed or the ensemble, and the cycles of one rule."""
-
-    top: int  # probabilities of either kind that the published gate looks at
-    gate: AnyGate  # at the set temperature
-    tuned_temperature: float
-    tuned_gate: AnyGate  # at the tuned temperature
-    threshold: float  # of the tuned gate
-    stacking_temperature: float
-    offset: float  # of calibrated stacking
-    zsl_top1: float  # of the val phase, for choosing between settings without the test classes
-    tuned_h: float  # of the val phase, with the tuned gate
-    rejection: Rejection | None  # None where no scorer sees all texts
-
-
-def gate_inputs(kind: GateKind, scoring: PhaseScoring, scores: CycleScores, seen: Floats, top: int) -> Floats:
-    """What a gate of `kind` looks at, (N, 2 top) or (N, 3); `seen` (N, S) are the backbone's probabilities."""
-    if kind == "scores" and scores.text is not None:
-        return gate_scores(seen, scoring.distance, scores.text)
-    return gate_features(scores.probabilities, seen, top)
-
-
-def tune(
-    val: PhaseScoring, scores: CycleScores, top: int, settings: EvaluateSettings, generator: np.random.Generator
-) -> Tuned:
-    """Fit and tune everything on the val phase's scored clips.
-
-    `generator` draws the clips that are held out of fitting the gates, if the settings ask for that.
-    """
-    unseen = scores.probabilities  # (N, U)
-    fitted = fitted_clips(val.is_unseen, settings.gate.held_out, generator)
-    seen_column = np.searchsorted(np.asarray(val.seen), val.action)
-    right_if_unseen = val.zsl_actions(unseen) == val.action
-    right_if_seen = val.seen_logits.argmax(axis=1) == np.where(val.is_unseen, -1, seen_column)
-
-    def fit(temperature: float) -> tuple[AnyGate, Floats]:
-        """The gate at one temperature, and its probabilities of all clips."""
-        inputs = gate_inputs(settings.gate.kind, val, scores, softmax(val.seen_logits, temperature), top)
-        gate: AnyGate
-        if settings.gate.kind == "scores":
-            gate = ScoreGate.fit(inputs, val.is_unseen, right_if_seen, right_if_unseen)
-        else:
-            gate = Gate.fit(inputs[fitted], val.is_unseen[fitted], settings.gate.c, settings.gate.balanced)
-        return gate, gate.probability(inputs)
-
-    def stacking(temperature: float) -> Floats:
-        return np.asarray(unseen.max(axis=1) - softmax(val.seen_logits, temperature).max(axis=1))
-
-    def threshold_and_h(scores: Floats) -> tuple[float, float]:
-        """The best threshold and its H."""
-        level = best_threshold(scores, val.is_unseen, right_if_seen, right_if_unseen)
-        called_unseen = scores >= level
-        return level, harmonic_mean(
-            float((right_if_seen & ~called_unseen)[~val.is_unseen].mean()),
-            float((right_if_unseen & called_unseen)[val.is_unseen].mean()),
-        )
-
-    def best(scores_at: Callable[[float], Floats]) -> tuple[float, float, float]:
-        """The temperature with the best H, the threshold there, and that H."""
-        tries = {temperature: threshold_and_h(scores_at(temperature)) for temperature in TEMPERATURES}
-        temperature = max(tries, key=lambda tried: tries[tried][1])
-        return temperature, *tries[temperature]
-
-    temperature, threshold, h = best(lambda tried: fit(tried)[1])
-    stacking_temperature, level, _ = best(stacking)
-    return Tuned(
-        top=top,
-        gate=fit(settings.gate.temperature)[0],
-        tuned_temperature=temperature,
-        tuned_gate=fit(temperature)[0],
-        threshold=threshold,
-        stacking_temperature=stacking_temperature,
-        offset=-level,
-        zsl_top1=val.zsl_top1(unseen),
-        tuned_h=100 * h,
-        rejection=_rejection(val, scores, right_if_unseen),
-    )
-
-
-def _rejection(val: PhaseScoring, scores: CycleScores, right_if_unseen: Bools) -> Rejection | None:
-    """What tells clips of none of the candidates, fitted to the pseudo-unseen clips."""
-    clips = val.is_unseen
-    return None if scores.text is None else Rejection.fit(scores.text[clips], right_if_unseen[clips])
 
 
 @dataclass(frozen=True)
@@ -233,9 +136,13 @@ def score_seed(
     zsl = {name: [phases[name].zsl_top1(cycle.probabilities) for cycle in scores[name].cycles] for name in PHASES}
 
     @cache
-    def tuned_at(cycles: tuple[int, ...]) -> Tuned:
-        generator = GATE_HELD_OUT_CLIPS.generator(seed, cycles[-1])
-        return tune(phases["val"], scores["val"].of(cycles), _top(phases), settings, generator)
+    def tuned_at(val_cycles: tuple[int, ...], test_cycles: tuple[int, ...]) -> Tuned:
+        generator = GATE_HELD_OUT_CLIPS.generator(seed, val_cycles[-1])
+        of_phase: dict[PhaseName, CycleScores] = {
+            "val": scores["val"].of(val_cycles),
+            "test": scores["test"].of(test_cycles),
+        }
+        return tune(phases, of_phase, _top(phases), settings, generator)
 
     results: Results = {}
     predictions: Predictions = {}
@@ -243,7 +150,11 @@ def score_seed(
     for rule in RULES:
         cycles = chosen_cycles(rule, zsl)
         results[rule], predictions[rule] = score(
-            phases["test"], scores["test"].of(cycles["test"]), tuned_at(cycles["val"]), settings, cycles["test"]
+            phases["test"],
+            scores["test"].of(cycles["test"]),
+            tuned_at(cycles["val"], cycles["test"]),
+            settings,
+            cycles["test"],
         )
         for name in PHASES:
             chosen = scores[name].of(cycles[name])
@@ -269,7 +180,7 @@ def score_ensemble(
         of_phase = {name: next(scores) for name in PHASES}
         first = models[0][rule, "val"]
         generator = GATE_HELD_OUT_CLIPS.generator(first.seed, first.cycles[-1])
-        tuned = tune(phases["val"], of_phase["val"], _top(phases), settings, generator)
+        tuned = tune(phases, of_phase, _top(phases), settings, generator)
         cycles = tuple(sorted({cycle for of_seed in models for cycle in of_seed[rule, "test"].cycles}))
         results[rule], predictions[rule] = score(phases["test"], of_phase["test"], tuned, settings, cycles)
     return results, predictions

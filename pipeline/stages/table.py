@@ -106,7 +106,7 @@ STAGES = (
     ),
     Stage(
         name="evaluate",
-        version=6,
+        version=7,
         help="runs/NAME/ -> results.json, and a table on the screen.",
         needs=("extract", "embed-text", "train"),
         settings=("evaluate",),

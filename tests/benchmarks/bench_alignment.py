@@ -46,11 +46,11 @@ from models.fsvae.batches import TrainingData
 from models.text.encoders import load_text_encoder
 from models.zero_shot.gate import best_threshold
 from models.zero_shot.metrics import harmonic_mean
-from models.zero_shot.score_gate import SeenDistance
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import joined_levels
 from pipeline.phases.held_out import choose_held_out
 from pipeline.phases.phase import phase_clips, phase_of
+from pipeline.phases.scored_clips import held_out_clips, seen_distance
 from pipeline.phases.scores import CycleScores, PhaseScoring, ensemble_scores, member_scores
 from pipeline.stages.given_backbone import fit_head
 from pipeline.stages.scoring import Models, Prediction, score_ensemble, score_seed
@@ -236,14 +236,15 @@ def phase_parts(
     known = train & ~held_out & np.isin(action, phase.seen)
     logits, _ = fit_head(features, action, known)
     names = np.array([str(row) for row in range(len(action))])
-    parts = phase_clips(phase, FeatureSet(names, action, train, held_out, features, logits, np.array(phase.seen)))
+    clips = FeatureSet(names, action, train, held_out, features, logits, np.array(phase.seen))
+    parts = phase_clips(phase, clips)
     scored = parts.seen | parts.unseen
     row = np.searchsorted(phase.seen, action[parts.fit])
     seen_texts, unseen_texts = (np.stack([texts[one] for one in kind]) for kind in (phase.seen, phase.unseen))
-    distance = SeenDistance.fit(features[parts.fit], row).of(features[scored])
+    distance = seen_distance(phase, clips).of(features[scored])
     return TrainingData(features[parts.fit], row, seen_texts), PhaseScoring(
         name, phase.seen, phase.unseen, names[scored], action[scored], features[scored], logits[scored],
-        seen_texts, unseen_texts, distance,
+        seen_texts, unseen_texts, distance, held_out_clips(phase, clips),
     )  # fmt: skip
 
 

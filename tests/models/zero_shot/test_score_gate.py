@@ -11,6 +11,7 @@ from models.zero_shot.score_gate import (
     PlainScoreGate,
     ScoreGate,
     SeenDistance,
+    best_false_positive_rate,
     gate_scores,
     relative_entropy,
     text_score,
@@ -40,6 +41,39 @@ def test_the_threshold_lies_at_one_half_and_keeps_the_order(seed: int) -> None:
     taken = probability >= 0.5
     h = harmonic_mean(float((~taken)[~unseen].mean()), float(taken[unseen].mean()))
     assert h > 0.5  # always "seen" and always "unseen" have 0
+
+
+def test_the_rate_of_the_val_phase_holds_where_scores_are_larger() -> None:
+    values, unseen = scores(5, clips=4000)
+    every = np.ones_like(unseen)
+    at_home = ScoreGate.fit(values, unseen, every, every).probability(values)[~unseen] >= 0.5
+    elsewhere, other_unseen = scores(6, clips=4000)
+    elsewhere += [0.005, 500, 1.5]  # half a standard deviation: another backbone is less sure of every clip
+    seen = elsewhere[~other_unseen]
+    gate = ScoreGate.fit(values, unseen, every, every, seen[::2])
+    assert (gate.probability(seen[1::2]) >= 0.5).mean() == pytest.approx(at_home.mean(), abs=0.03)
+    not_moved = ScoreGate.fit(values, unseen, every, every).probability(seen) >= 0.5
+    assert not_moved.mean() > 1.5 * at_home.mean()
+
+
+@pytest.mark.parametrize("apart", [0.3, 1.0, 2.0])
+def test_the_rate_is_the_best_of_normal_scores(apart: float) -> None:
+    generator = np.random.default_rng(0)
+    seen, unseen = generator.normal(size=100_000), apart + generator.normal(size=100_000)
+    of_scores = auroc(np.concatenate((seen, unseen)), np.repeat([False, True], 100_000)) / 100
+
+    def h(rate: float) -> float:
+        threshold = np.quantile(seen, 1 - rate)
+        return harmonic_mean(0.9 * (1 - rate), 0.5 * float((unseen >= threshold).mean()))
+
+    rate = best_false_positive_rate(of_scores, 0.9, 0.5)
+    assert h(rate) == pytest.approx(max(h(other / 100) for other in range(1, 100)), abs=2e-3)
+    assert best_false_positive_rate(of_scores, 0.5, 0.9) < rate  # seen clips are worth more there
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_a_rate_is_never_none_or_all(of_scores: float, right_if_seen: float, right_if_unseen: float) -> None:
+    assert 0.01 <= best_false_positive_rate(of_scores, right_if_seen, right_if_unseen) <= 0.99
 
 
 def test_ranks_need_no_scale() -> None:
