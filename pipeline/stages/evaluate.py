@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from data.errors import DataError
@@ -26,6 +27,7 @@ from pipeline.messages.errors import PipelineError
 from pipeline.phases.agreement import require_agreement
 from pipeline.phases.chance import WARNINGS
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
+from pipeline.phases.phase import phase_of
 from pipeline.phases.scores import CycleScores, MemberScores, PhaseScoring, SeedModel, ensemble_scores, member_scores
 from pipeline.stages.caveats import caveats, one_sided_gate, seen_clip_warnings
 from pipeline.stages.comparison import comparison_table, differences, published
@@ -63,13 +65,15 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     stale = [*(f"made from what is stale: {stage}" for stage in context.stale), *require_trained_on(context)]
     for unused in context.config.evaluate.unused():
         context.console.print(f"warning: {unused}", style="yellow", highlight=False, markup=False)
-    distances = {name: seen_distance(name, split, features[name]) for name in PHASES}
-    phases = {name: phase_scoring(context, trained, name, split, features[name], distances[name]) for name in PHASES}
     records = {name: h5.read_record(context.workspace.features(name)) for name in PHASES}
     warnings = seen_clip_warnings(split, features, records)
     of_features = caveats(split, features, records)
     counted = counts(split, features)
-    del features  # the scored clips are in `phases`; all clips take several times their memory
+    trained_on = {name: training_clips(name, split, features[name]) for name in PHASES}
+    scored = {name: scored_clips(name, split, features[name]) for name in PHASES}
+    del features  # a distance is fitted in twice the memory of a phase's clips; no others shall be there meanwhile
+    distances = {name: SeenDistance.fit(*trained_on.pop(name)) for name in PHASES}
+    phases = {name: phase_scoring(context, trained, name, split, scored.pop(name), distances[name]) for name in PHASES}
     seeds: dict[str, Results] = {}
     predictions: dict[SeedName, Predictions] = {}
     models: list[Models] = []
@@ -178,31 +182,37 @@ def made_with(context: Context) -> dict[str, Any]:
     return nested({key: value for key, value in settings.items() if key in known})
 
 
-def seen_distance(name: PhaseName, split: Split, features: FeatureSet) -> SeenDistance:
-    """The distance to the clips of seen actions that a phase trains on."""
+def training_clips(
+    name: PhaseName, split: Split, features: FeatureSet
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The clips of seen actions that a phase trains on: their features (N, D), and the places of their actions (N,)."""
     phase, clips = phase_and_clips(name, split, features)
-    action = np.searchsorted(np.asarray(phase.seen), features.action[clips.fit])
-    return SeenDistance.fit(features.features[clips.fit], action)
+    return features.features[clips.fit], np.searchsorted(np.asarray(phase.seen), features.action[clips.fit])
+
+
+def scored_clips(name: PhaseName, split: Split, features: FeatureSet) -> FeatureSet:
+    """The clips that a phase is scored on."""
+    _, clips = phase_and_clips(name, split, features)
+    return features.of(clips.seen | clips.unseen)
 
 
 def phase_scoring(
-    context: Context, trained: Config, name: PhaseName, split: Split, features: FeatureSet, distance: SeenDistance
+    context: Context, trained: Config, name: PhaseName, split: Split, scored: FeatureSet, distance: SeenDistance
 ) -> PhaseScoring:
     """The scored clips of a phase. Raises DataError when the backbone or text.h5 lacks an action."""
-    phase, clips = phase_and_clips(name, split, features)
-    column = {int(action): index for index, action in enumerate(features.logit_actions)}
-    scored = clips.seen | clips.unseen
+    phase = phase_of(name, split)
+    column = {int(action): index for index, action in enumerate(scored.logit_actions)}
     return PhaseScoring(
         name=name,
         seen=phase.seen,
         unseen=phase.unseen,
-        clip_name=features.name[scored],
-        action=features.action[scored],
-        features=features.features[scored],
-        seen_logits=features.logits[scored][:, [column[action] for action in phase.seen]],
+        clip_name=scored.name,
+        action=scored.action,
+        features=scored.features,
+        seen_logits=scored.logits[:, [column[action] for action in phase.seen]],
         seen_texts=text_matrix(context, trained.text.levels, phase.seen),
         unseen_texts=text_matrix(context, trained.text.levels, phase.unseen),
-        distance=distance.of(features.features[scored]),
+        distance=distance.of(scored.features),
     )
 
 
