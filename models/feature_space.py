@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models.column_deviation import column_deviation
 from models.feature_kinds import FeatureKind
 
 LEAST_VARIANCE = 1e-4  # within actions, of standardised features; one clip an action has none at all
@@ -47,7 +48,7 @@ class FeatureSpace(nn.Module):
         space.centre = torch.from_numpy(means.mean(axis=0)).float()
         if kind == "given":
             return space
-        deviation = rows.std(axis=0)
+        deviation = column_deviation(rows)
         deviation[deviation == 0] = 1
         matrix = np.diag(1 / deviation)
         if kind != "standardised":
@@ -69,14 +70,35 @@ def class_means(features: NDArray[np.floating], action: NDArray[np.int64]) -> ND
 
 
 def _power(within: NDArray[np.float64], power: float) -> NDArray[np.float64]:
-    """S to `power`, S the covariance of rows (N, D) whose mean is 0, (D, D).
+    """S to `power`, S the covariance of rows (N, D) whose mean is 0, (D, D). The rows are overwritten.
 
     Computed by one thread, whose sums have one order: a result does not depend on the number of cores.
     """
-    from sklearn.covariance import ledoit_wolf  # a second of importing, which a fitted space does not need
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
-        covariance, _ = ledoit_wolf(within, assume_centered=True)
-        values, vectors = np.linalg.eigh(covariance)
+        values, vectors = np.linalg.eigh(ledoit_wolf(within))
         return np.asarray((vectors * np.maximum(values, LEAST_VARIANCE) ** power) @ vectors.T)
+
+
+def ledoit_wolf(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The covariance of rows (N, D) whose mean is 0, drawn towards a multiple of the unit matrix, (D, D).
+
+    Ledoit and Wolf 2004, "A well-conditioned estimator for large-dimensional covariance matrices". It gives what
+    scikit-learn's gives, in a third of the memory: nothing is copied, the squares take the place of the rows, and
+    importing scikit-learn's takes 115 MB and a second.
+    """
+    clips, size = rows.shape
+    products = rows.T @ rows  # (D, D)
+    squares = np.square(rows, out=rows)  # (N, D)
+    variances = squares.sum(axis=0) / clips  # (D,)
+    mean = variances.sum() / size
+    spread = np.square(products).sum() / clips**2
+    noise = ((squares.T @ squares).sum() / clips - spread) * (1 / (size * clips))
+    distance = (spread - 2 * mean * variances.sum() + size * mean**2) / size
+    noise = min(noise, distance)  # so that nothing is drawn beyond the multiple of the unit matrix
+    drawn = noise / distance if noise else 0.0  # the share, 0 to 1
+    covariance = products / clips
+    shrunk: NDArray[np.float64] = (1 - drawn) * covariance
+    shrunk.flat[:: size + 1] += drawn * (np.trace(covariance) / size)
+    return shrunk

@@ -45,7 +45,12 @@ def faults(
 
 def not_finite(tensors: Mapping[str, "Tensor"]) -> list[str]:
     """Return the names of the tensors that hold NaN or infinite numbers."""
-    return [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    return [name for name, tensor in tensors.items() if tensor.is_floating_point() and not _finite(tensor)]
+
+
+def _finite(tensor: "Tensor") -> bool:
+    """Whether all numbers are finite. NaN is a bound where there is one. `isfinite` takes the memory of a copy."""
+    return not tensor.numel() or all(bound.isfinite() for bound in tensor.aminmax())
 
 
 def some(names: Iterable[str]) -> str:

@@ -25,8 +25,9 @@ The record describes the backbone, as text:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import h5py
 import numpy as np
@@ -70,6 +71,10 @@ class FeatureSet:
 
     def __len__(self) -> int:
         return len(self.action)
+
+    def of(self, clips: NDArray[np.bool_]) -> Self:
+        """Return a copy with these clips alone; `clips` is (n,)."""
+        return replace(self, **{name: getattr(self, name)[clips] for name in ("name", *COLUMNS)})
 
 
 def write_features(path: Path, features: FeatureSet, record: Mapping[str, str]) -> None:

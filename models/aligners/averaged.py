@@ -23,8 +23,12 @@ class AveragedScorer(Scorer):
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, D_s) -> (N, U)."""
-        logarithms = [scorer(features).clamp_min(SMALLEST).log() for scorer in self.scorers]
-        return torch.stack(logarithms).mean(dim=0).softmax(dim=1)  # (N, U)
+        return _averaged([scorer(features) for scorer in self.scorers])
+
+    def in_blocks(self, features: NDArray[np.float32]) -> Tensor:
+        """The same, where each scorer sees some clips at a time."""
+        parts: Sequence[Scorer] = list(self.scorers)  # type: ignore[arg-type]
+        return _averaged([part.in_blocks(features) for part in parts])
 
     def arrays(self) -> Arrays:
         """The arrays of every scorer; its number stands in front of their names."""
@@ -35,6 +39,11 @@ class AveragedScorer(Scorer):
         """The same for ONNX."""
         parts: Sequence[Scorer] = list(self.scorers)  # type: ignore[arg-type]
         return AveragedScorer([part.plain() for part in parts])  # type: ignore[misc]
+
+
+def _averaged(probabilities: Sequence[Tensor]) -> Tensor:
+    """Average the logarithms of several scorers' probabilities, (N, U) each -> (N, U)."""
+    return torch.stack([each.clamp_min(SMALLEST).log() for each in probabilities]).mean(dim=0).softmax(dim=1)
 
 
 def average(scorers: Sequence[Scorer]) -> Scorer:

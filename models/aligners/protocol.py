@@ -20,6 +20,7 @@ from models.fsvae.training import LossRow
 State = dict[str, Tensor]  # what a fitted aligner consists of, by name; model.safetensors holds it
 Entropy = tuple[int, ...]  # seeds everything random
 Arrays = Mapping[str, NDArray[np.float32]]
+CLIPS_AT_A_TIME = 4096  # that are scored
 
 
 class Scorer(nn.Module):
@@ -36,8 +37,12 @@ class Scorer(nn.Module):
     @torch.no_grad()
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """(N, D_s) -> (N, U), on the CPU."""
-        probabilities: Tensor = self(torch.tensor(features))  # a copy: worker processes get arrays that are read-only
-        return np.asarray(probabilities.double().numpy())
+        return np.asarray(self.in_blocks(features).double().numpy())
+
+    def in_blocks(self, features: NDArray[np.float32]) -> Tensor:
+        """(N, D_s) -> (N, U), some clips at a time, so that what is computed on the way takes little memory."""
+        blocks = np.array_split(features, max(1, -(-len(features) // CLIPS_AT_A_TIME)))
+        return torch.cat([self(torch.tensor(block)) for block in blocks])  # copies: in workers arrays are read-only
 
 
 class Aligner(Protocol):

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.stores.feature_store import FeatureSet
+from models.column_deviation import column_deviation
 from pipeline.phases.held_out import LEAST_CLIPS, at_chance
 from pipeline.phases.phase import Mask, Phase, phase_clips
 from pipeline.workspace.provenance import IMPORT, Provenance
 
 WARNINGS = "warnings"  # the key in the record of features/PHASE.h5 (JSON) and in results.json: a list of sentences
 MANY_EQUAL = 0.05  # of the clips
-COLUMNS_AT_A_TIME = 32
 Record = Mapping[str, str]
 
 
@@ -110,19 +110,13 @@ def nearest_mean_top1(features: FeatureSet, fit: Mask, clips: Mask) -> float:
     actions = np.unique(action[fit])  # (K,)
     of_action = (features.features[fit & (action == wanted)] for wanted in actions)
     means = np.stack([rows.mean(axis=0, dtype=np.float64) for rows in of_action])  # (K, D)
-    scale = _deviation(features.features[fit])
+    scale = column_deviation(features.features, fit)
     scale[scale == 0] = 1
     centre = means.mean(axis=0)  # any point near the clips, so that rounding does not count
     means = (means - centre) / scale
     points = (features.features[clips] - centre) / scale  # (clips, D)
     nearness = points @ means.T - np.square(means).sum(axis=1) / 2  # (clips, K) falls with the distance
     return 100 * float((actions[nearness.argmax(axis=1)] == action[clips]).mean())
-
-
-def _deviation(rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The standard deviation of each column, (N, D) -> (D,), some columns at a time: float64 takes twice the memory."""
-    parts = np.array_split(rows, -(-rows.shape[1] // COLUMNS_AT_A_TIME), axis=1)
-    return np.concatenate([part.std(axis=0, dtype=np.float64) for part in parts])
 
 
 def _many_equal(phase: Phase, features: FeatureSet) -> list[str]:

@@ -1,9 +1,13 @@
-"""What a phase is scored on, from its features file and text.h5, and the held-out clips that the gate needs.
+"""What a phase is scored on, from its features and the texts, and the held-out clips that the gate needs.
 
-Letters: N scored clips, M held-out clips, S seen actions.
+Letters: n clips, S seen actions.
 """
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
+from numpy.typing import NDArray
 
 from data.stores.feature_store import FeatureSet
 from models.zero_shot.score_gate import SeenDistance
@@ -15,50 +19,66 @@ from pipeline.workspace.config import Config
 from pipeline.workspace.context import Context
 
 
-def seen_distance(phase: Phase, features: FeatureSet, fit: Mask | None = None) -> SeenDistance:
-    """The distance to the clips `fit` (n,) of seen actions; by default, those that the phase trains on."""
-    if fit is None:
-        fit = phase_clips(phase, features).fit
-    return SeenDistance.fit(features.features[fit], np.searchsorted(phase.seen, features.action[fit]))
+@dataclass(frozen=True)
+class PhaseParts:
+    """Copies of the clips of a features file that a phase is concerned with: it takes no other clip's memory."""
+
+    phase: Phase
+    trained_on: FeatureSet
+    scored: FeatureSet
+
+    @classmethod
+    def of(cls, phase: Phase, features: FeatureSet) -> Self:
+        """Part the clips of a features file. Raises DataError when a part has no clip."""
+        clips = phase_clips(phase, features)
+        return cls(phase, features.of(clips.fit), features.of(clips.seen | clips.unseen))
+
+    def distance(self, fit: Mask | None = None) -> SeenDistance:
+        """The distance to the clips that the phase trains on, or to those of them that `fit` marks."""
+        features, action = self.trained_on.features, self.trained_on.action
+        if fit is not None:
+            features, action = features[fit], action[fit]
+        return SeenDistance.fit(features, np.searchsorted(self.phase.seen, action))
+
+    def held_out(self) -> HeldOutClips | None:
+        """The held-out clips of the test phase, with their distances to the other clips that the phase trains on.
+
+        None when there are fewer than LEAST_CLIPS, as with published features. None in the val phase, which does not
+        train on them but scores them.
+        """
+        held_out, seen = self.trained_on.held_out, self.phase.seen
+        if held_out.sum() < LEAST_CLIPS or missing_actions(seen, self.trained_on.action[~held_out].tolist()):
+            return None
+        clips, distance = self.trained_on.of(held_out), self.distance(~held_out)
+        return HeldOutClips(clips.features, self.seen_logits(clips), distance.of(clips.features))
+
+    def seen_logits(self, clips: FeatureSet) -> NDArray[np.float32]:
+        """The logits of `clips` for the seen actions, in their order, (n, S)."""
+        column = {int(action): place for place, action in enumerate(clips.logit_actions)}
+        return clips.logits[:, [column[action] for action in self.phase.seen]]
+
+    def scoring(
+        self, distance: SeenDistance, seen_texts: NDArray[np.float32], unseen_texts: NDArray[np.float32]
+    ) -> PhaseScoring:
+        """What the phase is scored on, with the texts of its actions."""
+        return PhaseScoring(
+            name=self.phase.name,
+            seen=self.phase.seen,
+            unseen=self.phase.unseen,
+            clip_name=self.scored.name,
+            action=self.scored.action,
+            features=self.scored.features,
+            seen_logits=self.seen_logits(self.scored),
+            seen_texts=seen_texts,
+            unseen_texts=unseen_texts,
+            distance=distance.of(self.scored.features),
+            held_out=self.held_out(),
+        )
 
 
-def phase_scoring(
-    context: Context, trained: Config, phase: Phase, features: FeatureSet, distance: SeenDistance
-) -> PhaseScoring:
-    """The scored clips of a phase. Raises DataError when the backbone or text.h5 lacks an action."""
-    clips = phase_clips(phase, features)
-    scored = clips.seen | clips.unseen
-    return PhaseScoring(
-        name=phase.name,
-        seen=phase.seen,
-        unseen=phase.unseen,
-        clip_name=features.name[scored],
-        action=features.action[scored],
-        features=features.features[scored],
-        seen_logits=features.logits[scored][:, _columns(phase, features)],
-        seen_texts=text_matrix(context, trained.text.levels, phase.seen),
-        unseen_texts=text_matrix(context, trained.text.levels, phase.unseen),
-        distance=distance.of(features.features[scored]),
-        held_out=held_out_clips(phase, features),
+def phase_scoring(context: Context, trained: Config, parts: PhaseParts, distance: SeenDistance) -> PhaseScoring:
+    """What a phase is scored on, with the texts that the run learnt. Raises DataError when text.h5 lacks an action."""
+    levels = trained.text.levels
+    return parts.scoring(
+        distance, text_matrix(context, levels, parts.phase.seen), text_matrix(context, levels, parts.phase.unseen)
     )
-
-
-def held_out_clips(phase: Phase, features: FeatureSet) -> HeldOutClips | None:
-    """The held-out clips of the test phase, with their distances to the other clips that the phase trains on.
-
-    None when there are fewer than LEAST_CLIPS, as with published features. None in the val phase, which scores them.
-    """
-    fit = phase_clips(phase, features).fit
-    held_out, others = fit & features.held_out, fit & ~features.held_out
-    if held_out.sum() < LEAST_CLIPS or missing_actions(phase.seen, features.action[others].tolist()):
-        return None
-    rows = features.features[held_out]
-    return HeldOutClips(
-        rows, features.logits[held_out][:, _columns(phase, features)], seen_distance(phase, features, others).of(rows)
-    )
-
-
-def _columns(phase: Phase, features: FeatureSet) -> list[int]:
-    """Where the logits of the seen actions stand, in their order."""
-    column = {int(action): place for place, action in enumerate(features.logit_actions)}
-    return [column[action] for action in phase.seen]

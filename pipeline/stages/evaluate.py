@@ -23,7 +23,7 @@ from pipeline.phases.agreement import require_agreement
 from pipeline.phases.chance import WARNINGS
 from pipeline.phases.features_and_texts import read_phases, split_in_use
 from pipeline.phases.phase import phase_of
-from pipeline.phases.scored_clips import phase_scoring, seen_distance
+from pipeline.phases.scored_clips import PhaseParts, phase_scoring
 from pipeline.phases.scores import CycleScores, MemberScores, PhaseScoring, SeedModel, ensemble_scores, member_scores
 from pipeline.stages.caveats import caveats, one_sided_gate, seen_clip_warnings
 from pipeline.stages.comparison import comparison_table, differences, published
@@ -61,15 +61,14 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     stale = [*(f"made from what is stale: {stage}" for stage in context.stale), *require_trained_on(context)]
     for unused in context.config.evaluate.unused():
         context.console.print(f"warning: {unused}", style="yellow", highlight=False, markup=False)
-    distances = {name: seen_distance(phase_of(name, split), features[name]) for name in PHASES}
-    phases = {
-        name: phase_scoring(context, trained, phase_of(name, split), features[name], distances[name]) for name in PHASES
-    }
     records = {name: h5.read_record(context.workspace.features(name)) for name in PHASES}
     warnings = seen_clip_warnings(split, features, records)
     of_features = caveats(split, features, records)
     counted = counts(split, features)
-    del features  # the scored clips are in `phases`; all clips take several times their memory
+    parts = {name: PhaseParts.of(phase_of(name, split), features[name]) for name in PHASES}
+    del features  # a distance is fitted in twice the memory of a phase's clips; no others shall be there meanwhile
+    distances = {name: parts[name].distance() for name in PHASES}
+    phases = {name: phase_scoring(context, trained, parts.pop(name), distances[name]) for name in PHASES}
     seeds: dict[str, Results] = {}
     predictions: dict[SeedName, Predictions] = {}
     models: list[Models] = []

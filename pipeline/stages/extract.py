@@ -66,11 +66,24 @@ def extract(context: Context, provenance: Provenance) -> None:
         store.require_as_written()
         inputs = _inputs(context, store)
         provenance.require_inputs(skeletons_and_weights(context))
-        for name, (features, record) in zip(PHASES, _phases(context, provenance, inputs, accelerator), strict=True):
-            if accelerator.is_main_process:
-                provenance.require_inputs(skeletons_and_weights(context))
-                write_features(context.workspace.features(name), features, {**provenance.record(), **record})
-            accelerator.wait_for_everyone()
+        phases = _phases(context, provenance, inputs, accelerator)
+        for name in PHASES:  # no variable holds the features of the first phase while the second one is computed
+            _write(context, provenance, name, *next(phases), accelerator)
+
+
+def _write(
+    context: Context,
+    provenance: Provenance,
+    name: PhaseName,
+    features: FeatureSet,
+    record: dict[str, str],
+    accelerator: Accelerator,
+) -> None:
+    """Write the features of one phase; the first of several processes does."""
+    if accelerator.is_main_process:
+        provenance.require_inputs(skeletons_and_weights(context))
+        write_features(context.workspace.features(name), features, {**provenance.record(), **record})
+    accelerator.wait_for_everyone()
 
 
 def _phases(

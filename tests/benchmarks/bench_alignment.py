@@ -49,8 +49,8 @@ from models.zero_shot.metrics import harmonic_mean
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import joined_levels
 from pipeline.phases.held_out import choose_held_out
-from pipeline.phases.phase import phase_clips, phase_of
-from pipeline.phases.scored_clips import held_out_clips, seen_distance
+from pipeline.phases.phase import phase_of
+from pipeline.phases.scored_clips import PhaseParts
 from pipeline.phases.scores import CycleScores, PhaseScoring, ensemble_scores, member_scores
 from pipeline.stages.given_backbone import fit_head
 from pipeline.stages.scoring import Models, Prediction, score_ensemble, score_seed
@@ -237,15 +237,11 @@ def phase_parts(
     logits, _ = fit_head(features, action, known)
     names = np.array([str(row) for row in range(len(action))])
     clips = FeatureSet(names, action, train, held_out, features, logits, np.array(phase.seen))
-    parts = phase_clips(phase, clips)
-    scored = parts.seen | parts.unseen
-    row = np.searchsorted(phase.seen, action[parts.fit])
+    parts = PhaseParts.of(phase, clips)
+    row = np.searchsorted(phase.seen, parts.trained_on.action)
     seen_texts, unseen_texts = (np.stack([texts[one] for one in kind]) for kind in (phase.seen, phase.unseen))
-    distance = seen_distance(phase, clips).of(features[scored])
-    return TrainingData(features[parts.fit], row, seen_texts), PhaseScoring(
-        name, phase.seen, phase.unseen, names[scored], action[scored], features[scored], logits[scored],
-        seen_texts, unseen_texts, distance, held_out_clips(phase, clips),
-    )  # fmt: skip
+    data = TrainingData(parts.trained_on.features, row, seen_texts)
+    return data, parts.scoring(parts.distance(), seen_texts, unseen_texts)
 
 
 def _columns(own: Any, oracle: Any, test: PhaseScoring, prediction: Prediction) -> list[float]:

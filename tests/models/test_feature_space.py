@@ -1,13 +1,17 @@
 """The feature space does what its docstring says, whatever the features are."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from sklearn.covariance import ledoit_wolf as ledoit_wolf_of_scikit_learn
 from threadpoolctl import threadpool_limits
 
+from models.column_deviation import column_deviation
 from models.feature_kinds import FeatureKind
-from models.feature_space import FeatureSpace, class_means
+from models.feature_space import FeatureSpace, class_means, ledoit_wolf
 
 ACTION = np.repeat(np.arange(4), (30000, 20000, 10000, 5000))
 
@@ -58,6 +62,36 @@ def test_one_clip_an_action_is_enough() -> None:
     rows = clips()[[0, 30000, 50000, 60000]]
     space = FeatureSpace.fit(rows, np.arange(4), "whitened")
     assert torch.isfinite(space(torch.from_numpy(rows))).all()
+
+
+@pytest.mark.parametrize("shape", [(2000, 40), (20, 48), (2, 7), (9, 1)])
+def test_the_covariance_is_that_of_scikit_learn(shape: tuple[int, int]) -> None:
+    generator = np.random.default_rng(shape)
+    rows = generator.normal(size=shape) @ generator.normal(size=(shape[1], shape[1]))
+    expected, _ = ledoit_wolf_of_scikit_learn(rows, assume_centered=True)
+    np.testing.assert_allclose(ledoit_wolf(rows), expected, rtol=1e-10)
+
+
+def test_equal_rows_have_a_covariance() -> None:
+    np.testing.assert_array_equal(ledoit_wolf(np.zeros((5, 3))), np.zeros((3, 3)))
+
+
+@pytest.mark.parametrize("columns", [1, 32, 33, 100])
+def test_the_deviation_of_columns_is_that_of_numpy(columns: int) -> None:
+    rows = np.random.default_rng(columns).normal(3, 2, size=(3000, columns)).astype(np.float32)
+    chosen = np.arange(3000) % 3 > 0
+    np.testing.assert_array_equal(column_deviation(rows, chosen), rows[chosen].std(axis=0, dtype=np.float64))
+
+
+def test_memory_is_little_more_than_that_of_the_clips_as_float64() -> None:
+    rows = np.random.default_rng(0).normal(size=(20000, 128)).astype(np.float32)
+    action = np.arange(len(rows)) % 40
+    FeatureSpace.fit(rows[:80], action[:80], "whitened")  # imports what it needs
+    tracemalloc.start()
+    FeatureSpace.fit(rows, action, "whitened")
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 1.3 * 8 * rows.size
 
 
 def test_the_number_of_threads_changes_no_bit() -> None:

@@ -8,7 +8,7 @@ import pytest
 from data.stores.feature_store import FeatureSet
 from models.zero_shot.score_gate import SeenDistance
 from pipeline.phases.phase import Phase
-from pipeline.phases.scored_clips import held_out_clips
+from pipeline.phases.scored_clips import PhaseParts
 
 TEST, VAL = Phase("test", (1, 3), (2,)), Phase("val", (1,), (3,))
 
@@ -31,7 +31,7 @@ def made(clips: int = 120) -> FeatureSet:
 
 def test_they_are_seen_and_measured_without_themselves() -> None:
     features = made()
-    held_out = held_out_clips(TEST, features)
+    held_out = PhaseParts.of(TEST, features).held_out()
     assert held_out is not None
     rows = features.held_out & (features.action != 2)
     np.testing.assert_array_equal(held_out.features, features.features[rows])
@@ -42,10 +42,10 @@ def test_they_are_seen_and_measured_without_themselves() -> None:
 
 
 def test_the_val_phase_scores_them_itself() -> None:
-    assert held_out_clips(VAL, made()) is None
+    assert PhaseParts.of(VAL, made()).held_out() is None
 
 
 @pytest.mark.parametrize("clips", [60, 0])
 def test_too_few_say_nothing(clips: int) -> None:
     features = made(clips) if clips else replace(made(), held_out=np.zeros(120, bool))  # 0: published features
-    assert held_out_clips(TEST, features) is None
+    assert PhaseParts.of(TEST, features).held_out() is None

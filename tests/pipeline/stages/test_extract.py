@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pipeline.stages.extract as extract_module
 from data.errors import DataError
 from data.phase_names import PHASES
 from data.stores import h5
-from data.stores.feature_store import read_features
+from data.stores.feature_store import FeatureSet, read_features
 from data.stores.skeleton_store import SkeletonStore
 from models.backbone.checkpoint import load_network
 from models.backbone.features import clip_features
@@ -109,6 +110,25 @@ def test_a_backbone_that_is_right_is_not_trained_again(tiny: Path) -> None:
     assert context.workspace.backbone("test").stat().st_mtime_ns == trained
     assert said(context).count("the backbone is there already") == 2
     np.testing.assert_array_equal(read_features(context.workspace.features("test")).features, before.features)
+
+
+def test_the_first_phase_leaves_memory_before_the_second_one_begins(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[weakref.ref[np.ndarray]] = []
+    alive: list[bool] = []
+
+    def kept(path: Path, features: FeatureSet, record: dict[str, str]) -> None:
+        written.append(weakref.ref(features.features))
+
+    def looked(*arguments: Any) -> tuple[np.ndarray, np.ndarray]:
+        alive.extend(features() is not None for features in written)
+        return clip_features(*arguments)
+
+    monkeypatch.setattr(extract_module, "write_features", kept)
+    monkeypatch.setattr(extract_module, "clip_features", looked)
+    EXTRACT.run(context_of(tiny))
+    assert alive == [False]
 
 
 def test_other_pseudo_unseen_actions_leave_the_test_phase_alone(tiny: Path) -> None:
