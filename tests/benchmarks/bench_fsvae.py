@@ -53,13 +53,13 @@ def settings_of(preset: str, steps: int) -> tuple[ModelSettings, TrainSettings]:
     return config.model, config.train
 
 
-def made_data() -> TrainingData:
-    """Training data of 36,000 clips of 55 actions."""
+def made_data(clips: int = 36_000, actions: int = 55) -> TrainingData:
+    """Training data of `clips` clips of `actions` actions."""
     generator = np.random.default_rng(0)
-    texts = generator.normal(size=(55, 1536)).astype(np.float32)
+    texts = generator.normal(size=(actions, 1536)).astype(np.float32)
     return TrainingData(
-        skeletons=np.maximum(generator.normal(size=(36_000, 256)), 0).astype(np.float32),
-        text_row=generator.integers(0, 55, 36_000),
+        skeletons=np.maximum(generator.normal(size=(clips, 256)), 0).astype(np.float32),
+        text_row=generator.integers(0, actions, clips),
         texts=texts / np.linalg.norm(texts, axis=1, keepdims=True),
     )
 
