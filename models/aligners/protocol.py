@@ -84,3 +84,20 @@ class FitsTogether(Protocol):
         `tell` is called with what the user should know. Raises ModelError when training fails.
         """
         ...
+
+
+def fits_at_once(aligner: Aligner, device: torch.device) -> bool:
+    """Whether `train` fits all seeds and phases at once. On a CPU that is no faster, and members would not be exact."""
+    return device.type != "cpu" and isinstance(aligner, FitsTogether)
+
+
+def fit_members(
+    aligner: Aligner,
+    members: Sequence[Member],
+    device: torch.device,
+    tell: Callable[[str], None] = lambda message: None,
+) -> list[Trained]:
+    """Fit `members`: several at once if the aligner can, else one after another."""
+    if len(members) > 1 and isinstance(aligner, FitsTogether):
+        return aligner.fit_members(members, device, tell)
+    return [aligner.fit(member.data, member.entropy, device, member.on_cycle) for member in members]

@@ -21,12 +21,12 @@ import torch
 
 from data.phase_names import PHASES, PhaseName
 from data.stores.files import replacing
-from models.aligners.protocol import Aligner, FitsTogether
+from models.aligners.protocol import Aligner, fit_members, fits_at_once
 from models.aligners.registry import make_aligner
 from models.devices import torch_device
 from models.fsvae.batches import TrainingData
 from models.fsvae.settings import TrainSettings
-from models.fsvae.training import HISTORY_COLUMNS, LossRow, Member, Trained
+from models.fsvae.training import HISTORY_COLUMNS, LossRow, Member
 from pipeline.messages.errors import PipelineError
 from pipeline.messages.remaining import Remaining
 from pipeline.phases.agreement import require_agreement
@@ -44,7 +44,7 @@ def train(context: Context, provenance: Provenance, together: bool | None = None
     """Train every member and write the run's folder. Raises DataError, PipelineError or ModelError.
 
     Members that an earlier try of the same training finished are not trained again. `together` says whether the others
-    are trained all at once; None = not on a CPU.
+    are trained all at once; None = on a GPU, if the aligner can.
     """
     settings = context.config.train
     if len(set(settings.seeds)) < len(settings.seeds):
@@ -53,7 +53,6 @@ def train(context: Context, provenance: Provenance, together: bool | None = None
     provenance.require_inputs(features_and_text(context))
     device = torch_device(context.config.device)
     members: list[TrainedMember] = []
-    together = device.type != "cpu" if together is None else together
     for member, resumed in _train_members(context, provenance, data, device, together):
         members.append(member)
         context.console.print(
@@ -102,19 +101,22 @@ class _Place:
 
 
 def _train_members(
-    context: Context, provenance: Provenance, data: dict[PhaseName, TrainingData], device: torch.device, together: bool
+    context: Context,
+    provenance: Provenance,
+    data: dict[PhaseName, TrainingData],
+    device: torch.device,
+    together: bool | None,
 ) -> Iterator[tuple[TrainedMember, bool]]:
     """Yield each member, in order, and whether an earlier try trained it.
 
-    They are trained all at once if `together` and the aligner can. Otherwise several processes train them on a CPU, and
-    a GPU trains one after another.
+    Where they are not trained all at once, a CPU trains them in several processes, and a GPU one after another.
     """
     config, settings = context.config, context.config.train
     aligner = make_aligner(config.model, settings, config.evaluate.classifier)
     talk = context.console.stderr and not context.console.quiet
     common = aligner, device, trained_from(provenance, device.type), talk
     places = [_Place(seed, phase, context.run.member(seed, phase)) for seed in settings.seeds for phase in PHASES]
-    if together and isinstance(aligner, FitsTogether):
+    if fits_at_once(aligner, device) if together is None else together:
         context.console.print(
             f"train: {len(places)} seeds and phases at once on {device}; the time of each is its share of the whole",
             highlight=False,
@@ -153,21 +155,13 @@ def _train_at_once(
         for place in missing
     ]
     start = time.perf_counter()
-    fitted = _fitted(aligner, members, device, say)
+    fitted = fit_members(aligner, members, device, lambda message: say(f"train: {message}"))
     seconds = (time.perf_counter() - start) / max(1, len(missing))
     new = [TrainedMember(place.seed, place.phase, *of, seconds) for place, of in zip(missing, fitted, strict=True)]
     for place, member in zip(missing, new, strict=True):
         save_member(place.path, member, digest)
     trained = iter(new)
     return [(member, True) if member else (next(trained), False) for member in earlier]
-
-
-def _fitted(
-    aligner: Aligner, members: Sequence[Member], device: torch.device, say: Callable[[str], None]
-) -> list[Trained]:
-    if len(members) > 1 and isinstance(aligner, FitsTogether):
-        return aligner.fit_members(members, device, lambda message: say(f"train: {message}"))
-    return [aligner.fit(member.data, member.entropy, device, member.on_cycle) for member in members]
 
 
 def _told(place: _Place, cycles: int, say: Callable[[str], None]) -> Callable[[int, LossRow], None]:

@@ -40,12 +40,12 @@ from models.backbone.settings import BackboneSettings
 from models.backbone.training import Trainer, TrainingClips, train_backbone
 from models.devices import make_accelerator, torch_device
 from models.errors import ModelError
-from models.fsvae.settings import TrainSettings
+from models.fsvae.settings import ScheduleSettings, TrainSettings
 from pipeline.stages.backbone import batch_loader
 from pipeline.stages.extract import CLIPS_READ_AT_A_TIME
 from pipeline.workspace.init import PUBLISHED_NTU120
+from tests.benchmarks.bench_fsvae import fsvae_losses, fsvae_speed, made_members
 from tests.benchmarks.bench_skeleton_store import write_store
-from tests.benchmarks.fsvae_members import PHASES, FSVAESpeed, fsvae_comparisons, fsvae_speed
 
 CLASSES = 55
 EXTRACTION_BATCHES = (CLIPS_READ_AT_A_TIME, 256, 1024)  # the first is the one that `extract` uses
@@ -53,6 +53,9 @@ COMPARED_CLIPS, COMPARED_STEPS = 16, 3
 # Of the largest value, in fp32. Clips that were changed by 1e-6 of their values moved losses on a CPU by 5e-6. Clips
 # that were changed by 1e-3, more than TF32 rounds, moved them by 5e-4, and features by 1e-4.
 TOLERANCE = 1e-3
+COMPARED_FSVAE_SIZES, COMPARED_FSVAE_STEPS = ((2000, 55), (1500, 50)), 20
+EVERY_LOSS = ScheduleSettings(kl_start=0, calibrated_start=0, text_kl_cycle=1)
+PHASES = 2
 FSVAE_STEPS_A_SECOND = 34  # that --seconds asks for: 340, one cycle, in 10
 SLOW_LEARNING = 1e-3  # at the recipe's 0.1, rounding alone moves the third loss by 2e-3, and random clips may diverge
 TRAIN = TrainSettings()
@@ -157,7 +160,11 @@ def comparisons(device: torch.device, store: SkeletonStore, frames: int) -> Iter
     networks = (copy.deepcopy(trained[0][0]).to(where) for where in pair)
     yield "features", [clip_features(network, clips.fit, load_batch, size)[0] for network in networks]
     yield "backbone losses", [[report.loss for report in reports] for _, reports in trained]
-    yield from fsvae_comparisons(device)
+    train = TrainSettings(cycles=2, steps_per_cycle=COMPARED_FSVAE_STEPS, schedule=EVERY_LOSS)
+    members = made_members(COMPARED_FSVAE_SIZES)
+    alone = [fsvae_losses([member], train, torch.device("cpu")) for member in members]
+    yield "FS-VAE losses", [fsvae_losses(members[:1], train, device), alone[0]]
+    yield "FS-VAE losses, all members at once", [fsvae_losses(members, train, device), np.concatenate(alone)]
 
 
 def compared(name: str, pair: list[ArrayLike]) -> bool:
@@ -170,10 +177,10 @@ def compared(name: str, pair: list[ArrayLike]) -> bool:
     return agree
 
 
-def hours(name: str, training: Speed, extraction: Speed, fsvae: FSVAESpeed) -> str:
+def hours(name: str, training: Speed, extraction: Speed, fsvae_steps_a_second: float) -> str:
     fit, clips, steps = DATA_SETS[name]
     backbone, features = BackboneSettings().epochs * fit / training.loaded, clips / extraction.loaded
-    parts = np.array([backbone * PHASES / 3600, features * PHASES / 3600, fsvae.hours(TRAIN.cycles * steps)])
+    parts = np.array([backbone * PHASES, features * PHASES, TRAIN.cycles * steps / fsvae_steps_a_second]) / 3600
     return f"{parts.sum():.2f} (backbones {parts[0]:.2f}, features {parts[1]:.2f}, FS-VAE {parts[2]:.2f})"
 
 
@@ -224,11 +231,12 @@ def speeds(given: argparse.Namespace, store: SkeletonStore) -> None:
         extraction.append(measured(extraction_speed, network, store, frames, size, seconds))
         print(extraction[-1].row(f"extraction, fp32, batches of {min(size, len(store))}", fp32_peak), flush=True)
     steps = max(COMPARED_STEPS, round(FSVAE_STEPS_A_SECOND * seconds))
-    on = {where: fsvae_speed(where, steps) for where in {device, torch.device("cpu")}}
-    print("\n" + "\n".join(speed.text(where) for where, speed in on.items()) + "\n")
+    print()
+    at_once = {where: fsvae_speed(where, steps) for where in dict.fromkeys((torch.device("cpu"), device))}
+    print()
     for name in DATA_SETS:
         for precision, speed in training.items():
-            estimate = speed.failure or extraction[0].failure or hours(name, speed, extraction[0], on[device])
+            estimate = speed.failure or extraction[0].failure or hours(name, speed, extraction[0], at_once[device])
             print(f"{name}, backbones in {precision}, hours: {estimate}")
     print(flush=True)
 

@@ -21,6 +21,9 @@ from data.stores import h5
 from data.stores.feature_store import read_features, write_features
 from data.stores.h5 import read_record
 from data.stores.text_store import read_text_features, write_text_features
+from models.aligners.fsvae import FSVAEAligner
+from models.aligners.protocol import fits_at_once
+from models.aligners.registry import make_aligner
 from models.errors import ModelError
 from models.fsvae.training import train_member
 from models.text.settings import TextSettings
@@ -29,7 +32,7 @@ from pipeline.phases.features_and_texts import text_matrix
 from pipeline.running.staleness import stage_state
 from pipeline.stages.member import TrainedMember, save_member, trained_from
 from pipeline.stages.table import stage_named
-from pipeline.workspace.config import load_config
+from pipeline.workspace.config import build_config, load_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import read_record as read_any_record
 from tests.shared.made_features import Made, made_workspace
@@ -251,29 +254,19 @@ def test_at_once_only_members_that_are_missing_are_trained(
         np.testing.assert_allclose(once[name], tensor, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("device", "expected"), [("cpu", False), ("cuda", True)])
-def test_a_gpu_trains_all_members_at_once(
-    device: str, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[Any] = []
-
-    def no_members(*arguments: Any) -> list[TrainedMember]:
-        asked.extend(arguments[3:])
-        return []
-
-    monkeypatch.setattr(train_stage, "torch_device", lambda name: torch.device(device))
-    monkeypatch.setattr(train_stage, "_train_members", no_members)
-    monkeypatch.setattr(train_stage, "_write_run", lambda *_: None)
-    monkeypatch.setattr(shutil, "rmtree", lambda _: None)
-    stage_named("train").run(made_workspace(tmp_path, SMALL, QUICK))
-    assert asked == [torch.device(device), expected]
+@pytest.mark.parametrize(
+    ("device", "aligner", "expected"),
+    [("cpu", "fsvae", False), ("cuda", "fsvae", True), ("mps", "fsvae", True), ("cuda", "ridge", False)],
+)
+def test_a_gpu_trains_all_members_at_once_if_the_aligner_can(device: str, aligner: str, expected: bool) -> None:
+    config = build_config({"model": {"aligner": aligner}}, "test")
+    made = make_aligner(config.model, config.train, config.evaluate.classifier)
+    assert fits_at_once(made, torch.device(device)) == expected
 
 
-def test_an_aligner_that_fits_one_at_a_time_does_so_at_once_too(tmp_path: Path) -> None:
-    context = made_workspace(tmp_path, SMALL, {**QUICK, "model.aligner": "ridge"})
-    printed = trained_at_once(context)
-    assert "at once" not in printed
-    assert printed.count("solved in") == 4
+def test_on_a_cpu_members_are_trained_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FSVAEAligner, "fit_members", None)  # can't be called
+    assert "at once" not in trained(tmp_path).console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_members_of_other_settings_are_trained_anew(run: Context, tmp_path: Path) -> None:
