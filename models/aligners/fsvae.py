@@ -4,7 +4,7 @@ decoded     The text's mean latent is decoded to a skeleton feature, and a clip 
 regression  The clip's mean latent goes through a classifier that was fitted to latents of the texts (published).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from models.errors import ModelError
 from models.fsvae.batches import TrainingData
 from models.fsvae.model import FSVAE
 from models.fsvae.settings import ClassifierSettings, ModelSettings, TrainSettings
-from models.fsvae.training import LossRow, train_member
+from models.fsvae.training import LossRow, Member, Trained, train_member, train_members
 from models.fsvae.unseen_classifier import UnseenClassifier, fit_unseen_classifier
 from models.fsvae.vae import noise_width
 from models.torch_generators import torch_generator
@@ -74,6 +74,12 @@ class FSVAEAligner:
     ) -> tuple[list[State], list[LossRow]]:
         """Train by `train_member` of models/fsvae/training.py."""
         return train_member(data, self.model, self.train, entropy, device, on_cycle)
+
+    def fit_members(
+        self, members: Sequence[Member], device: torch.device, tell: Callable[[str], None]
+    ) -> list[Trained]:
+        """Train all at once, by `train_members` of models/fsvae/training.py."""
+        return train_members(members, self.model, self.train, device, tell)
 
     def scorer(
         self, state: State, texts: NDArray[np.float32], entropy: Entropy, arrays: Arrays | None = None

@@ -6,8 +6,8 @@ entry in models/aligners/registry.py.
 Letters: N clips, C seen actions, U actions known by text, D_s size of a clip's feature, D_t size of a text's feature.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.fsvae.batches import TrainingData
-from models.fsvae.training import LossRow
+from models.fsvae.training import LossRow, Member, Trained
 
 State = dict[str, Tensor]  # what a fitted aligner consists of, by name; model.safetensors holds it
 Entropy = tuple[int, ...]  # seeds everything random
@@ -75,3 +75,34 @@ class Aligner(Protocol):
         With `arrays`, which an earlier scorer of the same state and texts returned, nothing is fitted again.
         """
         ...
+
+
+@runtime_checkable
+class FitsTogether(Protocol):
+    """What an aligner may have besides: with it, a GPU fits all seeds and phases at once."""
+
+    def fit_members(
+        self, members: Sequence[Member], device: torch.device, tell: Callable[[str], None]
+    ) -> list[Trained]:
+        """Fit all `members`, and return for each what `fit` returns: the same, but for rounding.
+
+        `tell` is called with what the user should know. Raises ModelError when training fails.
+        """
+        ...
+
+
+def fits_at_once(aligner: Aligner, device: torch.device) -> bool:
+    """Whether `train` fits all seeds and phases at once. On a CPU that is no faster, and members would not be exact."""
+    return device.type != "cpu" and isinstance(aligner, FitsTogether)
+
+
+def fit_members(
+    aligner: Aligner,
+    members: Sequence[Member],
+    device: torch.device,
+    tell: Callable[[str], None] = lambda message: None,
+) -> list[Trained]:
+    """Fit `members`: several at once if the aligner can, else one after another."""
+    if len(members) > 1 and isinstance(aligner, FitsTogether):
+        return aligner.fit_members(members, device, tell)
+    return [aligner.fit(member.data, member.entropy, device, member.on_cycle) for member in members]

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.ahead import ahead
 from models.backbone.protocol import Backbone
 
 LoadBatch = Callable[[NDArray[np.int64]], NDArray[np.float32]]  # clip indices (B,) -> clips (B, 3, T, 25, M)
@@ -27,8 +28,8 @@ def clip_features(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Compute the features (n, D) and logits (n, classes) of the n `clips`, on the device of the weights.
 
-    `batch_size` clips are read at a time, so memory does not grow with n. After each batch, `advance` is called with
-    its number of clips.
+    `batch_size` clips are read at a time, while those before them are computed, so memory does not grow with n. After
+    each batch, `advance` is called with its number of clips.
     """
     was_training = network.training
     network.eval()
@@ -37,12 +38,12 @@ def clip_features(
     device = network.fc.weight.device
     with _threads() if device.type == "cpu" else _no_threads() as executor:
         compute = network.cpu_features(executor) if executor else network.features
-        for start in range(0, len(clips), batch_size):
-            batch = slice(start, min(start + batch_size, len(clips)))
-            of_batch = compute(torch.from_numpy(load_batch(clips[batch])).to(device))  # (B, D)
+        batches = [slice(start, start + batch_size) for start in range(0, len(clips), batch_size)]
+        for batch, rows in zip(batches, ahead(lambda batch: load_batch(clips[batch]), batches), strict=True):
+            of_batch = compute(torch.from_numpy(rows).to(device))  # (B, D)
             features[batch] = of_batch.cpu().numpy()
             logits[batch] = torch.stack([network.fc(feature) for feature in of_batch]).cpu().numpy()
-            advance(batch.stop - start)
+            advance(len(rows))
     network.train(was_training)
     return features, logits
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from data.random_streams import BACKBONE_AUGMENTATION, BACKBONE_ORDER, BACKBONE_WEIGHTS
+from models.ahead import ahead
 from models.backbone.augmentation import augment, augments
 from models.backbone.features import LoadBatch, clip_features
 from models.backbone.networks import network_class
@@ -133,10 +134,11 @@ def _train_epoch(trainer: Trainer, clips: TrainingClips, key: tuple[int, int], s
     trainer.wrapped.train()
     order = BACKBONE_ORDER.generator(*key).permutation(len(clips.fit))
     totals = torch.zeros(2, device=accelerator.device)
-    for step, batch in enumerate(np.array_split(order, steps)):
-        mine = batch[accelerator.process_index :: accelerator.num_processes]
-        x = torch.from_numpy(_training_batch(clips, mine, trainer.settings, key)).to(accelerator.device)
-        target = torch.from_numpy(clips.fit_class[mine]).to(accelerator.device)
+    batches = np.array_split(order, steps)
+    shares = [batch[accelerator.process_index :: accelerator.num_processes] for batch in batches]
+    loaded = ahead(lambda places: _training_batch(clips, places, trainer.settings, key), shares)
+    for step, (batch, mine, rows) in enumerate(zip(batches, shares, loaded, strict=True)):
+        x, target = (torch.from_numpy(array).to(accelerator.device) for array in (rows, clips.fit_class[mine]))
         totals += trainer.step(x, target, len(batch), key[1] + step / steps)
     loss_sum, hits = accelerator.reduce(totals, "sum").tolist()
     return loss_sum / len(order), 100 * hits / len(order)

@@ -40,13 +40,21 @@ class _Transform(torch.autograd.Function):
     """The DCT, or its inverse. Backward is the other of the two: the transpose of an orthonormal transform."""
 
     @staticmethod
-    def forward(context: Any, rows: Tensor, inverse: bool) -> Tensor:
-        context.inverse = inverse
+    def forward(rows: Tensor, inverse: bool) -> Tensor:
         return _inverse_dct(rows) if inverse else _dct(rows)
+
+    @staticmethod
+    def setup_context(context: Any, inputs: tuple[Tensor, bool], output: Tensor) -> None:
+        _, context.inverse = inputs
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         return (_dct if context.inverse else _inverse_dct)(gradients[0]), None
+
+    @staticmethod
+    def vmap(info: Any, axes: tuple[int, None], rows: Tensor, inverse: bool) -> tuple[Tensor, int]:
+        """For torch.vmap, which asks for rows of several members at once: they are more rows."""
+        return _Transform.apply(rows.movedim(axes[0], 0), inverse), 0  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=8)

@@ -40,21 +40,31 @@ class GainedDCT:
 
 
 class _InversePairs(torch.autograd.Function):
-    """Pairs of coefficients (B, 2 K) -> features (B, D). Linear."""
+    """Pairs of coefficients (..., 2 K) -> features (..., D). Linear."""
 
     @staticmethod
-    def forward(context: Any, pairs: Tensor, size: int) -> Tensor:
-        context.size = size
-        spectrum = torch.view_as_complex(pairs.view(len(pairs), -1, 2)) * twiddles(size, pairs.device)[1]  # (B, K)
+    def forward(pairs: Tensor, size: int) -> Tensor:
+        spectrum = (
+            torch.view_as_complex(pairs.reshape(*pairs.shape[:-1], -1, 2)) * twiddles(size, pairs.device)[1]
+        )  # (..., K)
         folded: Tensor = torch.fft.irfft(spectrum, n=size)
-        return folded.index_select(1, fold(size, pairs.device)[1])  # (B, D)
+        return folded.index_select(-1, fold(size, pairs.device)[1])  # (..., D)
+
+    @staticmethod
+    def setup_context(context: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
+        _, context.size = inputs
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         size, (gradient,) = context.size, gradients
-        spectrum = torch.fft.rfft(gradient.index_select(1, fold(size, gradient.device)[0]))
-        spectrum *= twiddles(size, gradient.device)[0]  # (B, K)
-        pairs = torch.view_as_real(spectrum).flatten(1)  # (B, 2 K)
+        spectrum = torch.fft.rfft(gradient.index_select(-1, fold(size, gradient.device)[0]))
+        spectrum *= twiddles(size, gradient.device)[0]  # (..., K)
+        pairs = torch.view_as_real(spectrum).flatten(-2)  # (..., 2 K)
         if size % 2 == 0:
-            pairs[:, size:] /= 2  # the pair of k = D / 2 holds one coefficient twice
+            pairs[..., size:] /= 2  # the pair of k = D / 2 holds one coefficient twice
         return pairs, None
+
+    @staticmethod
+    def vmap(info: Any, axes: tuple[int, None], pairs: Tensor, size: int) -> tuple[Tensor, int]:
+        """For torch.vmap, which asks for rows of several members at once: they are more rows."""
+        return _InversePairs.apply(pairs.movedim(axes[0], 0), size), 0  # type: ignore[no-untyped-call]

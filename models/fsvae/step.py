@@ -12,15 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
 from torch import Tensor
 
-from models.fsvae.batches import Batch, TrainingData
+from models.fsvae.batches import Batch
 from models.fsvae.frequency import FrequencyModule
 from models.fsvae.gained_dct import GainedDCT
 from models.fsvae.model import FSVAE
 from models.fsvae.schedules import Schedule
 from models.fsvae.settings import TrainSettings
+from models.fsvae.tables import FeatureTables
 from models.fsvae.vae import draw_latents
 
 
@@ -69,14 +69,11 @@ class TrainingStep:
 
 
 class ForwardPass:
-    """Runs the model on batches of one phase's training data."""
+    """Runs the model on batches, whose clips and actions are rows of the tables."""
 
-    def __init__(
-        self, model: FSVAE, data: TrainingData, settings: TrainSettings, schedule: Schedule, device: torch.device
-    ) -> None:
+    def __init__(self, model: FSVAE, tables: FeatureTables, settings: TrainSettings, schedule: Schedule) -> None:
         self.model, self.settings, self.schedule = model, settings, schedule
-        self.skeletons = model.in_space(torch.tensor(data.skeletons, device=device))  # (N, D_s)
-        self.texts = torch.tensor(data.texts, device=device)  # (C, D_t)
+        self.skeletons, self.texts = tables.skeletons, tables.texts
         self._enhanced_skeletons = enhanced_rows(self.skeletons, model.skeleton_frequency)
         self._enhanced_texts = enhanced_rows(self.texts, model.text_frequency)
 

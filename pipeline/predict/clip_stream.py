@@ -6,7 +6,6 @@ and does not stop the others.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -26,6 +25,7 @@ from data.raw.sources import list_source
 from data.recordings.find_parts import parts_of
 from data.recordings.read_clip import OTHER_RATE, ClipReader, RawPart, ReadClip, Reading, findings_of
 from data.stores.skeleton_store import loop_clip
+from models.ahead import ahead
 from pipeline.messages.errors import PipelineError
 from pipeline.predict.treatment import Treatment
 
@@ -66,15 +66,8 @@ def clip_batches(clips: ClipLike | Iterable[ClipLike], treatment: Treatment) -> 
 
 def batches_of(sources: Iterator[Source], treatment: Treatment) -> Iterator[ClipBatch]:
     """Make `sources` ready, BATCH_CLIPS at a time. What they raise themselves is raised here."""
-    with ThreadPoolExecutor(1) as reader:
-        ahead = None
-        while batch := list(islice(sources, BATCH_CLIPS)):
-            following = reader.submit(_read, batch, treatment)
-            if ahead is not None:
-                yield ahead.result()
-            ahead = following
-        if ahead is not None:
-            yield ahead.result()
+    batches = iter(lambda: list(islice(sources, BATCH_CLIPS)), [])
+    return ahead(lambda batch: _read(batch, treatment), batches)
 
 
 def sources_of(clips: ClipLike | Iterable[ClipLike], reading: Reading) -> Iterator[RawPart | RawClip | Unread]:

@@ -11,20 +11,22 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from data.phase_names import PHASES, PhaseName
 from data.stores.files import replacing
-from models.aligners.protocol import Aligner
+from models.aligners.protocol import Aligner, fit_members, fits_at_once
 from models.aligners.registry import make_aligner
 from models.devices import torch_device
 from models.fsvae.batches import TrainingData
 from models.fsvae.settings import TrainSettings
-from models.fsvae.training import HISTORY_COLUMNS, LossRow
+from models.fsvae.training import HISTORY_COLUMNS, LossRow, Member
 from pipeline.messages.errors import PipelineError
 from pipeline.messages.remaining import Remaining
 from pipeline.phases.agreement import require_agreement
@@ -38,10 +40,11 @@ from pipeline.workspace.provenance import Provenance, package_versions
 from pipeline.workspace.tensor_store import write_tensors
 
 
-def train(context: Context, provenance: Provenance) -> None:
+def train(context: Context, provenance: Provenance, together: bool | None = None) -> None:
     """Train every member and write the run's folder. Raises DataError, PipelineError or ModelError.
 
-    Members that an earlier try of the same training finished are not trained again.
+    Members that an earlier try of the same training finished are not trained again. `together` says whether the others
+    are trained all at once; None = on a GPU, if the aligner can.
     """
     settings = context.config.train
     if len(set(settings.seeds)) < len(settings.seeds):
@@ -50,7 +53,7 @@ def train(context: Context, provenance: Provenance) -> None:
     provenance.require_inputs(features_and_text(context))
     device = torch_device(context.config.device)
     members: list[TrainedMember] = []
-    for member, resumed in _train_members(context, provenance, data, device):
+    for member, resumed in _train_members(context, provenance, data, device, together):
         members.append(member)
         context.console.print(
             f"train: seed {member.seed}, {member.phase} phase: {_summary(member, settings)}"
@@ -88,58 +91,88 @@ def training_data(context: Context) -> dict[PhaseName, TrainingData]:
     return data
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Which member, and its file."""
+
+    seed: int
+    phase: PhaseName
+    path: Path
+
+
 def _train_members(
-    context: Context, provenance: Provenance, data: dict[PhaseName, TrainingData], device: torch.device
+    context: Context,
+    provenance: Provenance,
+    data: dict[PhaseName, TrainingData],
+    device: torch.device,
+    together: bool | None,
 ) -> Iterator[tuple[TrainedMember, bool]]:
     """Yield each member, in order, and whether an earlier try trained it.
 
-    On a CPU, members are trained in several processes; on a GPU, one after another.
+    Where they are not trained all at once, a CPU trains them in several processes, and a GPU one after another.
     """
     config, settings = context.config, context.config.train
     aligner = make_aligner(config.model, settings, config.evaluate.classifier)
-    digest = trained_from(provenance, device.type)
-    tasks = [
-        (
-            data[phase],
-            aligner,
-            seed,
-            phase,
-            device,
-            context.run.member(seed, phase),
-            digest,
-            context.console.stderr and not context.console.quiet,
+    talk = context.console.stderr and not context.console.quiet
+    common = aligner, device, trained_from(provenance, device.type), talk
+    places = [_Place(seed, phase, context.run.member(seed, phase)) for seed in settings.seeds for phase in PHASES]
+    if fits_at_once(aligner, device) if together is None else together:
+        context.console.print(
+            f"train: {len(places)} seeds and phases at once on {device}; the time of each is its share of the whole",
+            highlight=False,
         )
-        for seed in settings.seeds
-        for phase in PHASES
-    ]
-    yield from worked_on(_train_one, tasks, settings.workers if device.type == "cpu" else 1)
+        for members in worked_on(_train_at_once, [(data, places, *common)], 1):
+            yield from members
+    else:
+        tasks = [(data[place.phase], place, *common) for place in places]
+        yield from worked_on(_train_one, tasks, settings.workers if device.type == "cpu" else 1)
 
 
-def _train_one(
-    data: TrainingData,
+def _train_one(data: TrainingData, place: _Place, *common: Any) -> tuple[TrainedMember, bool]:
+    [member] = _train_at_once({place.phase: data}, [place], *common)
+    return member
+
+
+def _train_at_once(
+    data: Mapping[PhaseName, TrainingData],
+    places: Sequence[_Place],
     aligner: Aligner,
-    seed: int,
-    phase: PhaseName,
     device: torch.device,
-    path: Path,
     digest: str,
     talk: bool,
-) -> tuple[TrainedMember, bool]:
-    earlier = load_member(path, seed, phase, aligner.cycles, digest)
-    if earlier:
-        return earlier, True
+) -> list[tuple[TrainedMember, bool]]:
+    """Train those members of `places` that no earlier try trained, and save them. Return all."""
+    earlier = [load_member(place.path, place.seed, place.phase, aligner.cycles, digest) for place in places]
+    missing = [place for place, member in zip(places, earlier, strict=True) if member is None]
+
+    def say(line: str) -> None:
+        """Write to standard error, which is all that a worker process shares with the screen."""
+        if talk:
+            sys.stderr.write(f"{line}\n")
+
+    members = [
+        Member(data[place.phase], (place.seed, PHASES.index(place.phase)), _told(place, aligner.cycles, say))
+        for place in missing
+    ]
+    start = time.perf_counter()
+    fitted = fit_members(aligner, members, device, lambda message: say(f"train: {message}"))
+    seconds = (time.perf_counter() - start) / max(1, len(missing))
+    new = [TrainedMember(place.seed, place.phase, *of, seconds) for place, of in zip(missing, fitted, strict=True)]
+    for place, member in zip(missing, new, strict=True):
+        save_member(place.path, member, digest)
+    trained = iter(new)
+    return [(member, True) if member else (next(trained), False) for member in earlier]
+
+
+def _told(place: _Place, cycles: int, say: Callable[[str], None]) -> Callable[[int, LossRow], None]:
+    """What says after each cycle how far a member is."""
+    remaining = Remaining(0, cycles)
 
     def report_cycle(cycle: int, row: LossRow) -> None:
-        """Write a line to standard error, which is all that a worker process shares with the screen."""
-        if talk:
-            line = f"cycle {cycle}/{aligner.cycles}, loss {row['total']:.4f}{remaining.text(cycle)}"
-            sys.stderr.write(f"  seed {seed}, {phase} phase: {line}\n")
+        line = f"cycle {cycle}/{cycles}, loss {row['total']:.4f}{remaining.text(cycle)}"
+        say(f"  seed {place.seed}, {place.phase} phase: {line}")
 
-    start, remaining = time.perf_counter(), Remaining(0, aligner.cycles)
-    states, history = aligner.fit(data, (seed, PHASES.index(phase)), device, report_cycle)
-    member = TrainedMember(seed, phase, states, history, time.perf_counter() - start)
-    save_member(path, member, digest)
-    return member, False
+    return report_cycle
 
 
 def _write_run(context: Context, provenance: Provenance, members: list[TrainedMember], device: torch.device) -> None:

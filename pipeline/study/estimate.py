@@ -20,6 +20,7 @@ from data.recordings.read_clip import RawPart
 from data.splits import NUM_ACTIONS, resolve_split
 from data.stores import h5
 from data.stores.feature_store import read_features
+from models.aligners.protocol import fits_at_once
 from models.aligners.registry import make_aligner
 from models.devices import torch_device
 from models.errors import ModelError
@@ -168,20 +169,21 @@ class _Work:
     def run(self, split: StudySplit, preset: Preset, stage: str) -> Step:
         """The work of train or evaluate."""
         config, unseen = self._run_context(split, preset).config, self.unseen(split)
+        aligner = make_aligner(config.model, config.train, config.evaluate.classifier)
+        cycles, steps, seeds = aligner.cycles, config.train.steps_per_cycle, len(config.train.seeds)
+        members, device = seeds * len(PHASES), torch_device(config.device)
+        at_once = members if fits_at_once(aligner, device) else 1
+        rounds = -(-members // min(members, _workers(config.train.workers)))
         if preset not in self._of_preset:
             seen, scored = self.clips.actions - unseen, self.clips.number - self.clips.training
-            training = pieces.aligner(config, self.clips.training, seen)
+            training = pieces.aligner(config, self.clips.training, seen, at_once)
             self._of_preset[preset] = *training, pieces.scoring(config, scored, seen, unseen)
         fixed, step, cycle = self._of_preset[preset]
-        cycles = make_aligner(config.model, config.train, config.evaluate.classifier).cycles
-        steps, seeds = config.train.steps_per_cycle, len(config.train.seeds)
-        members = seeds * len(PHASES)
-        rounds = -(-members // min(members, _workers(config.train.workers)))
         name = part_name(self.dataset, split, preset)
         if stage == EVALUATE.name:
             return Step(name, stage, f"{seeds} seeds, {cycles} cycles", rounds * cycles * cycle)
-        on_cpu = torch_device(config.device).type == "cpu"
-        seconds = (rounds if on_cpu else members) * (fixed + cycles * steps * step)
+        times = rounds if device.type == "cpu" else members // at_once
+        seconds = times * (fixed + cycles * steps * step)
         return Step(name, stage, f"{seeds} seeds, {cycles} cycles of {steps} steps", seconds)
 
 

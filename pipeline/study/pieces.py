@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from data.clean.cleaning import clean_batch
 from data.clip_name import ClipName
 from data.recordings.read_clip import RawPart
+from models.aligners.protocol import fit_members
 from models.aligners.registry import make_aligner
 from models.backbone.features import clip_features
 from models.backbone.training import TrainingClips, train_backbone
 from models.devices import make_accelerator, torch_device
 from models.fsvae.batches import TrainingData
+from models.fsvae.training import Member
 from pipeline.phases.raw_recordings import reading_of
 from pipeline.phases.scores import PhaseScoring, member_scores
 from pipeline.stages.embed_text import load_encoder_of
@@ -91,15 +93,16 @@ def _made_up_clips(places: NDArray[np.int64], frames: int) -> NDArray[np.float32
     return clips
 
 
-def aligner(config: Config, clips: int, seen: int) -> tuple[float, float]:
-    """Seconds to train one seed in one phase: what does not depend on the steps, and a step."""
+def aligner(config: Config, clips: int, seen: int, at_once: int) -> tuple[float, float]:
+    """Seconds to train `at_once` seeds and phases at once: what does not depend on the steps, and a step of all."""
     device = torch_device(config.device)
     rows = min(clips, MOST_ROWS)
     data = TrainingData(made_up(rows, FEATURES), np.arange(rows) % seen, made_up(seen, TEXT))
+    members = [Member(data, (number, 0)) for number in range(at_once)]
 
     def fit(steps: int) -> None:
         settings = config.train.model_copy(update={"cycles": 1, "steps_per_cycle": steps})
-        make_aligner(config.model, settings, config.evaluate.classifier).fit(data, (0, 0), device, lambda *_: None)
+        fit_members(make_aligner(config.model, settings, config.evaluate.classifier), members, device)
 
     fit(STEPS[0])  # the first time takes longer, and does not count
     short, long = (_in_one_thread(lambda steps=steps: fit(steps)) for steps in STEPS)  # type: ignore[misc]

@@ -9,9 +9,11 @@ training array anew for every step, and the frequency module is a Python loop ov
 """
 
 import argparse
+import math
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +31,7 @@ from models.fsvae.losses import kl_divergence
 from models.fsvae.model import FSVAE
 from models.fsvae.schedules import schedule_of
 from models.fsvae.settings import ModelSettings, TrainSettings
-from models.fsvae.training import train_member
+from models.fsvae.training import Member, Trained, train_member, train_members
 from models.fsvae.vae import draw_latents, noise_width
 from pipeline.stages.table import stage_named
 from pipeline.workspace.config import build_config
@@ -47,21 +49,69 @@ NTU60 = Made(
 )
 
 
+SEEDS = 5  # that are trained at once
+PHASES_OF_NTU60 = ((36_000, 55), (30_500, 50))  # training clips and actions
+
+
 def settings_of(preset: str, steps: int) -> tuple[ModelSettings, TrainSettings]:
     """The settings of a preset, with one cycle of `steps` steps."""
     config = build_config({"model": {"preset": preset}, "train": {"cycles": 1, "steps_per_cycle": steps}}, "bench")
     return config.model, config.train
 
 
-def made_data() -> TrainingData:
-    """Training data of 36,000 clips of 55 actions."""
+def made_data(clips: int = 36_000, actions: int = 55) -> TrainingData:
+    """Training data of `clips` clips of `actions` actions."""
     generator = np.random.default_rng(0)
-    texts = generator.normal(size=(55, 1536)).astype(np.float32)
+    texts = generator.normal(size=(actions, 1536)).astype(np.float32)
     return TrainingData(
-        skeletons=np.maximum(generator.normal(size=(36_000, 256)), 0).astype(np.float32),
-        text_row=generator.integers(0, 55, 36_000),
+        skeletons=np.maximum(generator.normal(size=(clips, 256)), 0).astype(np.float32),
+        text_row=generator.integers(0, actions, clips),
         texts=texts / np.linalg.norm(texts, axis=1, keepdims=True),
     )
+
+
+def made_members(sizes: Sequence[tuple[int, int]]) -> list[Member]:
+    """Members of SEEDS seeds, in the order in which `train` has them; `sizes` are clips and actions of each phase."""
+    phases = [made_data(*size) for size in sizes]
+    return [Member(data, (seed, phase)) for seed in range(SEEDS) for phase, data in enumerate(phases)]
+
+
+def in_one_thread(members: list[Member], settings: TrainSettings, device: torch.device) -> list[Trained]:
+    """Train `members` of preset `default` at once, with one thread. Raises RuntimeError when they can't be."""
+
+    def refuse(reason: str) -> None:
+        raise RuntimeError(reason)
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return train_members(members, ModelSettings(), settings, device, refuse)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def fsvae_losses(members: list[Member], settings: TrainSettings, device: torch.device) -> list[float]:
+    """The logged losses of `members`, trained at once."""
+    return [row["total"] for _, history in in_one_thread(members, settings, device) for row in history]
+
+
+def fsvae_speed(device: torch.device, steps: int) -> float:
+    """Print steps a second of one member, and of all members at once, which make fewer steps. Return the latter."""
+    members = made_members(PHASES_OF_NTU60)
+    one, at_once = steps_a_second(members[:1], device, steps), steps_a_second(members, device, max(1, steps // 3))
+    print(f"FS-VAE on {device}, one seed in one phase: {one:.1f} steps/s")
+    times = len(members) * at_once / one
+    print(f"FS-VAE on {device}, {SEEDS} seeds in both phases at once: {at_once:.1f} steps/s, {times:.2f} times as much")
+    return at_once
+
+
+def steps_a_second(members: list[Member], device: torch.device, steps: int) -> float:
+    """Steps a second of all `members` at once. The first cycle does not count."""
+    ends: list[float] = []
+    first = replace(members[0], on_cycle=lambda *_: ends.append(time.perf_counter()))
+    settings = TrainSettings(cycles=2, steps_per_cycle=steps)
+    in_one_thread([first, *members[1:]], settings, device)
+    return steps / (ends[1] - ends[0] or math.nan)
 
 
 def banded(rows: Tensor, model: FSVAE, branch: str) -> Tensor:

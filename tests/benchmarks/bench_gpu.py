@@ -9,10 +9,10 @@ and one in five has two bodies. It prints
 - the same with data ready: on the device in training, in main memory in extraction. The difference is the share of the
   time in which the device waits for data
 - TFLOP/s reached with the loader, and with --peak-tflops their share of the device's peak
-- steps a second of FS-VAE, one seed in one phase, on the device and on the CPU
+- steps a second of FS-VAE, one seed in one phase, and five seeds in both phases at once, on the device and on the CPU
 - whether features, the first losses of the backbone and those of FS-VAE are the CPU's; it exits with 1 when not
-- hours for NTU-60 and NTU-120, cross-subject, at these speeds: two backbones, their features, and FS-VAE of one seed.
-  They are an upper bound: the hours are for all training clips, and a backbone trains on those of seen actions alone
+- hours for NTU-60 and NTU-120, cross-subject, at these speeds: two backbones, their features, and FS-VAE of five seeds
+  at once. They are an upper bound: they are for all training clips, and a backbone trains on those of seen actions
 """
 
 import argparse
@@ -40,12 +40,11 @@ from models.backbone.settings import BackboneSettings
 from models.backbone.training import Trainer, TrainingClips, train_backbone
 from models.devices import make_accelerator, torch_device
 from models.errors import ModelError
-from models.fsvae.settings import ModelSettings, TrainSettings
-from models.fsvae.training import train_member
+from models.fsvae.settings import ScheduleSettings, TrainSettings
 from pipeline.stages.backbone import batch_loader
 from pipeline.stages.extract import CLIPS_READ_AT_A_TIME
 from pipeline.workspace.init import PUBLISHED_NTU120
-from tests.benchmarks.bench_fsvae import made_data
+from tests.benchmarks.bench_fsvae import fsvae_losses, fsvae_speed, made_members
 from tests.benchmarks.bench_skeleton_store import write_store
 
 CLASSES = 55
@@ -54,6 +53,9 @@ COMPARED_CLIPS, COMPARED_STEPS = 16, 3
 # Of the largest value, in fp32. Clips that were changed by 1e-6 of their values moved losses on a CPU by 5e-6. Clips
 # that were changed by 1e-3, more than TF32 rounds, moved them by 5e-4, and features by 1e-4.
 TOLERANCE = 1e-3
+COMPARED_FSVAE_SIZES, COMPARED_FSVAE_STEPS = ((2000, 55), (1500, 50)), 20
+EVERY_LOSS = ScheduleSettings(kl_start=0, calibrated_start=0, text_kl_cycle=1)
+PHASES = 2
 FSVAE_STEPS_A_SECOND = 34  # that --seconds asks for: 340, one cycle, in 10
 SLOW_LEARNING = 1e-3  # at the recipe's 0.1, rounding alone moves the third loss by 2e-3, and random clips may diverge
 TRAIN = TrainSettings()
@@ -61,7 +63,6 @@ DATA_SETS = {  # training clips, all clips, FS-VAE's steps a cycle
     "NTU-60": (40_091, 56_578, TRAIN.steps_per_cycle),
     "NTU-120": (63_026, 113_945, PUBLISHED_NTU120["train.steps_per_cycle"]),
 }
-PHASES = 2
 
 
 @dataclass(frozen=True)
@@ -148,17 +149,6 @@ def extraction_speed(network: Backbone, store: SkeletonStore, frames: int, size:
     return Speed(loaded, ready, flop_a_clip)
 
 
-def fsvae(device: torch.device, cycles: int, steps: int) -> tuple[float, list[float]]:
-    """Train one FS-VAE in one thread, as `train` does. Return steps a second after the first cycle, and the losses."""
-    threads, ends = torch.get_num_threads(), list[float]()
-    torch.set_num_threads(1)
-    settings = TRAIN.model_copy(update={"cycles": cycles, "steps_per_cycle": steps})
-    told = lambda *_: ends.append(time.perf_counter())  # noqa: E731
-    _, history = train_member(made_data(), ModelSettings(), settings, (0, 0), device, told)
-    torch.set_num_threads(threads)
-    return steps * (cycles - 1) / (ends[-1] - ends[0] or math.nan), [row["total"] for row in history]
-
-
 def comparisons(device: torch.device, store: SkeletonStore, frames: int) -> Iterator[tuple[str, list[ArrayLike]]]:
     """What is compared, all in fp32, with the device's values and the CPU's."""
     pair = device, torch.device("cpu")
@@ -170,7 +160,11 @@ def comparisons(device: torch.device, store: SkeletonStore, frames: int) -> Iter
     networks = (copy.deepcopy(trained[0][0]).to(where) for where in pair)
     yield "features", [clip_features(network, clips.fit, load_batch, size)[0] for network in networks]
     yield "backbone losses", [[report.loss for report in reports] for _, reports in trained]
-    yield "FS-VAE losses", [fsvae(where, 1, COMPARED_STEPS)[1] for where in pair]
+    train = TrainSettings(cycles=2, steps_per_cycle=COMPARED_FSVAE_STEPS, schedule=EVERY_LOSS)
+    members = made_members(COMPARED_FSVAE_SIZES)
+    alone = [fsvae_losses([member], train, torch.device("cpu")) for member in members]
+    yield "FS-VAE losses", [fsvae_losses(members[:1], train, device), alone[0]]
+    yield "FS-VAE losses, all members at once", [fsvae_losses(members, train, device), np.concatenate(alone)]
 
 
 def compared(name: str, pair: list[ArrayLike]) -> bool:
@@ -186,7 +180,7 @@ def compared(name: str, pair: list[ArrayLike]) -> bool:
 def hours(name: str, training: Speed, extraction: Speed, fsvae_steps_a_second: float) -> str:
     fit, clips, steps = DATA_SETS[name]
     backbone, features = BackboneSettings().epochs * fit / training.loaded, clips / extraction.loaded
-    parts = np.array([backbone, features, TRAIN.cycles * steps / fsvae_steps_a_second]) * PHASES / 3600
+    parts = np.array([backbone * PHASES, features * PHASES, TRAIN.cycles * steps / fsvae_steps_a_second]) / 3600
     return f"{parts.sum():.2f} (backbones {parts[0]:.2f}, features {parts[1]:.2f}, FS-VAE {parts[2]:.2f})"
 
 
@@ -237,11 +231,12 @@ def speeds(given: argparse.Namespace, store: SkeletonStore) -> None:
         extraction.append(measured(extraction_speed, network, store, frames, size, seconds))
         print(extraction[-1].row(f"extraction, fp32, batches of {min(size, len(store))}", fp32_peak), flush=True)
     steps = max(COMPARED_STEPS, round(FSVAE_STEPS_A_SECOND * seconds))
-    on = {str(where): fsvae(where, 2, steps)[0] for where in {device, torch.device("cpu")}}
-    print("\nFS-VAE, one seed: " + ", ".join(f"{value:.0f} steps/s on {where}" for where, value in on.items()) + "\n")
+    print()
+    at_once = {where: fsvae_speed(where, steps) for where in dict.fromkeys((torch.device("cpu"), device))}
+    print()
     for name in DATA_SETS:
         for precision, speed in training.items():
-            estimate = speed.failure or extraction[0].failure or hours(name, speed, extraction[0], on[str(device)])
+            estimate = speed.failure or extraction[0].failure or hours(name, speed, extraction[0], at_once[device])
             print(f"{name}, backbones in {precision}, hours: {estimate}")
     print(flush=True)
 

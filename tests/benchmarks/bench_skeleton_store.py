@@ -4,13 +4,16 @@
 
 Writes made clips of NTU RGB+D's lengths: 84 frames on average, one body in four of five clips. Then it reads random
 batches of 64 clips, looped to 300 frames, in one thread: through SkeletonStore, and through a plain loop that copies
-frame by frame.
+frame by frame. Last, it takes turns with a device that is only waited for: a plain loop reads a batch after each step,
+and models.ahead reads it meanwhile, as training and extraction do.
 """
 
 import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -22,6 +25,7 @@ from data.clean.cleaning import collect
 from data.clip_name import ClipName
 from data.stores import h5
 from data.stores.skeleton_store import SkeletonStore, SkeletonWriter
+from models.ahead import ahead
 
 BATCH = 64
 FRAMES = 300
@@ -57,11 +61,21 @@ def plain_batch(file: h5py.File, clips: NDArray[np.int64]) -> NDArray[np.float32
     return out
 
 
+def share_computing(batches: Iterable[NDArray[np.float32]], step_seconds: float) -> float:
+    """The share of the time in which a device computes whose step of one batch takes `step_seconds`."""
+    steps, start = 0, time.perf_counter()
+    for _ in batches:
+        time.sleep(step_seconds)  # as a program waits for a GPU
+        steps += 1
+    return steps * step_seconds / (time.perf_counter() - start)
+
+
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--clips", type=int, default=5000)
     parser.add_argument("--batches", type=int, default=100)
+    parser.add_argument("--step-ms", type=float, default=30, help="of a device, for one batch")
     options = parser.parse_args()
     rng = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as name:
@@ -79,7 +93,10 @@ def main() -> int:
             for batch in batches[:5]:
                 plain_batch(file, batch)
             slow = 5 * BATCH / (time.perf_counter() - start)
+            load, step = partial(store.batch, frames=FRAMES), options.step_ms / 1000
+            shares = [share_computing(loaded, step) for loaded in (map(load, batches), ahead(load, batches))]
     print(f"random batches of {BATCH}: {fast:.0f} clips/s, plain {slow:.0f} clips/s, {fast / slow:.1f} times as fast")
+    print(f"a device with steps of {options.step_ms:g} ms computes {shares[1]:.0%} of the time, plain {shares[0]:.0%}")
     return 0
 
 

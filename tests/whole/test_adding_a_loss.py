@@ -66,14 +66,19 @@ def test_clips_of_one_action_are_no_negatives_of_each_other() -> None:
     mu = torch.eye(3)
     settings = SimpleNamespace(infonce_temperature=0.5)
 
+    def of(actions: torch.Tensor) -> torch.Tensor:
+        step = SimpleNamespace(skeleton_mu=mu, text_mu=2 * mu, actions=actions, settings=settings)
+        loss: torch.Tensor = names["infonce"](step)
+        return loss
+
     def infonce(*actions: int) -> float:
-        step = SimpleNamespace(skeleton_mu=mu, text_mu=2 * mu, actions=torch.tensor(actions), settings=settings)
-        return float(names["infonce"](step))
+        return float(of(torch.tensor(actions)))
 
     two, one = math.log(1 + 2 * math.exp(-2)), math.log(1 + math.exp(-2))  # negatives, each at a cosine of 0
     assert infonce(4, 5, 6) == pytest.approx(two)
     assert infonce(4, 4, 6) == pytest.approx((one + one + two) / 3)
     assert infonce(4, 4, 4) == pytest.approx(0, abs=1e-6)
+    assert torch.vmap(of)(torch.tensor([[4, 5, 6], [4, 4, 6]])).tolist() == pytest.approx([two, (one + one + two) / 3])
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from models.fsvae.model import FSVAE
 from models.fsvae.schedules import schedule_of
 from models.fsvae.settings import ModelSettings, TrainSettings
 from models.fsvae.step import ForwardPass
+from models.fsvae.tables import FeatureTables
 from models.fsvae.training import HISTORY_COLUMNS, LossRow, train_member
 from models.fsvae.vae import draw_latents, noise_width
 
@@ -68,7 +69,8 @@ def made_step(data: TrainingData, model: FSVAE, settings: TrainSettings, width: 
     actions = torch.from_numpy(data.text_row)[clips]
     distinct, place = torch.unique(actions, return_inverse=True)
     noise = torch.randn((2, 4, width), generator=torch.Generator().manual_seed(1))
-    forward = ForwardPass(model, data, settings, schedule_of(settings.schedule, 20), CPU)
+    tables = FeatureTables([data], "given", CPU)
+    forward = ForwardPass(model, tables, settings, schedule_of(settings.schedule, 20))
     return forward, Batch(clips, actions, distinct, place, noise, permutation)
 
 

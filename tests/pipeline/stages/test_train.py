@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,16 @@ import torch
 from safetensors.numpy import load_file
 
 import models.aligners.fsvae as fsvae_aligner
+import pipeline.stages.train as train_stage
 from data.errors import DataError
 from data.phase_names import PHASES
 from data.stores import h5
 from data.stores.feature_store import read_features, write_features
 from data.stores.h5 import read_record
 from data.stores.text_store import read_text_features, write_text_features
+from models.aligners.fsvae import FSVAEAligner
+from models.aligners.protocol import fits_at_once
+from models.aligners.registry import make_aligner
 from models.errors import ModelError
 from models.fsvae.training import train_member
 from models.text.settings import TextSettings
@@ -27,7 +32,7 @@ from pipeline.phases.features_and_texts import text_matrix
 from pipeline.running.staleness import stage_state
 from pipeline.stages.member import TrainedMember, save_member, trained_from
 from pipeline.stages.table import stage_named
-from pipeline.workspace.config import load_config
+from pipeline.workspace.config import build_config, load_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import read_record as read_any_record
 from tests.shared.made_features import Made, made_workspace
@@ -207,6 +212,61 @@ def test_training_goes_on_where_it_was_broken_off(
     assert context.console.file.getvalue().count("(earlier)") == 2  # type: ignore[attr-defined]
     assert read_any_record(context.run.model)["fingerprint"] == read_any_record(run.run.model)["fingerprint"]
     assert not context.run.members.exists()
+
+
+def trained_at_once(context: Context) -> str:
+    """Train all members at once, as a GPU does. Return what was printed."""
+    train_stage.train(context, stage_named("train").provenance(context), together=True)
+    return context.console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_all_members_at_once_are_those_of_each_alone(run: Context, tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    printed = trained_at_once(context)
+    assert "train: 4 seeds and phases at once on cpu" in printed
+    assert printed.count("2 cycles of 20 steps in") == 4
+    once, alone = load_file(context.run.model), load_file(run.run.model)
+    assert set(once) == set(alone)
+    for name, tensor in alone.items():
+        np.testing.assert_allclose(once[name], tensor, rtol=1e-4, atol=1e-5)
+    columns = [np.loadtxt(of.run.history, str, delimiter=",").T for of in (context, run)]
+    for column, expected in zip(*columns, strict=True):
+        if column[0] in ("seed", "phase", "cycle", "step"):
+            assert np.array_equal(column, expected)
+        else:
+            np.testing.assert_allclose(column[1:].astype(float), expected[1:].astype(float), rtol=1e-4)
+
+
+def test_at_once_only_members_that_are_missing_are_trained(
+    run: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = made_workspace(tmp_path, SMALL, QUICK)
+    monkeypatch.setattr(train_stage, "_write_run", lambda *_: None)  # it was broken off after the members
+    monkeypatch.setattr(shutil, "rmtree", lambda _: None)
+    trained_at_once(context)
+    context.run.member(5, "val").unlink()
+    monkeypatch.undo()
+    lines = [line for line in trained_at_once(context).splitlines() if "phase:" in line][4:]
+    assert ["(earlier)" in line for line in lines] == [True, False, True, True]
+    assert not context.run.members.exists()
+    once, alone = load_file(context.run.model), load_file(run.run.model)
+    for name, tensor in alone.items():
+        np.testing.assert_allclose(once[name], tensor, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("device", "aligner", "expected"),
+    [("cpu", "fsvae", False), ("cuda", "fsvae", True), ("mps", "fsvae", True), ("cuda", "ridge", False)],
+)
+def test_a_gpu_trains_all_members_at_once_if_the_aligner_can(device: str, aligner: str, expected: bool) -> None:
+    config = build_config({"model": {"aligner": aligner}}, "test")
+    made = make_aligner(config.model, config.train, config.evaluate.classifier)
+    assert fits_at_once(made, torch.device(device)) == expected
+
+
+def test_on_a_cpu_members_are_trained_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FSVAEAligner, "fit_members", None)  # can't be called
+    assert "at once" not in trained(tmp_path).console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_members_of_other_settings_are_trained_anew(run: Context, tmp_path: Path) -> None:

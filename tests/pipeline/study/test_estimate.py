@@ -3,9 +3,13 @@
 import re
 from pathlib import Path
 
+import pytest
+import torch
 from click.testing import CliRunner
 
 from pipeline.cli.main import main
+from pipeline.study import estimate, pieces
+from pipeline.workspace.config import Config
 from tests.pipeline.study.conftest import MadeStudy
 from tests.pipeline.study.made_study import lay_out_study
 
@@ -27,6 +31,26 @@ def test_a_new_study_is_estimated_from_its_raw_clips(tmp_path: Path, tiny_raw: P
     assert "2 backbones for 1 epochs" in steps[2]
     assert total.startswith("12 stages: about ")
     assert sorted(root.iterdir()) == before
+
+
+def test_a_gpu_trains_all_seeds_and_phases_in_the_time_of_one_training(
+    tmp_path: Path, tiny_raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, at_once = lay_out_study(tmp_path / "study", tiny_raw), list[int]()
+
+    def aligner(config: Config, clips: int, seen: int, number: int) -> tuple[float, float]:
+        at_once.append(number)
+        return 120.0, 0.0  # whatever the steps
+
+    monkeypatch.setattr(estimate, "torch_device", lambda name: torch.device("cuda"))
+    for piece, made in (("aligner", aligner), ("scoring", lambda *_: 0.0), ("backbone", lambda *_: (0.0, 0.0))):
+        monkeypatch.setattr(pieces, piece, made)
+    done = CliRunner().invoke(main, ["-w", str(root), "reproduce", "--dry-run"])
+    assert done.exit_code == 0, done.output
+    training = [line for line in done.stdout.splitlines() if ": train: " in line]
+    seeds = re.findall(r"(\d+) seeds", "".join(training))
+    assert at_once == [2 * int(seeds[0])] * 2  # one for each preset
+    assert all(line.endswith(": about 2 min") for line in training)
 
 
 def test_a_finished_study_has_nothing_to_do(made_study: MadeStudy) -> None:
