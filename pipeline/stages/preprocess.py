@@ -24,12 +24,13 @@ from data.clip_name import ClipName
 from data.raw.sources import missing_clips
 from data.recipes import Recipe
 from data.recordings.find_parts import find_parts
-from data.recordings.read_clip import OTHER_RATE, RawPart, Reading
+from data.recordings.read_clip import OTHER_RATE, RawPart
 from data.splits import NUM_ACTIONS, action_label
 from data.stores import h5
 from data.stores.files import replacing
 from data.stores.skeleton_store import SkeletonWriter
 from pipeline.cluster.cluster import active
+from pipeline.cluster.sent_clips import WINDOW_BATCHES, Task, cleaned_on_workers
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.raw_recordings import caveats, raw_clips_of, reading_of
@@ -39,7 +40,6 @@ from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import Provenance
 
 BATCH_CLIPS = 8
-WINDOW_BATCHES = 24  # of each worker; results wait in memory until their window is written
 IDLE_SECONDS = 10
 CHECK_EVERY = 8  # of the clips of NTU's own data sets, which are known to be good; all of any other
 NAMED_FILES = 5  # in the message about files that could not be read
@@ -51,7 +51,6 @@ WHY_DROPPED = {
 }
 
 Clip = tuple[ClipName, RawPart]
-Task = tuple[Sequence[Clip], Recipe, Reading, int]  # the arguments of clean_batch
 
 
 @dataclass
@@ -163,11 +162,9 @@ def _batches(context: Context, clips: Sequence[Clip]) -> Iterator[CleanBatch]:
     check_every = CHECK_EVERY if context.config.dataset.name in NUM_ACTIONS else 1
     tasks: list[Task] = [(batch, settings.recipe, reading, check_every) for batch in batches]
     cluster = active()
-    results = (
-        cluster.results(clean_batch, tasks, ahead=cluster.workers * WINDOW_BATCHES)
-        if cluster
-        else _cleaned_here(tasks, settings.workers or joblib.cpu_count())
-    )
+    results = cleaned_on_workers(cluster, tasks) if cluster else None
+    if results is None:
+        results = _cleaned_here(tasks, settings.workers or joblib.cpu_count())
     columns = (TextColumn("preprocess"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=context.console, transient=True) as progress:
         shown = progress.add_task("clips", total=len(clips))

@@ -25,6 +25,7 @@ from models.devices import torch_device
 from models.fsvae.batches import TrainingData
 from models.fsvae.settings import TrainSettings
 from models.fsvae.training import HISTORY_COLUMNS, LossRow
+from pipeline.cluster.cluster import active
 from pipeline.messages.errors import PipelineError
 from pipeline.messages.remaining import Remaining
 from pipeline.phases.agreement import require_agreement
@@ -98,24 +99,40 @@ def _train_members(
     config, settings = context.config, context.config.train
     aligner = make_aligner(config.model, settings, config.evaluate.classifier)
     digest = trained_from(provenance, device.type)
+    talk = context.console.stderr and not context.console.quiet
+    workers = settings.workers if device.type == "cpu" else 1
+    keys = [(seed, phase) for seed in settings.seeds for phase in PHASES]
+    if (cluster := active()) and not cluster.shared:
+        yield from _train_elsewhere(context, data, aligner, keys, device, digest, talk)
+        return
     tasks = [
-        (
-            data[phase],
-            aligner,
-            seed,
-            phase,
-            device,
-            context.run.member(seed, phase),
-            digest,
-            context.console.stderr and not context.console.quiet,
-        )
-        for seed in settings.seeds
-        for phase in PHASES
+        (data[phase], aligner, seed, phase, device, context.run.member(seed, phase), digest, talk)
+        for seed, phase in keys
     ]
-    yield from worked_on(_train_one, tasks, settings.workers if device.type == "cpu" else 1)
+    yield from worked_on(_kept_or_trained, tasks, workers)
 
 
-def _train_one(
+def _train_elsewhere(
+    context: Context,
+    data: dict[PhaseName, TrainingData],
+    aligner: Aligner,
+    keys: list[tuple[int, PhaseName]],
+    device: torch.device,
+    digest: str,
+    talk: bool,
+) -> Iterator[tuple[TrainedMember, bool]]:
+    """The same on workers that do not see the workspace: members are read and written here."""
+    earlier = {key: load_member(context.run.member(*key), *key, aligner.cycles, digest) for key in keys}
+    tasks = [(data[phase], aligner, seed, phase, device, talk) for seed, phase in keys if not earlier[seed, phase]]
+    trained = worked_on(_train_one, tasks, 1, sent="features and texts")
+    for key in keys:
+        member = earlier[key] or next(trained)
+        if not earlier[key]:
+            save_member(context.run.member(*key), member, digest)
+        yield member, earlier[key] is not None
+
+
+def _kept_or_trained(
     data: TrainingData,
     aligner: Aligner,
     seed: int,
@@ -125,10 +142,17 @@ def _train_one(
     digest: str,
     talk: bool,
 ) -> tuple[TrainedMember, bool]:
-    earlier = load_member(path, seed, phase, aligner.cycles, digest)
-    if earlier:
+    """Return a member and whether an earlier try trained it; otherwise it is trained and written."""
+    if earlier := load_member(path, seed, phase, aligner.cycles, digest):
         return earlier, True
+    member = _train_one(data, aligner, seed, phase, device, talk)
+    save_member(path, member, digest)
+    return member, False
 
+
+def _train_one(
+    data: TrainingData, aligner: Aligner, seed: int, phase: PhaseName, device: torch.device, talk: bool
+) -> TrainedMember:
     def report_cycle(cycle: int, row: LossRow) -> None:
         """Write a line to standard error, which is all that a worker process shares with the screen."""
         if talk:
@@ -137,9 +161,7 @@ def _train_one(
 
     start, remaining = time.perf_counter(), Remaining(0, aligner.cycles)
     states, history = aligner.fit(data, (seed, PHASES.index(phase)), device, report_cycle)
-    member = TrainedMember(seed, phase, states, history, time.perf_counter() - start)
-    save_member(path, member, digest)
-    return member, False
+    return TrainedMember(seed, phase, states, history, time.perf_counter() - start)
 
 
 def _write_run(context: Context, provenance: Provenance, members: list[TrainedMember], device: torch.device) -> None:

@@ -10,23 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
-from safetensors.numpy import load_file
 
 from data.errors import DataError
 from pipeline.cli.main import main
 from pipeline.cluster import cluster as module
 from pipeline.cluster import worker
 from pipeline.cluster.cluster import active, connected
-from pipeline.cluster.worker import Seen, versions
+from pipeline.cluster.worker import Seen, Wanted, versions
 from pipeline.messages.errors import PipelineError, WrongUsage
 from pipeline.workspace.folder import Workspace
 from tests.conftest import TinyRun
-from tests.pipeline.cluster.by_hand import ByHand, started
+from tests.pipeline.cluster.by_hand import ByHand, command, contents, started
 
 QUIET = Console(quiet=True)
 
@@ -50,24 +48,6 @@ def wait_and_double(number: int, folder: Path) -> int:
     return 2 * number
 
 
-def contents(path: Path) -> dict[str, bytes]:
-    """The bytes of every array in a file; its record has a time, so whole files differ."""
-    if path.suffix == ".safetensors":
-        return {name: array.tobytes() for name, array in load_file(path).items()}
-    arrays: dict[str, bytes] = {}
-    with h5py.File(path) as file:
-        file.visititems(
-            lambda name, item: arrays.update({name: repr(item[()].tolist()).encode()} if hasattr(item, "dtype") else {})
-        )
-    return arrays
-
-
-def command(root: Path, *arguments: str) -> str:
-    done = CliRunner().invoke(main, ["-w", str(root), *arguments])
-    assert done.exit_code == 0, done.output
-    return done.output
-
-
 @pytest.fixture(scope="module")
 def by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ByHand]:
     with started(tmp_path_factory.mktemp("machines"), 2) as machines:
@@ -83,7 +63,9 @@ def test_results_come_in_order_and_large_arguments_go_by_file(
     with connected(by_hand.address, workspace, console):
         cluster = active()
         assert cluster is not None
-        results = cluster.results(sum_of, ((number, rows) for number in range(5)), ahead=2)
+        bounded = cluster.results(sum_of, ((number, rows[:1]) for number in range(5, 10)), ahead=2)
+        assert list(bounded) == [6, 7, 8, 9, 10]
+        results = cluster.results(sum_of, ((number, rows) for number in range(5)))
         assert next(results) == 200_000
         assert len(list(workspace.cluster.glob("*.pickle"))) == 1
         assert list(results) == [200_001.0, 200_002.0, 200_003.0, 200_004.0]
@@ -96,7 +78,7 @@ def test_results_come_in_order_and_large_arguments_go_by_file(
     assert not workspace.cluster.exists()
     assert console.file.getvalue() == f"cluster: 2 workers at {by_hand.address}\n"  # type: ignore[attr-defined]
     shown = capfd.readouterr().err.splitlines()
-    assert sorted(shown) == [f"task {number}" for number in range(5)]  # written by the workers, shown here, once
+    assert sorted(shown) == [f"task {number}" for number in range(10)]  # written by the workers, shown here, once
 
 
 def test_stages_write_the_same_bytes_as_on_one_machine(tmp_path: Path, tiny_run: TinyRun, by_hand: ByHand) -> None:
@@ -225,7 +207,6 @@ class OtherWorkers:
     ("seen", "message"),
     [
         (Seen(versions() | {"torch": "1.0"}, "", ""), r"there:1 has torch 1\.0 where this program has .*same versions"),
-        (Seen(versions(), "", ""), r"there:1 does not see .*share under the same path"),
         (ModuleNotFoundError("No module named 'pipeline'"), r"there:1 can't run this fsvae-pipe .*'pipeline'"),
     ],
 )
@@ -241,4 +222,10 @@ def test_a_worker_with_several_threads_is_refused() -> None:
 
 def test_a_worker_that_comes_later_with_other_versions_is_refused() -> None:
     with pytest.raises(PipelineError, match=r"has torch \S+ where this program has 1\.0"):
-        worker.run_task(versions() | {"torch": "1.0"}, refuse, ())
+        worker.run_task(Wanted(versions() | {"torch": "1.0"}, Path(), ""), refuse, ())
+
+
+def test_a_worker_that_comes_later_and_does_not_see_the_workspace_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "work" / ".cluster" / "token"
+    with pytest.raises(PipelineError, match=r"came later and does not see \S+work, which the others share"):
+        worker.run_task(Wanted(versions(), file, "written by the program"), refuse, ())
