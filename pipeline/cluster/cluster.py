@@ -190,7 +190,11 @@ def _client(distributed: Any, address: str) -> Iterator[Any]:
         # without a limit of memory, as the workers of a command without a cluster
         with (
             distributed.LocalCluster(
-                int(number), threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL
+                int(number),
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",  # a port that is free
+                memory_limit=0,
+                silence_logs=logging.CRITICAL,
             ) as cluster,
             distributed.Client(cluster, set_as_default=False) as client,
         ):

@@ -42,10 +42,10 @@ def time_out() -> None:
     raise TimeoutError("the folder does not answer")
 
 
-def wait_and_double(number: int, folder: Path) -> int:
+def wait_and_double(number: int, folder: Path, rows: Any) -> int:
     (folder / f"{number}-{os.getpid()}").touch()
     time.sleep(1.5)
-    return 2 * number
+    return 2 * number * int(rows.mean())
 
 
 @pytest.fixture(scope="module")
@@ -116,16 +116,20 @@ def test_backbones_on_workers_and_rows_of_a_sweep_are_those_of_one_machine(
 
 
 @pytest.mark.slow
-def test_the_tasks_of_a_worker_that_is_killed_are_done_by_another(tmp_path: Path) -> None:
-    told = tmp_path / "told"
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_tasks_of_a_worker_that_is_killed_are_done_by_another(tmp_path: Path, shared: bool) -> None:
+    told, hidden = tmp_path / "told", tmp_path / "hidden"
     told.mkdir()
+    hidden.mkdir()
     with (
-        started(tmp_path, 2) as machines,
-        connected(machines.address, Workspace(tmp_path / "work"), QUIET),
+        started(tmp_path, 2, hidden=() if shared else (hidden,)) as machines,
+        connected(machines.address, Workspace(hidden / "work"), QUIET),
     ):
         cluster = active()
         assert cluster is not None
-        results = cluster.results(wait_and_double, [(number, told) for number in range(6)])
+        assert cluster.shared == shared
+        rows = np.ones(200_000)  # which the killed worker may alone have
+        results = cluster.results(wait_and_double, [(number, told, rows) for number in range(6)])
         assert next(results) == 0
         killed = machines.workers[0]
         begun = set(told.glob(f"*-{killed.pid}"))
@@ -147,12 +151,21 @@ def test_a_scheduler_that_ends_in_the_middle_is_a_message(
     with started(tmp_path, 1) as machines, connected(machines.address, Workspace(tmp_path / "work"), QUIET):
         cluster = active()
         assert cluster is not None
-        results = cluster.results(wait_and_double, [(number, told) for number in range(4)])
+        results = cluster.results(wait_and_double, [(number, told, np.ones(1)) for number in range(4)])
         assert next(results) == 0
         machines.scheduler.kill()
         with pytest.raises(PipelineError, match=rf"the scheduler at {machines.address} is gone"):
             list(results)
     assert capfd.readouterr().err == ""
+
+
+def test_workers_of_this_machine(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with connected("local:2", Workspace(tmp_path), QUIET):
+        cluster = active()
+        assert cluster is not None
+        assert (cluster.workers, cluster.shared) == (2, True)
+        assert list(cluster.results(sum_of, [(number, np.ones(2)) for number in range(3)])) == [2, 3, 4]
+    assert sorted(capfd.readouterr().err.splitlines()) == ["task 0", "task 1", "task 2"]
 
 
 @pytest.mark.parametrize("address", ["local:0", "local:x", "nowhere", "foo://here:1"])

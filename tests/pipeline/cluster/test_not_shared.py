@@ -1,5 +1,7 @@
 """Workers that do not see the workspace are sent what they need, and results are those of one machine, bit for bit."""
 
+import io
+import pickle
 import re
 import shutil
 from collections.abc import Iterator
@@ -7,7 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from data.clip_name import ClipName
+from data.clips.span import Span
+from data.errors import UnreadableFileError
+from data.raw.clip_source import ClipSource, HeldSource
+from data.recordings.read_clip import RawPart, Reading
+from pipeline.cluster.cluster import Cluster
+from pipeline.cluster.sent_clips import Task, cleaned_on_workers
+from pipeline.cluster.worker import Wanted
 from pipeline.workspace.folder import Workspace
 from tests.conftest import TinyRun
 from tests.pipeline.cluster.by_hand import ByHand, command, contents, started
@@ -47,3 +58,34 @@ def test_clips_and_members_are_sent(elsewhere: Elsewhere, tiny_run: TinyRun) -> 
         earlier = theirs.root / path.relative_to(root)
         assert path.stat().st_mtime_ns > earlier.stat().st_mtime_ns
         assert contents(path) == contents(earlier)
+
+
+@pytest.mark.slow
+def test_extract_and_rows_of_a_sweep_work_here(tmp_path: Path, elsewhere: Elsewhere, tiny_run: TinyRun) -> None:
+    here, there = tmp_path / "here", elsewhere.hidden / "sweep"
+    rows = tmp_path / "alphas.toml"
+    rows.write_text('[product]\n"train.alpha" = [0.1]\n')
+    for root, options in ((here, ()), (there, ("--cluster", elsewhere.machines.address))):
+        shutil.copytree(tiny_run.root, root, symlinks=True)
+        extracted = command(root, "extract", "--force", *options)
+        swept = command(root, "sweep", str(rows), *options)
+    assert f"cluster: not every worker sees {there}, so extract works on this machine" in extracted
+    assert f"cluster: not every worker sees {there}, so arrays are sent: features and texts" in swept
+    for name in ("features/test.h5", "runs/alphas-train.alpha-0.1/model.safetensors"):
+        assert contents(here / name) == contents(there / name)
+    assert (here / "sweeps" / "alphas.csv").read_bytes() == (there / "sweeps" / "alphas.csv").read_bytes()
+
+
+def test_a_recording_of_many_clips_is_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    cluster = Cluster(None, "there:1", Workspace(tmp_path), Wanted({}, tmp_path, ""), Console(file=said, width=200))
+    part = RawPart(ClipSource("walk.bvh", 1000), span=Span(0, 10, in_seconds=True))
+    tasks: list[Task] = [([(ClipName.parse("S001C001P001R001A001"), part)], "shift-gcn", Reading(), 1)]
+    assert cleaned_on_workers(cluster, tasks) is None
+    assert "so preprocess works on this machine: walk.bvh is not one clip" in said.getvalue()
+
+
+def test_a_file_that_could_not_be_read_here_is_refused_there_in_the_same_words(tmp_path: Path) -> None:
+    held = pickle.loads(pickle.dumps(HeldSource.of(ClipSource(str(tmp_path / "gone.skeleton"), 10))))
+    with pytest.raises(UnreadableFileError, match=r"gone\.skeleton: can't be read \(No such file"):
+        held.read()
