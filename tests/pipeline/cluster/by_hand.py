@@ -15,6 +15,7 @@ from pathlib import Path
 import h5py
 import pytest
 from click.testing import CliRunner
+from distributed import Client
 from safetensors.numpy import load_file
 
 from pipeline.cli.main import main
@@ -64,7 +65,11 @@ def started(folder: Path, workers: int, hidden: tuple[Path, ...] = ()) -> Iterat
         end = time.monotonic() + START_SECONDS
         while not file.exists() and time.monotonic() < end:
             time.sleep(0.1)
-        yield ByHand(json.loads(file.read_text())["address"], scheduler, machines)
+        address = json.loads(file.read_text())["address"]
+        if workers:
+            with Client(address, set_as_default=False) as client:
+                client.wait_for_workers(workers, timeout=START_SECONDS)
+        yield ByHand(address, scheduler, machines)
 
 
 def _without(hidden: tuple[Path, ...]) -> tuple[str, ...]:

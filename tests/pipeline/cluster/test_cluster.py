@@ -3,7 +3,6 @@
 import io
 import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -131,11 +130,11 @@ def test_the_tasks_of_a_worker_that_is_killed_are_done_by_another(tmp_path: Path
         rows = np.ones(200_000)  # which the killed worker may alone have
         results = cluster.results(wait_and_double, [(number, told, rows) for number in range(6)])
         assert next(results) == 0
-        killed = machines.workers[0]
-        begun = set(told.glob(f"*-{killed.pid}"))
-        while set(told.glob(f"*-{killed.pid}")) == begun:
+        begun = set(told.iterdir())
+        while not (more := set(told.iterdir()) - begun):
             time.sleep(0.05)
-        killed.send_signal(signal.SIGKILL)
+        killed = int(more.pop().name.partition("-")[2])
+        next(worker for worker in machines.workers if worker.pid == killed).kill()
         assert list(results) == [2, 4, 6, 8, 10]
     tasks = [path.name.partition("-")[0] for path in told.iterdir()]
     assert len(tasks) > 6, tasks  # that at which the worker was, and those whose results had not been fetched from it

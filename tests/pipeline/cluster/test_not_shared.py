@@ -17,8 +17,8 @@ from data.errors import UnreadableFileError
 from data.raw.clip_source import ClipSource, HeldSource
 from data.recordings.read_clip import RawPart, Reading
 from pipeline.cluster.cluster import Cluster
-from pipeline.cluster.sent_clips import Task, cleaned_on_workers
 from pipeline.cluster.worker import Wanted
+from pipeline.stages.preprocess import Task, _cleaned_on
 from pipeline.workspace.folder import Workspace
 from tests.conftest import TinyRun
 from tests.pipeline.cluster.by_hand import ByHand, command, contents, started
@@ -81,8 +81,10 @@ def test_a_recording_of_many_clips_is_not_sent(tmp_path: Path, monkeypatch: pyte
     cluster = Cluster(None, "there:1", Workspace(tmp_path), Wanted({}, tmp_path, ""), Console(file=said, width=200))
     part = RawPart(ClipSource("walk.bvh", 1000), span=Span(0, 10, in_seconds=True))
     tasks: list[Task] = [([(ClipName.parse("S001C001P001R001A001"), part)], "shift-gcn", Reading(), 1)]
-    assert cleaned_on_workers(cluster, tasks) is None
-    assert "so preprocess works on this machine: walk.bvh is not one clip" in said.getvalue()
+    assert _cleaned_on(cluster, tasks) is None
+    assert (
+        "so preprocess works on this machine: walk.bvh (0 to 10 s) is a large file, or a part of one" in said.getvalue()
+    )
 
 
 def test_a_file_that_could_not_be_read_here_is_refused_there_in_the_same_words(tmp_path: Path) -> None:
