@@ -2,6 +2,7 @@
 
 import errno
 import re
+from typing import Self
 
 # the system refuses or fails to read a file, which says nothing about its contents: it may work again later
 AWAY = {
@@ -43,6 +44,10 @@ class RawFileError(DataError):
         self.file = file
         self.line = line
         self.reason = reason
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str, int | None]]:
+        """How it is pickled: by the arguments that it was made with."""
+        return type(self), (self.file, self.reason, self.line)
 
 
 class UnreadableFileError(RawFileError):

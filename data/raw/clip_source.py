@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from data.errors import RawFileError, UnreadableFileError, is_away
 from data.raw.skeleton_file import MAX_BYTES
@@ -76,6 +76,37 @@ class ClipSource:
         kind = UnreadableFileError if gone or is_away(error) else RawFileError
         link = f": it links to {path.readlink()}, which is not there" if gone and path.is_symlink() else ""
         return kind(str(self), f"can't be read ({getattr(error, 'strerror', None) or error}{link})")
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSource(ClipSource):
+    """A raw file whose contents are in memory, to be sent to a machine that does not see the file.
+
+    content: the contents, or the error of reading them, which `read` raises there.
+    """
+
+    content: bytes | RawFileError = b""
+
+    @classmethod
+    def of(cls, source: ClipSource) -> Self:
+        """Reads `source` whole."""
+        content: bytes | RawFileError
+        try:
+            content = source.read()
+        except RawFileError as error:
+            content = error
+        return cls(source.path, source.num_bytes, source.member, content)
+
+    def read(self) -> bytes:
+        """Returns the contents, or raises what reading them raised."""
+        if isinstance(self.content, RawFileError):
+            raise self.content
+        return self.content
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """Opens the contents. Raises as `read` does."""
+        yield io.BytesIO(self.read())
 
 
 def base_name(name: str) -> str:

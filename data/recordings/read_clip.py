@@ -4,7 +4,7 @@ A clip of the layout `ntu` at the frame rate that is wanted comes as `parse_clip
 T frames, M bodies, V = 25 joints.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +16,8 @@ from data.clips.timing import even_frames
 from data.errors import DataError, RawFileError
 from data.joints import KINECT_FPS
 from data.raw.clip_of_joints import raw_clip
-from data.raw.clip_source import ClipSource
-from data.raw.skeleton_file import RawClip, parse_clip
+from data.raw.clip_source import ClipSource, HeldSource
+from data.raw.skeleton_file import MAX_BYTES, RawClip, parse_clip
 from data.raw.sources import SKELETONS
 
 if TYPE_CHECKING:
@@ -67,6 +67,15 @@ class RawPart:
             return name
         unit = " s" if self.span.in_seconds else ""
         return f"{name} ({'' if unit else 'frames '}{self.span.start:g} to {self.span.end:g}{unit})"
+
+    @property
+    def is_small_file(self) -> bool:
+        """Whether it is a whole file that can be held in memory."""
+        return self.annotation is None and self.span is None and self.file.num_bytes <= MAX_BYTES
+
+    def held(self) -> "RawPart":
+        """Return the same with the contents of its file in memory."""
+        return replace(self, file=HeldSource.of(self.file))
 
 
 @dataclass(frozen=True)

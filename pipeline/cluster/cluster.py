@@ -1,13 +1,11 @@
 """Work on several machines: `--cluster ADDRESS` sends the tasks of a command to the workers of a Dask cluster.
 
-Workers share the workspace's folder with this program, under the same path. So a task is mostly settings and paths. An
-argument above LARGE_BYTES, such as the features of a phase, is written once into the workspace's folder .cluster/, and
-the tasks name its file. Results come back through Dask. Every task is the same as on one machine, and so is its result.
-Dask gives the tasks of a worker that died to others.
+Where workers share the workspace's folder with this program, under the same path, a task is settings and paths. Without
+a shared folder, tasks bring what they need: arrays, and the contents of files. Results come back through Dask. Every
+task is the same as on one machine, and so is its result. Dask gives the tasks of a worker that died to others.
 """
 
 import logging
-import pickle
 import re
 import shutil
 import uuid
@@ -15,69 +13,96 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
 
-from pipeline.cluster.worker import SAME_ADVICE, InFile, Seen, different, look, processor, run_task, versions
+from pipeline.cluster.large_arguments import LargeArguments
+from pipeline.cluster.worker import (
+    SAME_ADVICE,
+    Seen,
+    Sent,
+    Wanted,
+    different,
+    keep,
+    look,
+    processor,
+    run_task,
+    versions,
+)
 from pipeline.messages.errors import PipelineError, WrongUsage
 from pipeline.workspace.folder import Workspace
 
 Result = TypeVar("Result")
 LOCAL = "local:"
-LARGE_BYTES = 1 << 20
 CONNECT_SECONDS = 10
 WORKER_SECONDS = 30  # to wait for the first worker
 LOOK_SECONDS = 20  # between two looks at whether any worker is left
+MEGABYTE = 1_000_000
+TASK_LIMIT = {"distributed.admin.large-graph-warning-threshold": "1GB"}  # clips that a task brings are several MB
 ADDRESS = re.compile(r"((tcp|tls|ws|wss)://)?[^\s/]+:\d+")
 
 
 class Cluster:
     """A cluster that this program is connected to, with at least one worker."""
 
-    def __init__(self, client: Any, address: str, folder: Path, console: Console) -> None:
-        self._client, self._address, self._folder, self._console = client, address, folder, console
+    def __init__(self, client: Any, address: str, workspace: Workspace, wanted: Wanted, console: Console) -> None:
+        self._client, self._address, self._workspace, self._console = client, address, workspace, console
+        self._wanted = wanted
+        self._said: set[str] = set()
 
     @property
     def workers(self) -> int:
         """The number of workers now."""
         return len(self._client.nthreads())
 
+    @property
+    def shared(self) -> bool:
+        """Whether all workers see the workspace. Otherwise tasks can neither read nor write there."""
+        return bool(self._wanted.token)
+
+    def say_not_shared(self, consequence: str) -> None:
+        """Say what follows from a workspace that workers do not see. The same line is shown once."""
+        if consequence not in self._said:
+            self._said.add(consequence)
+            line = f"cluster: not every worker sees {self._workspace.root}, so {consequence}"
+            self._console.print(line, highlight=False, markup=False)
+
     def results(
-        self, function: Callable[..., Result], tasks: Iterable[tuple[object, ...]], ahead: int | None = None
+        self,
+        function: Callable[..., Result],
+        tasks: Iterable[tuple[object, ...]],
+        ahead: int | None = None,
+        sent: str = "what the tasks need",
     ) -> Iterator[Result]:
         """Yield `function(*task)` for each of `tasks`, in their order, each as soon as it and those before are done.
 
-        At most `ahead` tasks are under way, or wait to be yielded; None = all. Raises what a task raises, and
-        PipelineError when the cluster can't go on.
+        At most `ahead` tasks are under way, or wait to be yielded, and each brings its own arguments. Without `ahead`,
+        all are under way, and a large argument is sent once, for all tasks that have it; `sent` says what that is.
+        Where the workspace is not shared, the path of a file becomes the path of a copy.
+
+        Raises what a task raises, and PipelineError when the cluster can't go on.
         """
-        files: dict[int, tuple[object, InFile]] = {}
+        large = LargeArguments(None if self.shared else self._send, self._workspace.cluster)
         waiting: deque[Any] = deque()
         try:
             for task in tasks:
-                arguments = [self._sent(argument, files) for argument in task]
-                waiting.append(self._client.submit(run_task, versions(), function, arguments, pure=False))
+                arguments = list(task) if ahead else [large.place_of(argument) for argument in task]
+                waiting.append(self._client.submit(run_task, self._wanted, function, arguments, pure=False))
                 if len(waiting) == ahead:
                     yield self._result(waiting.popleft())
+            if not ahead and not self.shared:
+                size, workers = megabytes(large.num_bytes), self.workers
+                to = f"to each of {workers} workers" if workers > 1 else "to the worker"
+                self.say_not_shared(f"arrays are sent: {sent}, {size} {to}")
             while waiting:
                 yield self._result(waiting.popleft())
         finally:
             self._client.cancel(list(waiting), force=True)
-            for _, file in files.values():
-                file.path.unlink(missing_ok=True)
+            large.remove()
 
-    def _sent(self, argument: object, files: dict[int, tuple[object, InFile]]) -> object:
-        """What is sent for `argument`: itself, or the file in which it is. `files` keeps those by the object's id."""
-        if id(argument) in files:
-            return files[id(argument)][1]
-        content = pickle.dumps(argument, protocol=5)
-        if len(content) < LARGE_BYTES:
-            return argument
-        file = InFile(self._folder / f"{uuid.uuid4().hex}.pickle")
-        file.path.write_bytes(content)
-        files[id(argument)] = argument, file
-        return file
+    def _send(self, argument: Sent) -> object:
+        return self._client.submit(keep, argument, pure=False)
 
     def _result(self, future: Any) -> Any:
         """Wait for the result of one task. Say so when no worker is left to work on it."""
@@ -109,6 +134,12 @@ class Cluster:
                 ) from error
 
 
+def megabytes(num_bytes: int) -> str:
+    """A size for the screen, as "58 MB"."""
+    size = num_bytes / MEGABYTE
+    return f"{size:.0f} MB" if size >= 10 else f"{size:.1f} MB"
+
+
 _active: ContextVar[Cluster | None] = ContextVar("cluster", default=None)
 
 
@@ -122,10 +153,11 @@ def connected(address: str, workspace: Workspace, console: Console) -> Iterator[
     """Send all work inside the block to the cluster at `address`, or to N processes here when it is "local:N".
 
     The workspace must be locked and its path absolute. Raises PipelineError before anything is sent when there is no
-    scheduler or no worker at the address, or when a worker has more than one thread, other versions than this program,
-    or does not see the workspace.
+    scheduler or no worker at the address, or when a worker has more than one thread or other versions than this
+    program.
     """
     try:
+        import dask
         import distributed
     except ImportError as error:
         raise PipelineError(f'--cluster {address} needs the extra: `pip install "fsvae-pipe[cluster]"`') from error
@@ -133,10 +165,10 @@ def connected(address: str, workspace: Workspace, console: Console) -> Iterator[
         logging.getLogger(name).setLevel(logging.CRITICAL)
     shutil.rmtree(workspace.cluster, ignore_errors=True)  # of a command that was killed
     try:
-        with _client(distributed, address) as client:
+        with dask.config.set(TASK_LIMIT), _client(distributed, address) as client:
             _require_workers(client, address)
-            _require_alike(client, address, workspace, console)
-            cluster = Cluster(client, address, workspace.cluster, console)
+            wanted = _require_alike(client, address, workspace, console)
+            cluster = Cluster(client, address, workspace, wanted, console)
             line = f"cluster: {cluster.workers} worker{'s' if cluster.workers > 1 else ''} at {address}"
             console.print(line, highlight=False, markup=False)
             before = _active.set(cluster)
@@ -158,7 +190,11 @@ def _client(distributed: Any, address: str) -> Iterator[Any]:
         # without a limit of memory, as the workers of a command without a cluster
         with (
             distributed.LocalCluster(
-                int(number), threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs=logging.CRITICAL
+                int(number),
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",  # a port that is free
+                memory_limit=0,
+                silence_logs=logging.CRITICAL,
             ) as cluster,
             distributed.Client(cluster, set_as_default=False) as client,
         ):
@@ -194,12 +230,18 @@ def _require_workers(client: Any, address: str) -> None:
             )
 
 
-def _require_alike(client: Any, address: str, workspace: Workspace, console: Console) -> None:
-    """Raise PipelineError unless every worker sees the workspace and has the same versions as this program."""
+def _require_alike(client: Any, address: str, workspace: Workspace, console: Console) -> Wanted:
+    """Raise PipelineError unless every worker has the same versions as this program.
+
+    Returns what tasks demand of their worker: these versions, and if all see the workspace now, that it sees it too.
+    That is shown by a file with a random text, written now; a folder of the same name elsewhere does not have it.
+    """
     token = uuid.uuid4().hex
     workspace.cluster.mkdir(parents=True)
-    (workspace.cluster / "token").write_text(token)
-    for worker, seen in client.run(look, workspace.cluster / "token", on_error="return").items():
+    file = workspace.cluster / "token"
+    file.write_text(token)
+    shared = True
+    for worker, seen in client.run(look, file, on_error="return").items():
         if not isinstance(seen, Seen):
             raise PipelineError(
                 f"--cluster {address}: the worker {worker} can't run this fsvae-pipe ({type(seen).__name__}: {seen}); "
@@ -207,11 +249,8 @@ def _require_alike(client: Any, address: str, workspace: Workspace, console: Con
             )
         if differences := different(versions(), seen.versions):
             raise PipelineError(f"--cluster {address}: the worker {worker} has {differences}; {SAME_ADVICE}")
-        if seen.token != token:
-            raise PipelineError(
-                f"--cluster {address}: the worker {worker} does not see {workspace.root}; put the workspace, and the "
-                "raw files, in a folder that all machines share under the same path"
-            )
+        shared = shared and seen.token == token
         if seen.processor != processor():
             line = f"cluster: {worker} has another processor ({seen.processor}), so last bits of results may differ"
             console.print(line, style="yellow", highlight=False, markup=False)
+    return Wanted(versions(), file, token if shared else "")

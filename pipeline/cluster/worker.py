@@ -8,11 +8,12 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr
+from contextlib import ExitStack, redirect_stderr
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from pipeline.messages.errors import PipelineError
@@ -28,6 +29,23 @@ class InFile:
     """An argument that is too large to be sent again with each task: a pickle in the workspace's folder .cluster/."""
 
     path: Path
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The same for workers that do not see the workspace: the pickle itself, or the contents of the file `file`."""
+
+    content: bytes
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a worker must have to do a task: these versions, and `token` in `token_file`, if the folder is shared."""
+
+    versions: dict[str, str]
+    token_file: Path
+    token: str  # "": the folder is not shared
 
 
 @dataclass(frozen=True)
@@ -60,11 +78,22 @@ def processor() -> str:
 
 
 def look(token: Path) -> Seen:
-    """Say what this worker has."""
+    """Say what this worker has. The file `token` is in the folder .cluster/ of the workspace."""
+    return Seen(versions(), processor(), token_in(token))
+
+
+def token_in(path: Path) -> str:
+    """The text of the file at `path`; "" when it can't be read. Without its workspace, it is not waited for."""
     try:
-        return Seen(versions(), processor(), content_of(token).decode())
-    except FileNotFoundError:
-        return Seen(versions(), processor(), "")
+        return content_of(path).decode() if path.parents[1].is_dir() else ""
+    except (OSError, ValueError):
+        return ""
+
+
+@cache
+def sees(wanted_token: str, path: Path) -> bool:
+    """Whether `path` holds the text `wanted_token`."""
+    return token_in(path) == wanted_token
 
 
 def content_of(path: Path) -> bytes:
@@ -75,18 +104,43 @@ def content_of(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def run_task(wanted: dict[str, str], function: Callable[..., Result], arguments: Sequence[Any]) -> Result:
+def run_task(wanted: Wanted, function: Callable[..., Result], arguments: Sequence[Any]) -> Result:
     """Return function(*arguments). What it writes to standard error is shown where the program runs.
 
-    Raises PipelineError when this worker, which may have come later than the others, has other versions than `wanted`.
+    Raises PipelineError when this worker, which may have come later than the others, does not have what is `wanted`.
     """
-    if differences := different(wanted, versions()):
-        raise PipelineError(f"the worker {os.getpid()} on {socket.gethostname()} has {differences}; {SAME_ADVICE}")
-    arguments = [
-        pickle.loads(content_of(argument.path)) if isinstance(argument, InFile) else argument for argument in arguments
-    ]
-    with redirect_stderr(ToTheUser()):
-        return function(*arguments)
+    me = f"the worker {os.getpid()} on {socket.gethostname()}"
+    if differences := different(wanted.versions, versions()):
+        raise PipelineError(f"{me} has {differences}; {SAME_ADVICE}")
+    if wanted.token and not sees(wanted.token, wanted.token_file):
+        raise PipelineError(
+            f"{me} came later and does not see {wanted.token_file.parents[1]}, which the others share; end it, then "
+            "run the same command again"
+        )
+    with ExitStack() as stack, redirect_stderr(ToTheUser()):
+        return function(*(_received(argument, stack) for argument in arguments))
+
+
+def keep(sent: Sent) -> Sent:
+    """Return `sent`. As the result of a task it lies on the workers, and is sent again when those that had it died."""
+    return sent
+
+
+def _received(argument: object, stack: ExitStack) -> object:
+    """The argument of a task; of a file that was sent, the path of a copy, which is removed after the task."""
+    match argument:
+        case InFile(path):
+            return pickle.loads(content_of(path))
+        case Sent(content, ""):
+            return pickle.loads(content)
+        case Sent(content, file):
+            from distributed import get_worker
+
+            folder = stack.enter_context(TemporaryDirectory(dir=get_worker().local_directory))
+            copy = Path(folder) / file
+            copy.write_bytes(content)
+            return copy
+    return argument
 
 
 SAME_ADVICE = "results are the same bit for bit only with the same versions: install the same ones on all machines"

@@ -136,7 +136,7 @@ def sweep(context: Context, grid: str, overrides: Sequence[str] = (), workers: i
         for row, settings in rows.items()
     ]
     outcomes: list[Row] = []
-    for row, fault in zip(rows, worked_on(run_row, tasks, workers), strict=True):
+    for row, fault in zip(rows, worked_on(run_row, tasks, workers, writes=True), strict=True):
         context.console.print(f"sweep: {row}: {fault or 'done'} ({len(outcomes) + 1} of {len(rows)})", highlight=False)
         results = {} if fault else json.loads(context.workspace.run(names[row]).results.read_text("utf-8"))
         outcomes.append({"row": row, "run": names[row], "fault": fault, "settings": rows[row], "results": results})

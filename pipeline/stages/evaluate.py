@@ -47,6 +47,7 @@ from pipeline.workspace.evaluate_settings import RULES
 from pipeline.workspace.provenance import Provenance, package_versions, read_record
 from pipeline.workspace.tensor_store import read_state, require_as_written
 
+SENT = "features, texts and model.safetensors"  # to workers that do not see the workspace
 KNOWN = {"true": True, "false": False}  # `transfer` in a record; any other value is null in results.json
 
 
@@ -185,7 +186,7 @@ def _seed_scores(
     seeds = trained.train.seeds
     gate = context.config.evaluate.gate.kind
     tasks = [(context.run.model, phases[name], aligner, seed, gate) for seed in seeds for name in PHASES]
-    scores = worked_on(_member_scores, tasks, context.config.train.workers)
+    scores = worked_on(_member_scores, tasks, context.config.train.workers, sent=SENT)
     for seed in seeds:
         yield seed, {name: next(scores) for name in PHASES}
 
@@ -207,7 +208,7 @@ def _ensemble_scores(
         for rule in RULES
         for name in PHASES
     ]
-    return worked_on(_scores_together, tasks, context.config.train.workers)
+    return worked_on(_scores_together, tasks, context.config.train.workers, sent=SENT)
 
 
 def _scores_together(

@@ -89,8 +89,11 @@ def _write(
 def _phases(
     context: Context, provenance: Provenance, inputs: _Inputs, accelerator: Accelerator
 ) -> Iterator[tuple[FeatureSet, dict[str, str]]]:
-    """Yield what `_phase_features` gives for each phase. Each worker of a cluster takes one phase."""
-    if cluster := active():
+    """Yield what `_phase_features` gives for each phase. Workers that see the clips take one phase each."""
+    cluster = active()
+    if cluster and not cluster.shared:
+        cluster.say_not_shared("extract works on this machine")
+    elif cluster:
         here = (context.workspace, context.config, context.config_path, provenance)
         tasks = [(*here, name, torch.get_num_threads()) for name in PHASES]
         yield from cluster.results(_phase_on_worker, tasks)

@@ -19,14 +19,28 @@ Result = TypeVar("Result")
 WATCH_SECONDS = 0.5
 
 
-def worked_on(function: Callable[..., Result], tasks: Sequence[tuple[object, ...]], workers: int) -> Iterator[Result]:
+def worked_on(
+    function: Callable[..., Result],
+    tasks: Sequence[tuple[object, ...]],
+    workers: int,
+    *,
+    sent: str = "what the tasks need",
+    writes: bool = False,
+) -> Iterator[Result]:
     """Yield `function(*task)` for each of `tasks`, in their order, each as soon as it and those before are done.
 
     `workers` is the number of processes, 0 = one for each core. One worker works in this process. With --cluster, all
-    workers of the cluster take part.
+    workers of the cluster take part. Where they do not see the workspace, `sent` says on the screen what is sent to
+    them, and tasks that write in the workspace (`writes`) are done here, one after another; those may send tasks of
+    their own.
     """
-    if cluster := active():
-        yield from cluster.results(partial(_alone, function), tasks)
+    cluster = active()
+    if cluster and writes and not cluster.shared:
+        for task in tasks:
+            yield _alone(function, *task)
+        return
+    if cluster:
+        yield from cluster.results(partial(_alone, function), tasks, sent=sent)
         return
     number = min(len(tasks), workers or os.cpu_count() or 1)
     options = ending_with_this_process() if number > 1 else {}

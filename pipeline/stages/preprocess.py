@@ -29,7 +29,7 @@ from data.splits import NUM_ACTIONS, action_label
 from data.stores import h5
 from data.stores.files import replacing
 from data.stores.skeleton_store import SkeletonWriter
-from pipeline.cluster.cluster import active
+from pipeline.cluster.cluster import Cluster, active, megabytes
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.raw_recordings import caveats, raw_clips_of, reading_of
@@ -40,6 +40,7 @@ from pipeline.workspace.provenance import Provenance
 
 BATCH_CLIPS = 8
 WINDOW_BATCHES = 24  # of each worker; results wait in memory until their window is written
+SENT_BATCHES = 4  # of each worker of a cluster, when they bring their files
 IDLE_SECONDS = 10
 CHECK_EVERY = 8  # of the clips of NTU's own data sets, which are known to be good; all of any other
 NAMED_FILES = 5  # in the message about files that could not be read
@@ -163,17 +164,32 @@ def _batches(context: Context, clips: Sequence[Clip]) -> Iterator[CleanBatch]:
     check_every = CHECK_EVERY if context.config.dataset.name in NUM_ACTIONS else 1
     tasks: list[Task] = [(batch, settings.recipe, reading, check_every) for batch in batches]
     cluster = active()
-    results = (
-        cluster.results(clean_batch, tasks, ahead=cluster.workers * WINDOW_BATCHES)
-        if cluster
-        else _cleaned_here(tasks, settings.workers or joblib.cpu_count())
-    )
+    results = _cleaned_on(cluster, tasks) if cluster else None
+    if results is None:
+        results = _cleaned_here(tasks, settings.workers or joblib.cpu_count())
     columns = (TextColumn("preprocess"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=context.console, transient=True) as progress:
         shown = progress.add_task("clips", total=len(clips))
         for batch, result in zip(batches, results, strict=True):
             yield result
             progress.advance(shown, len(batch))
+
+
+def _cleaned_on(cluster: Cluster, tasks: Sequence[Task]) -> Iterator[CleanBatch] | None:
+    """Return the result of each task, in order, from the workers of `cluster`; None when the clips can't be sent there.
+
+    Without a shared folder, a clip that is a file is sent. A recording of many clips would be sent again and again.
+    """
+    if cluster.shared:
+        return cluster.results(clean_batch, tasks, ahead=cluster.workers * WINDOW_BATCHES)
+    parts = [part for clips, *_ in tasks for _, part in clips]
+    if large := next((part for part in parts if not part.is_small_file), None):
+        cluster.say_not_shared(f"preprocess works on this machine: {large} is a large file, or a part of one")
+        return None
+    size = megabytes(sum(part.file.num_bytes for part in parts))
+    cluster.say_not_shared(f"raw files are sent: {size} in {len(tasks)} tasks")
+    with_files = (([(name, part.held()) for name, part in clips], *others) for clips, *others in tasks)
+    return cluster.results(clean_batch, with_files, ahead=cluster.workers * SENT_BATCHES)
 
 
 def _cleaned_here(tasks: Sequence[Task], workers: int) -> Iterator[CleanBatch]:

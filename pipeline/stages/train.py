@@ -27,6 +27,7 @@ from models.devices import torch_device
 from models.fsvae.batches import TrainingData
 from models.fsvae.settings import TrainSettings
 from models.fsvae.training import HISTORY_COLUMNS, LossRow, Member
+from pipeline.cluster.cluster import active
 from pipeline.messages.errors import PipelineError
 from pipeline.messages.remaining import Remaining
 from pipeline.phases.agreement import require_agreement
@@ -113,37 +114,76 @@ def _train_members(
     """
     config, settings = context.config, context.config.train
     aligner = make_aligner(config.model, settings, config.evaluate.classifier)
-    talk = context.console.stderr and not context.console.quiet
-    common = aligner, device, trained_from(provenance, device.type), talk
+    digest = trained_from(provenance, device.type)
+    common = aligner, device, context.console.stderr and not context.console.quiet
     places = [_Place(seed, phase, context.run.member(seed, phase)) for seed in settings.seeds for phase in PHASES]
-    if fits_at_once(aligner, device) if together is None else together:
+    if (cluster := active()) and not cluster.shared:
+        yield from _train_elsewhere(data, places, digest, *common)
+    elif fits_at_once(aligner, device) if together is None else together:
         context.console.print(
             f"train: {len(places)} seeds and phases at once on {device}; the time of each is its share of the whole",
             highlight=False,
         )
-        for members in worked_on(_train_at_once, [(data, places, *common)], 1):
+        for members in worked_on(_kept_or_trained, [(data, places, digest, *common)], 1):
             yield from members
     else:
-        tasks = [(data[place.phase], place, *common) for place in places]
-        yield from worked_on(_train_one, tasks, settings.workers if device.type == "cpu" else 1)
+        tasks = [(data[place.phase], place, digest, *common) for place in places]
+        yield from worked_on(_kept_or_trained_one, tasks, settings.workers if device.type == "cpu" else 1)
 
 
-def _train_one(data: TrainingData, place: _Place, *common: Any) -> tuple[TrainedMember, bool]:
-    [member] = _train_at_once({place.phase: data}, [place], *common)
+def _train_elsewhere(
+    data: Mapping[PhaseName, TrainingData], places: Sequence[_Place], digest: str, aligner: Aligner, *common: Any
+) -> Iterator[tuple[TrainedMember, bool]]:
+    """The same on workers that do not see the workspace: members are read and written here."""
+    earlier = [load_member(place.path, place.seed, place.phase, aligner.cycles, digest) for place in places]
+    missing = [place for place, member in zip(places, earlier, strict=True) if member is None]
+    tasks = [(data[place.phase], place, aligner, *common) for place in missing]
+    trained = worked_on(_trained_one, tasks, 1, sent="features and texts")
+    for place, member in zip(places, earlier, strict=True):
+        if member:
+            yield member, True
+        else:
+            new = next(trained)
+            save_member(place.path, new, digest)
+            yield new, False
+
+
+def _kept_or_trained_one(data: TrainingData, place: _Place, *common: Any) -> tuple[TrainedMember, bool]:
+    [member] = _kept_or_trained({place.phase: data}, [place], *common)
     return member
 
 
-def _train_at_once(
+def _kept_or_trained(
     data: Mapping[PhaseName, TrainingData],
     places: Sequence[_Place],
+    digest: str,
     aligner: Aligner,
     device: torch.device,
-    digest: str,
     talk: bool,
 ) -> list[tuple[TrainedMember, bool]]:
     """Train those members of `places` that no earlier try trained, and save them. Return all."""
     earlier = [load_member(place.path, place.seed, place.phase, aligner.cycles, digest) for place in places]
     missing = [place for place, member in zip(places, earlier, strict=True) if member is None]
+    new = _trained(data, missing, aligner, device, talk)
+    for place, member in zip(missing, new, strict=True):
+        save_member(place.path, member, digest)
+    trained = iter(new)
+    return [(member, True) if member else (next(trained), False) for member in earlier]
+
+
+def _trained_one(data: TrainingData, place: _Place, *common: Any) -> TrainedMember:
+    [member] = _trained({place.phase: data}, [place], *common)
+    return member
+
+
+def _trained(
+    data: Mapping[PhaseName, TrainingData],
+    places: Sequence[_Place],
+    aligner: Aligner,
+    device: torch.device,
+    talk: bool,
+) -> list[TrainedMember]:
+    """Train the members of `places`."""
 
     def say(line: str) -> None:
         """Write to standard error, which is all that a worker process shares with the screen."""
@@ -152,16 +192,12 @@ def _train_at_once(
 
     members = [
         Member(data[place.phase], (place.seed, PHASES.index(place.phase)), _told(place, aligner.cycles, say))
-        for place in missing
+        for place in places
     ]
     start = time.perf_counter()
     fitted = fit_members(aligner, members, device, lambda message: say(f"train: {message}"))
-    seconds = (time.perf_counter() - start) / max(1, len(missing))
-    new = [TrainedMember(place.seed, place.phase, *of, seconds) for place, of in zip(missing, fitted, strict=True)]
-    for place, member in zip(missing, new, strict=True):
-        save_member(place.path, member, digest)
-    trained = iter(new)
-    return [(member, True) if member else (next(trained), False) for member in earlier]
+    seconds = (time.perf_counter() - start) / max(1, len(places))
+    return [TrainedMember(place.seed, place.phase, *of, seconds) for place, of in zip(places, fitted, strict=True)]
 
 
 def _told(place: _Place, cycles: int, say: Callable[[str], None]) -> Callable[[int, LossRow], None]:

@@ -17,11 +17,11 @@ from pydantic import BaseModel, Field, ValidationError
 
 from data.settings import DatasetSettings, PreprocessSettings
 from models.backbone.settings import BackboneSettings
-from models.fsvae.presets import with_preset, without_preset_keys
+from models.fsvae.presets import OF_DATASET, with_preset, without_preset_keys
 from models.fsvae.settings import ModelSettings, TrainSettings
 from models.text.settings import TextSettings
 from pipeline.messages.errors import ConfigError, OverrideError, printable
-from pipeline.workspace.dotted_keys import flattened, nested
+from pipeline.workspace.dotted_keys import flattened, nested, put
 from pipeline.workspace.evaluate_settings import EvaluateSettings
 from pipeline.workspace.overrides import apply_override
 
@@ -59,9 +59,11 @@ class Config(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False):
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read the settings in the file at `path` and apply `overrides` ("train.alpha=0.1") to them.
 
-    An override of model.preset replaces the file's values of all keys that presets set. The other overrides are
-    applied after it. Raises ConfigError when the file is missing or is no TOML, or when a key or value in it is not
-    allowed. Raises OverrideError when a key or value of an override is not allowed.
+    An override of model.preset replaces the file's values of all keys that presets set, but for those that `init` wrote
+    because the data set needs them with every preset. The other overrides are applied after it.
+
+    Raises ConfigError when the file is missing or is no TOML, or when a key or value in it is not allowed. Raises
+    OverrideError when a key or value of an override is not allowed.
     """
     try:
         tree = read_toml(path)
@@ -75,7 +77,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     config = build_config(tree, str(path))
     presets = [override for override in overrides if override.partition("=")[0].strip() == PRESET]
     if presets:
-        tree = without_preset_keys(tree)
+        tree = _ready_for_preset(tree, config.dataset.name)
     for override in (*presets, *(override for override in overrides if override not in presets)):
         apply_override(tree, override)
         try:
@@ -83,6 +85,15 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         except ConfigError as error:
             raise OverrideError(str(error)) from None
     return config
+
+
+def _ready_for_preset(tree: Mapping[str, Any], dataset: str) -> dict[str, Any]:
+    """The settings `tree` without the keys that presets set, except where it has a value that the data set needs."""
+    found, ready = flattened(tree), without_preset_keys(tree)
+    for key, value in OF_DATASET.get(dataset, {}).items():
+        if found.get(key) == value:
+            put(ready, key, value)
+    return ready
 
 
 def read_toml(path: Path) -> dict[str, Any]:

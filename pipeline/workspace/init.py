@@ -13,13 +13,11 @@ from pydantic import BaseModel
 
 from data.splits import CUSTOM, known_splits, split_dataset, split_names
 from data.stores.files import replacing
+from models.fsvae.presets import OF_DATASET
 from pipeline.messages.errors import PipelineError, WrongUsage
 from pipeline.workspace.config import Config, build_config
 from pipeline.workspace.context import Context
 from pipeline.workspace.folder import Workspace
-
-# The values that the paper uses for NTU-120 and not for NTU-60 (paper, appendix and released code)
-PUBLISHED_NTU120 = {"model.latent": 200, "train.steps_per_cycle": 1900, "train.alpha": 0.1}
 
 # The form in which PKU-MMD comes: its skeleton files, and the list of its protocol, to be copied into the workspace
 PKU_MMD = {"dataset.layout": "pku-mmd", "dataset.protocol_list": "cross-subject.txt"}
@@ -57,8 +55,7 @@ def split_settings(split: str, name: str = CUSTOM) -> dict[str, Any]:
         return chosen | {"dataset.unseen": [], "dataset.val_unseen": []}
     dataset = split_dataset(split)
     chosen = {"dataset.name": dataset, "dataset.protocol": "xsub", "dataset.split": split}
-    own: dict[str, Mapping[str, Any]] = {"ntu120": PUBLISHED_NTU120, "pku51": PKU_MMD}
-    return {**chosen, **own.get(dataset, {})}
+    return {**chosen, **OF_DATASET.get(dataset, {}), **(PKU_MMD if dataset == "pku51" else {})}
 
 
 def missing_list(workspace: Workspace, split: str) -> Path | None:

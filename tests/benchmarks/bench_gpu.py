@@ -40,10 +40,10 @@ from models.backbone.settings import BackboneSettings
 from models.backbone.training import Trainer, TrainingClips, train_backbone
 from models.devices import make_accelerator, torch_device
 from models.errors import ModelError
+from models.fsvae.presets import OF_DATASET
 from models.fsvae.settings import ScheduleSettings, TrainSettings
 from pipeline.stages.backbone import batch_loader
 from pipeline.stages.extract import CLIPS_READ_AT_A_TIME
-from pipeline.workspace.init import PUBLISHED_NTU120
 from tests.benchmarks.bench_fsvae import fsvae_losses, fsvae_speed, made_members
 from tests.benchmarks.bench_skeleton_store import write_store
 
@@ -61,7 +61,7 @@ SLOW_LEARNING = 1e-3  # at the recipe's 0.1, rounding alone moves the third loss
 TRAIN = TrainSettings()
 DATA_SETS = {  # training clips, all clips, FS-VAE's steps a cycle
     "NTU-60": (40_091, 56_578, TRAIN.steps_per_cycle),
-    "NTU-120": (63_026, 113_945, PUBLISHED_NTU120["train.steps_per_cycle"]),
+    "NTU-120": (63_026, 113_945, OF_DATASET["ntu120"]["train.steps_per_cycle"]),
 }
 
 

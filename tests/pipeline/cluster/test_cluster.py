@@ -3,30 +3,27 @@
 import io
 import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
-from safetensors.numpy import load_file
 
 from data.errors import DataError
 from pipeline.cli.main import main
 from pipeline.cluster import cluster as module
 from pipeline.cluster import worker
 from pipeline.cluster.cluster import active, connected
-from pipeline.cluster.worker import Seen, versions
+from pipeline.cluster.worker import Seen, Wanted, versions
 from pipeline.messages.errors import PipelineError, WrongUsage
 from pipeline.workspace.folder import Workspace
 from tests.conftest import TinyRun
-from tests.pipeline.cluster.by_hand import ByHand, started
+from tests.pipeline.cluster.by_hand import ByHand, command, contents, started
 
 QUIET = Console(quiet=True)
 
@@ -44,28 +41,10 @@ def time_out() -> None:
     raise TimeoutError("the folder does not answer")
 
 
-def wait_and_double(number: int, folder: Path) -> int:
+def wait_and_double(number: int, folder: Path, rows: Any) -> int:
     (folder / f"{number}-{os.getpid()}").touch()
     time.sleep(1.5)
-    return 2 * number
-
-
-def contents(path: Path) -> dict[str, bytes]:
-    """The bytes of every array in a file; its record has a time, so whole files differ."""
-    if path.suffix == ".safetensors":
-        return {name: array.tobytes() for name, array in load_file(path).items()}
-    arrays: dict[str, bytes] = {}
-    with h5py.File(path) as file:
-        file.visititems(
-            lambda name, item: arrays.update({name: repr(item[()].tolist()).encode()} if hasattr(item, "dtype") else {})
-        )
-    return arrays
-
-
-def command(root: Path, *arguments: str) -> str:
-    done = CliRunner().invoke(main, ["-w", str(root), *arguments])
-    assert done.exit_code == 0, done.output
-    return done.output
+    return 2 * number * int(rows.mean())
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +62,9 @@ def test_results_come_in_order_and_large_arguments_go_by_file(
     with connected(by_hand.address, workspace, console):
         cluster = active()
         assert cluster is not None
-        results = cluster.results(sum_of, ((number, rows) for number in range(5)), ahead=2)
+        bounded = cluster.results(sum_of, ((number, rows[:1]) for number in range(5, 10)), ahead=2)
+        assert list(bounded) == [6, 7, 8, 9, 10]
+        results = cluster.results(sum_of, ((number, rows) for number in range(5)))
         assert next(results) == 200_000
         assert len(list(workspace.cluster.glob("*.pickle"))) == 1
         assert list(results) == [200_001.0, 200_002.0, 200_003.0, 200_004.0]
@@ -96,7 +77,7 @@ def test_results_come_in_order_and_large_arguments_go_by_file(
     assert not workspace.cluster.exists()
     assert console.file.getvalue() == f"cluster: 2 workers at {by_hand.address}\n"  # type: ignore[attr-defined]
     shown = capfd.readouterr().err.splitlines()
-    assert sorted(shown) == [f"task {number}" for number in range(5)]  # written by the workers, shown here, once
+    assert sorted(shown) == [f"task {number}" for number in range(10)]  # written by the workers, shown here, once
 
 
 def test_stages_write_the_same_bytes_as_on_one_machine(tmp_path: Path, tiny_run: TinyRun, by_hand: ByHand) -> None:
@@ -134,22 +115,26 @@ def test_backbones_on_workers_and_rows_of_a_sweep_are_those_of_one_machine(
 
 
 @pytest.mark.slow
-def test_the_tasks_of_a_worker_that_is_killed_are_done_by_another(tmp_path: Path) -> None:
-    told = tmp_path / "told"
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_tasks_of_a_worker_that_is_killed_are_done_by_another(tmp_path: Path, shared: bool) -> None:
+    told, hidden = tmp_path / "told", tmp_path / "hidden"
     told.mkdir()
+    hidden.mkdir()
     with (
-        started(tmp_path, 2) as machines,
-        connected(machines.address, Workspace(tmp_path / "work"), QUIET),
+        started(tmp_path, 2, hidden=() if shared else (hidden,)) as machines,
+        connected(machines.address, Workspace(hidden / "work"), QUIET),
     ):
         cluster = active()
         assert cluster is not None
-        results = cluster.results(wait_and_double, [(number, told) for number in range(6)])
+        assert cluster.shared == shared
+        rows = np.ones(200_000)  # which the killed worker may alone have
+        results = cluster.results(wait_and_double, [(number, told, rows) for number in range(6)])
         assert next(results) == 0
-        killed = machines.workers[0]
-        begun = set(told.glob(f"*-{killed.pid}"))
-        while set(told.glob(f"*-{killed.pid}")) == begun:
+        begun = set(told.iterdir())
+        while not (more := set(told.iterdir()) - begun):
             time.sleep(0.05)
-        killed.send_signal(signal.SIGKILL)
+        killed = int(more.pop().name.partition("-")[2])
+        next(worker for worker in machines.workers if worker.pid == killed).kill()
         assert list(results) == [2, 4, 6, 8, 10]
     tasks = [path.name.partition("-")[0] for path in told.iterdir()]
     assert len(tasks) > 6, tasks  # that at which the worker was, and those whose results had not been fetched from it
@@ -165,12 +150,21 @@ def test_a_scheduler_that_ends_in_the_middle_is_a_message(
     with started(tmp_path, 1) as machines, connected(machines.address, Workspace(tmp_path / "work"), QUIET):
         cluster = active()
         assert cluster is not None
-        results = cluster.results(wait_and_double, [(number, told) for number in range(4)])
+        results = cluster.results(wait_and_double, [(number, told, np.ones(1)) for number in range(4)])
         assert next(results) == 0
         machines.scheduler.kill()
         with pytest.raises(PipelineError, match=rf"the scheduler at {machines.address} is gone"):
             list(results)
     assert capfd.readouterr().err == ""
+
+
+def test_workers_of_this_machine(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with connected("local:2", Workspace(tmp_path), QUIET):
+        cluster = active()
+        assert cluster is not None
+        assert (cluster.workers, cluster.shared) == (2, True)
+        assert list(cluster.results(sum_of, [(number, np.ones(2)) for number in range(3)])) == [2, 3, 4]
+    assert sorted(capfd.readouterr().err.splitlines()) == ["task 0", "task 1", "task 2"]
 
 
 @pytest.mark.parametrize("address", ["local:0", "local:x", "nowhere", "foo://here:1"])
@@ -225,7 +219,6 @@ class OtherWorkers:
     ("seen", "message"),
     [
         (Seen(versions() | {"torch": "1.0"}, "", ""), r"there:1 has torch 1\.0 where this program has .*same versions"),
-        (Seen(versions(), "", ""), r"there:1 does not see .*share under the same path"),
         (ModuleNotFoundError("No module named 'pipeline'"), r"there:1 can't run this fsvae-pipe .*'pipeline'"),
     ],
 )
@@ -241,4 +234,10 @@ def test_a_worker_with_several_threads_is_refused() -> None:
 
 def test_a_worker_that_comes_later_with_other_versions_is_refused() -> None:
     with pytest.raises(PipelineError, match=r"has torch \S+ where this program has 1\.0"):
-        worker.run_task(versions() | {"torch": "1.0"}, refuse, ())
+        worker.run_task(Wanted(versions() | {"torch": "1.0"}, Path(), ""), refuse, ())
+
+
+def test_a_worker_that_comes_later_and_does_not_see_the_workspace_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "work" / ".cluster" / "token"
+    with pytest.raises(PipelineError, match=r"came later and does not see \S+work, which the others share"):
+        worker.run_task(Wanted(versions(), file, "written by the program"), refuse, ())

@@ -9,6 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipeline.cli.main import main
+from pipeline.workspace.folder import Workspace
+from tests.faults.kill_scenes import program
+from tests.pipeline.cluster.by_hand import started
 from tests.pipeline.study.conftest import MadeStudy
 
 
@@ -152,13 +155,21 @@ def test_the_page_links_to_the_report_of_each_run(study: Path) -> None:
     assert "<script" not in text
 
 
-def test_a_cluster_that_study_toml_names_gives_the_same_tables(study: Path) -> None:
-    before = (study / "table.csv").read_bytes()
-    for run in study.rglob("runs/default"):
-        shutil.rmtree(run)
-    with (study / "study.toml").open("a", encoding="utf-8") as file:
-        file.write('\n[cluster]\naddress = "local:2"\n')
-    done = command("-w", study, "reproduce")
-    assert done.exit_code == 0, done.output
-    assert "cluster: 2 workers at local:2" in done.stderr
-    assert (study / "table.csv").read_bytes() == before
+def test_a_cluster_one_of_whose_workers_is_killed_gives_the_same_tables(study: Path, tmp_path: Path) -> None:
+    tables = [study / "table.csv", study / "table.tex"]
+    before = [path.read_bytes() for path in tables]
+    for path in (*tables, *study.rglob("runs/default")):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with started(tmp_path / "machines", 2) as machines:
+        with (study / "study.toml").open("a", encoding="utf-8") as file:
+            file.write(f'\n[cluster]\naddress = "{machines.address}"\n')
+        child = program(Workspace(study), "reproduce")
+        assert child.stderr is not None
+        said = []
+        for line in map(bytes.decode, child.stderr):
+            said.append(line)
+            if line.startswith("train: seed 5") and machines.workers[0].poll() is None:
+                machines.workers[0].kill()
+        assert child.wait(timeout=120) == 0, said
+    assert f"cluster: 2 workers at {machines.address}\n" in said
+    assert [path.read_bytes() for path in tables] == before

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from pipeline.messages.errors import ConfigError, OverrideError
 from pipeline.workspace.config import Config, build_config, dump_config, load_config
+from pipeline.workspace.init import split_settings, write_config
 
 
 @pytest.fixture
@@ -117,6 +118,16 @@ def test_a_preset_of_the_command_line_holds_over_the_file_and_under_other_overri
     assert paper.evaluate.classifier.relu
     assert load_config(path, ["model.preset=default"]) == Config()
     assert load_config(path).model.frequency.form == "released"
+
+
+def test_what_init_writes_for_a_data_set_holds_over_a_preset_of_the_command_line(path: Path) -> None:
+    write_config(path, split_settings("ntu120-synse-110-10"))
+    for preset in ("default", "paper", "released"):
+        train = load_config(path, [f"model.preset={preset}"]).train
+        assert (train.steps_per_cycle, train.alpha) == (1900, 0.1)
+    assert load_config(path, ["model.preset=paper", "train.steps_per_cycle=50"]).train.steps_per_cycle == 50
+    path.write_text(path.read_text("utf-8").replace("= 1900", "= 800"), "utf-8")  # the user's own, as on NTU-60
+    assert load_config(path, ["model.preset=paper"]).train.steps_per_cycle == 1700
 
 
 @pytest.mark.parametrize(
