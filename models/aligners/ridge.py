@@ -54,16 +54,25 @@ class RidgeAligner:
         texts, action = torch.from_numpy(data.texts).double(), torch.from_numpy(data.text_row)
         means = torch.stack([clips[action == row].mean(dim=0) for row in range(len(texts))])  # (C, D_s)
         text_mean = texts.mean(dim=0)
-        centred_texts = texts - text_mean  # (C, D_t)
-        kernel = centred_texts @ centred_texts.T  # (C, C)
-        strength = min(STRENGTHS, key=lambda tried: (means - _left_out(kernel, means, tried)).square().sum().item())
-        predicted = _left_out(kernel, means, strength)
+        centred_texts, targets = texts - text_mean, means  # (C, D_t), (C, D_s)
+        if data.known is not None and self.features != "given":
+            known_texts = torch.from_numpy(data.known.texts).double()
+            centred_texts = torch.cat((centred_texts, known_texts - known_texts.mean(dim=0)))  # (C + K, D_t)
+            targets = torch.cat((means, data.known.features(space, means)))  # (C + K, D_s)
+        kernel = centred_texts @ centred_texts.T  # (C + K, C + K)
+
+        def left_out(strength: float) -> Tensor:
+            """The means of the seen actions that the regression without each of them predicts, (C, D_s)."""
+            return _left_out(kernel, targets, strength)[: len(means)]
+
+        strength = min(STRENGTHS, key=lambda tried: (means - left_out(tried)).square().sum().item())
+        predicted = left_out(strength)
         cosines = normalize(clips, dim=1) @ normalize(predicted, dim=1).T  # (N, C)
         temperature = max(TEMPERATURES, key=lambda tried: _likelihood(cosines / tried, action))
         state = {
             **space.state_dict(),
             "text_mean": text_mean,
-            "weight": centred_texts.T @ torch.linalg.solve(_regularised(kernel, strength), means),  # (D_t, D_s)
+            "weight": centred_texts.T @ torch.linalg.solve(_regularised(kernel, strength), targets),  # (D_t, D_s)
             "strength": torch.tensor(strength),
             "temperature": torch.tensor(temperature),
         }

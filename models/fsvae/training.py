@@ -14,6 +14,7 @@ from data.random_streams import FSVAE_BATCHES, FSVAE_NOISE, FSVAE_WEIGHTS
 from models.errors import ModelError
 from models.feature_space import FeatureSpace
 from models.fsvae.batches import Batch, TrainingData, batch_rows, draw_batches
+from models.fsvae.known_clips import with_known_clips
 from models.fsvae.losses import LOSSES, weighted_sum
 from models.fsvae.model import FSVAE
 from models.fsvae.schedules import schedule_of
@@ -45,6 +46,7 @@ def train_member(
     model = FSVAE(data.skeletons.shape[1], data.texts.shape[1], model_settings, weights)
     if model.space is not None:
         model.space = FeatureSpace.fit(data.skeletons, data.text_row, model_settings.features)
+        data = with_known_clips(data, model.space)
     model = model.to(device)
     forward = ForwardPass(model, data, settings, schedule_of(settings.schedule, settings.steps_per_cycle), device)
     optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
