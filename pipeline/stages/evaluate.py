@@ -98,7 +98,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         "protocol_list": trained.dataset.protocol_list,
         "counts": counted,
         "transfer": KNOWN.get(records["test"].get("transfer", "unknown")),
-        "known_actions": known,
+        **({"known_actions": known} if known else {}),
         "caveats": [
             *stale,
             *warnings,
