@@ -66,29 +66,28 @@ def known_texts(context: Context, levels: Sequence[str], features: FeatureSet) -
 
 def near_actions(context: Context, levels: Sequence[str], unseen: Sequence[int], known: KnownTexts) -> list[Any]:
     """Return each unseen action that is like a known one, the most alike first, as results.json has it."""
-    between = known.features.astype(np.float64) @ known.features.T  # (K, K)
-    mean = between[~np.eye(len(between), dtype=bool)].mean()
-    cosines = text_matrix(context, levels, unseen).astype(np.float64) @ known.features.T  # (U, K)
-    likeness = (cosines - mean) / max(1 - mean, 1e-12)
-    labels = dict(zip(unseen, _labels_of(context, unseen), strict=True))
+    text = read_text_features(context.workspace.text)
+    label = dict(zip(text.action.tolist(), _labels(text), strict=True))
+    alike = likeness(text_matrix(context, levels, unseen), known.features)  # (U, K)
     found = [
         {
             "action": action_label(action),
-            "label": labels[action],
+            "label": label[action],
             "known_action": action_label(int(known.action[row.argmax()])),
             "known_label": known.labels[row.argmax()],
             "likeness": round(float(row.max()), 3),
         }
-        for action, row in zip(unseen, likeness, strict=True)
+        for action, row in zip(unseen, alike, strict=True)
         if row.max() >= NEAR
     ]
     return sorted(found, key=lambda near: -near["likeness"])
 
 
-def _labels_of(context: Context, actions: Sequence[int]) -> list[str]:
-    text = read_text_features(context.workspace.text)
-    label = dict(zip(text.action.tolist(), _labels(text), strict=True))
-    return [label[action] for action in actions]
+def likeness(unseen: NDArray[np.float32], known: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The likeness of actions by their texts, (U, D_t) and (K, D_t), both of length 1 -> (U, K)."""
+    between = known.astype(np.float64) @ known.T  # (K, K)
+    mean = between[~np.eye(len(between), dtype=bool)].mean()
+    return np.asarray((unseen.astype(np.float64) @ known.T - mean) / max(1 - mean, 1e-12))
 
 
 def _labels(text: TextFeatures) -> list[str]:

@@ -101,7 +101,7 @@ def main() -> None:
     except (DataError, DescriptionError, ModelError, OSError, PipelineError) as error:
         parser.error(str(error))
     arguments.out.mkdir(parents=True, exist_ok=True)
-    kinds = {}  # name -> overrides and what the backbone knows
+    kinds: dict[str, tuple[list[str], KnownActions | None]] = {}
     for name, overrides in rows.items():
         kinds[name] = overrides, None
         if known and config_of(overrides).model.features != "given":

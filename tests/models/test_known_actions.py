@@ -24,7 +24,7 @@ SEEN, KNOWN, UNSEEN, SIZE, TEXT = 4, 40, 6, 24, 10
 
 
 def unit(rows: NDArray[np.float64]) -> NDArray[np.float32]:
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
 def made(seed: int = 0) -> tuple[TrainingData, NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
