@@ -84,7 +84,7 @@ def known_caveats(known: Mapping[str, Any] | None) -> list[str]:
 
 def _alike(near: Mapping[str, Any]) -> str:
     unseen, known = (f"{near[action]} {near[label]}".strip() for action, label in PAIR)
-    return f"{unseen} is like {known}"
+    return f"{unseen} is like their {known}"
 
 
 def one_sided_gate(mean: Mapping[str, Mapping[str, float]]) -> list[str]:

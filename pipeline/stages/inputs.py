@@ -47,7 +47,7 @@ def skeletons_and_weights(context: Context) -> Mapping[str, str]:
         if named:
             fingerprints[named] = _digest_of_file(key, named, context.user_path(named))
     known = known_actions(context)
-    return {**fingerprints, "known actions": _digest(known.listed)} if known else fingerprints
+    return {**fingerprints, "list of known actions": _digest(known.listed)} if known else fingerprints
 
 
 def descriptions(context: Context) -> Mapping[str, str]:
@@ -85,7 +85,7 @@ def fingerprints_of_texts(texts: Texts, levels: Sequence[str], known: Texts) -> 
 
     prints = {f"text of {action_label(action)}": _digest(joined(row)) for action, row in texts.items()}
     every = "\n".join(f"{action_label(action)}\n{joined(row)}" for action, row in known.items())
-    return {**prints, "texts of known actions": _digest(every)} if known else prints
+    return {**prints, "text of known actions": _digest(every)} if known else prints
 
 
 def features_and_text(context: Context) -> Mapping[str, str]:
