@@ -22,9 +22,11 @@ from data.stores.feature_store import FeatureSet
 from data.stores.text_store import TextFeatures, read_text_features
 from models.known_actions import KnownActions
 from pipeline.phases.features_and_texts import joined_levels, text_matrix
+from pipeline.phases.known_actions import KNOWN_SOURCE
 from pipeline.workspace.context import Context
+from pipeline.workspace.provenance import LEARNT_KNOWN, read_record
 
-NEAR = 0.4  # likeness; the kicks, the wave, the throw and the clap of MSR-Action3D are above it, no other motion is
+NEAR = 0.35  # likeness from which an unseen action is named; docs/fs-vae.md says what it was chosen on
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,24 @@ def known_texts(context: Context, levels: Sequence[str], features: FeatureSet) -
         return None
     joined = joined_levels([stored.features[level] for level in levels])
     return KnownTexts(stored.action, joined, _labels(stored))
+
+
+def known_in_results(
+    context: Context, levels: Sequence[str], unseen: Sequence[int], features: FeatureSet
+) -> dict[str, Any] | None:
+    """Return what results.json says of the actions that the backbone knows; None when it knows none by name.
+
+    `unseen` and `features` are those of the test phase.
+    """
+    if features.known is None:
+        return None
+    texts = known_texts(context, levels, features)
+    return {
+        "source": read_record(context.workspace.features("test")).get(KNOWN_SOURCE, ""),
+        "number": len(features.known.action),
+        "learnt_from": LEARNT_KNOWN in read_record(context.run.model),
+        "near": near_actions(context, levels, unseen, texts) if texts else None,
+    }
 
 
 def near_actions(context: Context, levels: Sequence[str], unseen: Sequence[int], known: KnownTexts) -> list[Any]:

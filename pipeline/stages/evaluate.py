@@ -4,7 +4,7 @@ What was trained is read from the record in model.safetensors; only the table [e
 now. Every cycle of both phases is scored; pipeline/stages/scoring.py has the rules.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,7 @@ from pipeline.messages.errors import PipelineError
 from pipeline.phases.agreement import require_agreement
 from pipeline.phases.chance import WARNINGS
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
-from pipeline.phases.known_actions import KNOWN_SOURCE
-from pipeline.phases.known_pairs import known_texts, near_actions
+from pipeline.phases.known_pairs import known_in_results
 from pipeline.phases.scores import CycleScores, MemberScores, PhaseScoring, SeedModel, ensemble_scores, member_scores
 from pipeline.stages.caveats import caveats, known_caveats, one_sided_gate, seen_clip_warnings
 from pipeline.stages.comparison import comparison_table, differences, published
@@ -48,7 +47,7 @@ from pipeline.workspace.config import Config, config_of
 from pipeline.workspace.context import Context
 from pipeline.workspace.dotted_keys import nested
 from pipeline.workspace.evaluate_settings import RULES
-from pipeline.workspace.provenance import LEARNT_KNOWN, Provenance, package_versions, read_record
+from pipeline.workspace.provenance import Provenance, package_versions, read_record
 from pipeline.workspace.tensor_store import read_state, require_as_written
 
 KNOWN = {"true": True, "false": False}  # `transfer` in a record; any other value is null in results.json
@@ -71,7 +70,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     warnings = seen_clip_warnings(split, features, records)
     of_features = caveats(split, features, records)
     counted = counts(split, features)
-    known = known_record(context, trained, split, features["test"], records["test"])
+    known = known_in_results(context, trained.text.levels, split.unseen, features["test"])
     del features  # the scored clips are in `phases`; all clips take several times their memory
     seeds: dict[str, Results] = {}
     predictions: dict[SeedName, Predictions] = {}
@@ -117,22 +116,6 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     write_results(context.run.results, tree)
     title = f"{context.run_name}: {trained.dataset.name}, split {split.name}, {trained.dataset.protocol}"
     _print(tree, split.name, title)
-
-
-def known_record(
-    context: Context, trained: Config, split: Split, features: FeatureSet, record: Mapping[str, str]
-) -> Tree | None:
-    """Return what results.json says of the actions that a given backbone knows; None when it knows none by name."""
-    if features.known is None:
-        return None
-    levels = trained.text.levels
-    texts = known_texts(context, levels, features)
-    return {
-        "source": record.get(KNOWN_SOURCE, ""),
-        "number": len(features.known.action),
-        "learnt_from": LEARNT_KNOWN in read_record(context.run.model),
-        "near": near_actions(context, levels, split.unseen, texts) if texts else None,
-    }
 
 
 def _say(context: Context, who: str, results: Results) -> None:
