@@ -9,7 +9,10 @@ The regression is solved in its kernel form, a system of C equations. Two number
 action after the other. The kernel form predicts the mean of a left-out action without fitting again.
 - The strength r is the one with the smallest squared error of these predictions.
 - The temperature is the one with the largest likelihood of the training clips under these predictions.
-Letters: N clips, C seen actions, U actions known by text, D_s and D_t sizes of features of clips and texts.
+Actions that the backbone knows (models/known_actions.py) are further rows of T and M. Their texts are centred by their
+own mean, and none of them is left out.
+Letters: N clips, C seen actions, U actions known by text, K known actions, D_s and D_t sizes of features of
+clips and texts.
 """
 
 from collections.abc import Callable
