@@ -16,12 +16,17 @@ Two more datasets hold the linear classifier that gave the logits. Imported file
 
 logits = features head_weight^T + head_bias; for a classifier that `extract` fitted, up to a constant a row.
 
+Where a given backbone was trained on K known actions of another data set, one dataset holds its own classifier:
+
+    known_weight  (K, D) float32; attribute known_actions (K,) int64: the action of each row, in that data set
+
 The record describes the backbone, as text:
 
     transfer           "true" when it was trained on actions that are unseen in this phase, so that results are not
                        zero-shot; "unknown" when its classes are those of another data set; otherwise "false"
     backbone_saw       JSON list of those unseen actions, as ["A011", ...]
     held_out_accuracy  JSON object: epoch, top1, top5 (percent) and clips; absent when the weights were given
+    known_source       the data set or CSV that names the known actions; absent where there are none
 """
 
 from collections.abc import Mapping
@@ -42,6 +47,7 @@ COLUMNS: Mapping[str, tuple[type, int]] = {  # name -> type, dimensions
     "action": (np.int64, 1), "train": (np.bool_, 1), "held_out": (np.bool_, 1),
     "features": (np.float32, 2), "logits": (np.float32, 2),
 }  # fmt: skip
+KNOWN = "known_weight"
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,14 @@ class Head:
 
 
 @dataclass(frozen=True)
+class KnownWeights:
+    """The weights (K, D) of the classes that a given backbone was trained on, and their actions (K,), rising."""
+
+    action: NDArray[np.int64]
+    weight: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class FeatureSet:
     """The contents of one features file. The module's docstring has fields and shapes."""
 
@@ -68,6 +82,7 @@ class FeatureSet:
     logits: NDArray[np.float32]
     logit_actions: NDArray[np.int64]
     head: Head | None = None
+    known: KnownWeights | None = None
 
     def __len__(self) -> int:
         return len(self.action)
@@ -87,6 +102,9 @@ def write_features(path: Path, features: FeatureSet, record: Mapping[str, str]) 
         if features.head is not None:
             file.create_dataset("head_weight", data=features.head.weight, fletcher32=True)
             file.create_dataset("head_bias", data=features.head.bias, fletcher32=True)
+        if features.known is not None:
+            file.create_dataset(KNOWN, data=features.known.weight, fletcher32=True)
+            file[KNOWN].attrs["known_actions"] = features.known.action
 
 
 def read_features(path: Path) -> FeatureSet:
@@ -94,11 +112,14 @@ def read_features(path: Path) -> FeatureSet:
     with h5.reading(path) as file:
         columns = {name: h5.read_array(file, name, like, ndim) for name, (like, ndim) in COLUMNS.items()}
         logit_actions = np.atleast_1d(np.asarray(h5.read_attribute(file, "logits", "logit_actions")))
-        head = _head(file)
-        features = FeatureSet(name=h5.read_strings(file, "name"), logit_actions=logit_actions, head=head, **columns)
+        head, known = _head(file), _known(file)
+        features = FeatureSet(
+            name=h5.read_strings(file, "name"), logit_actions=logit_actions, head=head, known=known, **columns
+        )
     lengths = {len(column) for column in (features.name, *columns.values())}
     head_fits = head is None or head.weight.shape == (*logit_actions.shape, features.features.shape[1])
-    if len(lengths) > 1 or features.logits.shape[1:] != logit_actions.shape or not head_fits:
+    known_fits = known is None or known.weight.shape == (*known.action.shape, features.features.shape[1])
+    if len(lengths) > 1 or features.logits.shape[1:] != logit_actions.shape or not (head_fits and known_fits):
         raise DataError(f"{path}: its datasets differ in length; delete it and run `fsvae-pipe extract` again")
     for name, actions in (("action", features.action), ("logit_actions", logit_actions)):
         if actions.dtype.kind not in "iu" or (len(actions) and not 1 <= actions.min() <= actions.max() <= MAX_NUMBER):
@@ -143,3 +164,15 @@ def _head(file: h5py.File) -> Head | None:
     if len(weight) != len(bias):
         raise DataError(f"{file.filename}: head_weight and head_bias differ in length; {ADVICE}")
     return Head(weight, bias)
+
+
+def _known(file: h5py.File) -> KnownWeights | None:
+    """Read the known actions in an open file; None when it has none. Raises DataError when they are damaged."""
+    if KNOWN not in h5.group_names(file):
+        return None
+    weight = h5.read_array(file, KNOWN, np.float32, 2)
+    action = np.atleast_1d(np.asarray(h5.read_attribute(file, KNOWN, "known_actions")))
+    rising = action.dtype.kind in "iu" and bool((action[:-1] < action[1:]).all())
+    if not rising or not np.isfinite(weight).all():
+        raise DataError(f"{file.filename}: known_weight does not hold finite weights of rising actions; {ADVICE}")
+    return KnownWeights(action.astype(np.int64), weight)

@@ -4,13 +4,16 @@
     label, local, global                    (c, d) float32, the encoder's output for each level, not normalised
     texts/label, texts/local, texts/global  (c,) string
 
+Where a given backbone knows actions of another data set, the group `known` holds the same five fields of them.
+
 The root attribute `encoder` names the text encoder.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +21,9 @@ from data.clip_name import MAX_NUMBER
 from data.errors import DataError
 from data.stores import h5
 from descriptions.levels import LEVELS
+
+KNOWN = "known/"  # the group of the known actions
+AGAIN = "delete it and run `fsvae-pipe embed-text` again"
 
 
 @dataclass(frozen=True)
@@ -28,41 +34,54 @@ class TextFeatures:
     action: NDArray[np.int64]
     features: Mapping[str, NDArray[np.float32]]
     texts: Mapping[str, NDArray[np.str_]]
+    known: "TextFeatures | None" = None  # of the actions of another data set that the backbone knows
 
 
 def write_text_features(path: Path, text: TextFeatures, record: Mapping[str, str]) -> None:
     """Writes `text` to `path`, whole or not at all."""
     with h5.writing(path, {**record, "encoder": text.encoder}) as file:
-        file.create_dataset("action", data=text.action, fletcher32=True)
-        for level, features in text.features.items():
-            file.create_dataset(level, data=features, fletcher32=True)
-        for level, texts in text.texts.items():
-            h5.write_strings(file, f"texts/{level}", texts)
+        _write(file, "", text)
+        if text.known is not None:
+            _write(file, KNOWN, text.known)
+
+
+def _write(file: h5py.File, group: str, text: TextFeatures) -> None:
+    """Writes the fields of `text` into `group`: "" or "known/"."""
+    file.create_dataset(f"{group}action", data=text.action, fletcher32=True)
+    for level, features in text.features.items():
+        file.create_dataset(f"{group}{level}", data=features, fletcher32=True)
+    for level, texts in text.texts.items():
+        h5.write_strings(file, f"{group}texts/{level}", texts)
 
 
 def read_text_features(path: Path) -> TextFeatures:
     """Reads text.h5. Raises DataError when it is missing or damaged, or its parts do not fit each other."""
     with h5.reading(path) as file:
-        action = h5.read_array(file, "action", np.int64, 1)
-        names = h5.group_names(file)
-        feature_levels = [name for name in names if name not in ("action", "texts")]
-        text_levels = h5.group_names(file, "texts") if "texts" in names else []
-        unknown = {*feature_levels, *text_levels} - {*LEVELS}
-        if unknown:
-            raise DataError(
-                f"{path}: holds {', '.join(sorted(map(str, unknown))[:5])}; expected the levels {', '.join(LEVELS)}; "
-                "delete it and run `fsvae-pipe embed-text` again"
-            )
-        features = {level: h5.read_array(file, level, np.float32, 2) for level in feature_levels}
-        texts = {level: h5.read_strings(file, f"texts/{level}") for level in text_levels}
         encoder = str(h5.read_attribute(file, "", "encoder") or "")
+        known = _read(file, KNOWN, encoder) if KNOWN.rstrip("/") in h5.group_names(file) else None
+        text = replace(_read(file, "", encoder), known=known)
+        h5.require_as_written(file)
+    return text
+
+
+def _read(file: h5py.File, group: str, encoder: str) -> TextFeatures:
+    """Reads the fields in `group`: "" or "known/". Raises DataError when they do not fit each other."""
+    names = h5.group_names(file, group.rstrip("/"))
+    feature_levels = [name for name in names if name not in ("action", "texts") and f"{name}/" != KNOWN]
+    text_levels = h5.group_names(file, f"{group}texts") if "texts" in names else []
+    unknown = {*feature_levels, *text_levels} - {*LEVELS}
+    if unknown:
+        raise DataError(
+            f"{file.filename}: holds {', '.join(sorted(map(str, unknown))[:5])}; expected the levels "
+            f"{', '.join(LEVELS)}; {AGAIN}"
+        )
+    action = h5.read_array(file, f"{group}action", np.int64, 1)
+    features = {level: h5.read_array(file, f"{group}{level}", np.float32, 2) for level in feature_levels}
+    texts = {level: h5.read_strings(file, f"{group}texts/{level}") for level in text_levels}
     if not (action[:-1] < action[1:]).all() or (len(action) and not 1 <= action[0] <= action[-1] <= MAX_NUMBER):
         raise DataError(
-            f"{path}: action does not hold rising action numbers, 1 to {MAX_NUMBER}; delete it and run "
-            "`fsvae-pipe embed-text` again"
+            f"{file.filename}: {group}action does not hold rising action numbers, 1 to {MAX_NUMBER}; {AGAIN}"
         )
     if any(len(rows) != len(action) for rows in (*features.values(), *texts.values())):
-        raise DataError(f"{path}: its datasets differ in length; delete it and run `fsvae-pipe embed-text` again")
-    with h5.reading(path) as file:
-        h5.require_as_written(file)
+        raise DataError(f"{file.filename}: its datasets differ in length; {AGAIN}")
     return TextFeatures(encoder, action, features, texts)

@@ -9,7 +9,10 @@ The regression is solved in its kernel form, a system of C equations. Two number
 action after the other. The kernel form predicts the mean of a left-out action without fitting again.
 - The strength r is the one with the smallest squared error of these predictions.
 - The temperature is the one with the largest likelihood of the training clips under these predictions.
-Letters: N clips, C seen actions, U actions known by text, D_s and D_t sizes of features of clips and texts.
+Actions that the backbone knows (models/known_actions.py) are further rows of T and M. Their texts are centred by their
+own mean, and none of them is left out.
+Letters: N clips, C seen actions, U actions known by text, K known actions, D_s and D_t sizes of features of
+clips and texts.
 """
 
 from collections.abc import Callable
@@ -54,16 +57,25 @@ class RidgeAligner:
         texts, action = torch.from_numpy(data.texts).double(), torch.from_numpy(data.text_row)
         means = torch.stack([clips[action == row].mean(dim=0) for row in range(len(texts))])  # (C, D_s)
         text_mean = texts.mean(dim=0)
-        centred_texts = texts - text_mean  # (C, D_t)
-        kernel = centred_texts @ centred_texts.T  # (C, C)
-        strength = min(STRENGTHS, key=lambda tried: (means - _left_out(kernel, means, tried)).square().sum().item())
-        predicted = _left_out(kernel, means, strength)
+        centred_texts, targets = texts - text_mean, means  # (C, D_t), (C, D_s)
+        if data.known is not None and self.features != "given":
+            known_texts = torch.from_numpy(data.known.texts).double()
+            centred_texts = torch.cat((centred_texts, known_texts - known_texts.mean(dim=0)))  # (C + K, D_t)
+            targets = torch.cat((means, data.known.features(space, means)))  # (C + K, D_s)
+        kernel = centred_texts @ centred_texts.T  # (C + K, C + K)
+
+        def left_out(strength: float) -> Tensor:
+            """The means of the seen actions that the regression without each of them predicts, (C, D_s)."""
+            return _left_out(kernel, targets, strength)[: len(means)]
+
+        strength = min(STRENGTHS, key=lambda tried: (means - left_out(tried)).square().sum().item())
+        predicted = left_out(strength)
         cosines = normalize(clips, dim=1) @ normalize(predicted, dim=1).T  # (N, C)
         temperature = max(TEMPERATURES, key=lambda tried: _likelihood(cosines / tried, action))
         state = {
             **space.state_dict(),
             "text_mean": text_mean,
-            "weight": centred_texts.T @ torch.linalg.solve(_regularised(kernel, strength), means),  # (D_t, D_s)
+            "weight": centred_texts.T @ torch.linalg.solve(_regularised(kernel, strength), targets),  # (D_t, D_s)
             "strength": torch.tensor(strength),
             "temperature": torch.tensor(temperature),
         }

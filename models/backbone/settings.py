@@ -12,6 +12,11 @@ class BackboneSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=Fal
 
     network: str = Field("shift-gcn", description=f"which network: {', '.join(NETWORKS)}")
     weights: str = Field("", description='a checkpoint of it, used frozen for both phases; "" = train one a phase')
+    known: str = Field(
+        "",
+        description="actions of another data set that the weights know, to learn from: ntu60, ntu120, pku51 or a CSV "
+        'of texts; "" = as their record says; none = do not',
+    )
     frames: int = Field(300, ge=4, description="clips are looped, or sampled down, to this length")
     epochs: int = Field(140, ge=1, description="passes over the training clips")
     batch_size: int = Field(64, ge=2, description="clips in a step, over all processes")

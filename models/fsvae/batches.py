@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.errors import ModelError
+from models.known_actions import KnownActions
 
 STEPS_AT_ONCE = 256  # bounds the memory that the noise takes
 
@@ -24,12 +25,14 @@ STEPS_AT_ONCE = 256  # bounds the memory that the noise takes
 class TrainingData:
     """What one phase trains on: skeleton features (N, D_s), the texts (C, D_t), and each clip's row in them (N,).
 
+    `known` are actions of another data set that the backbone was trained on, where it was given with their texts.
     Raises ModelError when there is no clip, or a feature is NaN or infinite.
     """
 
     skeletons: NDArray[np.float32]
     text_row: NDArray[np.int64]
     texts: NDArray[np.float32]
+    known: KnownActions | None = None
 
     def __post_init__(self) -> None:
         for name, rows in (("skeleton", self.skeletons), ("text", self.texts)):

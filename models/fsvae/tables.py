@@ -10,6 +10,7 @@ import torch
 from models.feature_kinds import FeatureKind
 from models.feature_space import FeatureSpace
 from models.fsvae.batches import TrainingData
+from models.fsvae.known_clips import with_known_clips
 
 
 class FeatureTables:
@@ -17,16 +18,18 @@ class FeatureTables:
 
     def __init__(self, data_sets: Iterable[TrainingData], kind: FeatureKind, device: torch.device) -> None:
         """A data set that comes twice is taken once. `kind` is the setting model.features."""
+        self.trained_on: dict[TrainingData, TrainingData] = {}  # with the clips of known actions
         self.spaces: dict[TrainingData, FeatureSpace | None] = {}
         self.first_rows: dict[TrainingData, tuple[int, int]] = {}  # of its clips and of its actions
         skeletons, texts, clips, actions = [], [], 0, 0
         for data in dict.fromkeys(data_sets):
-            rows, space = torch.tensor(data.skeletons, device=device), None
+            trained_on, space = data, None
             if kind != "given":
-                space = FeatureSpace.fit(data.skeletons, data.text_row, kind).to(device)
-                rows = space(rows)
-            self.spaces[data], self.first_rows[data] = space, (clips, actions)
-            skeletons.append(rows)
-            texts.append(torch.tensor(data.texts, device=device))
-            clips, actions = clips + len(rows), actions + len(data.texts)
+                space = FeatureSpace.fit(data.skeletons, data.text_row, kind)
+                trained_on, space = with_known_clips(data, space), space.to(device)
+            rows = torch.tensor(trained_on.skeletons, device=device)
+            skeletons.append(rows if space is None else space(rows))
+            texts.append(torch.tensor(trained_on.texts, device=device))
+            self.trained_on[data], self.spaces[data], self.first_rows[data] = trained_on, space, (clips, actions)
+            clips, actions = clips + len(rows), actions + len(trained_on.texts)
         self.skeletons, self.texts = torch.cat(skeletons), torch.cat(texts)

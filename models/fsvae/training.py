@@ -15,6 +15,7 @@ from torch import Tensor
 from data.random_streams import FSVAE_BATCHES, FSVAE_NOISE, FSVAE_WEIGHTS
 from models.errors import ModelError
 from models.fsvae.batches import Batch, MemberDraws, TrainingData, batch_rows, batch_size, draw_batches
+from models.fsvae.known_clips import known_clips
 from models.fsvae.losses import LOSSES
 from models.fsvae.members import StepOfMembers
 from models.fsvae.model import FSVAE
@@ -93,7 +94,7 @@ def train_members(
 
 def _sizes(data: TrainingData, settings: TrainSettings) -> tuple[int, ...]:
     """What members must share to be trained together."""
-    size = batch_size(len(data.skeletons), settings.batch_size, settings.shuffle)
+    size = batch_size(len(data.skeletons) + known_clips(data), settings.batch_size, settings.shuffle)
     return size, data.skeletons.shape[1], data.texts.shape[1]
 
 
@@ -105,10 +106,10 @@ def _first_model(member: Member, tables: FeatureTables, settings: ModelSettings)
 
 
 def _draws(member: Member, tables: FeatureTables, settings: TrainSettings, width: int) -> MemberDraws:
-    data, generator = member.data, FSVAE_BATCHES.generator(*member.entropy)
+    data, generator = tables.trained_on[member.data], FSVAE_BATCHES.generator(*member.entropy)
     rows = batch_rows(len(data.skeletons), settings.batch_size, settings.shuffle, generator)
     noise = torch_generator(FSVAE_NOISE.torch_seed(*member.entropy))
-    return MemberDraws(rows, data.text_row, tables.first_rows[data], width, noise)
+    return MemberDraws(rows, data.text_row, tables.first_rows[member.data], width, noise)
 
 
 def _train_cycle(

@@ -48,7 +48,7 @@ class PhaseTraining:
 
     def provenance(self, context: Context) -> Provenance:
         """Return what the weights depend on. The features depend on more; nothing here is of the other phase."""
-        backbone = context.config.backbone.model_dump(mode="json", exclude={"weights", "held_out"})
+        backbone = context.config.backbone.model_dump(mode="json", exclude={"weights", "known", "held_out"})
         settings = {f"backbone.{key}": value for key, value in backbone.items()}
         settings |= {"seed": context.config.seed, "actions": list(self.phase.seen)}
         chosen = hashlib.sha256(self.fit.tobytes() + self.held_out.tobytes()).hexdigest()

@@ -6,6 +6,7 @@ uses clips of the test part shows in the number of clips of each action.
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from data.splits import Split
 from data.stores.feature_store import FeatureSet
 from pipeline.phases.chance import warnings_of
 from pipeline.phases.held_out import at_chance
+from pipeline.phases.known_actions import KNOWN_SOURCE
 from pipeline.phases.phase import Phase, missing_actions, phase_clips, phase_of
 from pipeline.workspace.provenance import IMPORT, Provenance
 
@@ -24,6 +26,7 @@ LOOKS_AT_TEST_CLIPS = (
 )
 GOOD_ZSL = 1.5  # times chance; below it, S or U near 0 is no surprise
 NEAR_ZERO = 0.2  # of what a perfect gate gives
+PAIR = (("action", "label"), ("known_action", "known_label"))  # keys of an entry of "near" in results.json
 Record = Mapping[str, str]
 CONSEQUENCES: Mapping[PhaseName, str] = {
     "test": "results are transfer results, not zero-shot ones",
@@ -40,7 +43,7 @@ def caveats(split: Split, features: Mapping[PhaseName, FeatureSet], records: Map
         if transfer == "true":
             saw = ", ".join(json.loads(record.get("backbone_saw", "[]")))
             sentences.append(f"the backbone of the {name} phase was trained on unseen actions ({saw}): {consequence}")
-        elif transfer != "false":
+        elif transfer != "false" and KNOWN_SOURCE not in record:  # known_caveats has a sentence about known ones
             sentences.append(f"it is not known which actions the backbone of the {name} phase was trained on")
     for name, features_of in features.items():
         sentences += _not_scored(phase_of(name, split), features_of)
@@ -63,6 +66,25 @@ def seen_clip_warnings(
         phase = phase_of(name, split)
         sentences += _learnt_nothing(name, record, len(phase.seen)) or warnings_of(phase, features[name], record)
     return sentences
+
+
+def known_caveats(known: Mapping[str, Any] | None) -> list[str]:
+    """Return what a result owes to actions that the backbone knows; `known` is "known_actions" of results.json."""
+    if known is None:
+        return []
+    learnt = ", and training learnt from them" if known["learnt_from"] else ""
+    sentence = f"the backbone was trained on {known['number']} actions of {known['source']}{learnt}"
+    if known["near"] is None:
+        return [f"{sentence}: text.h5 does not hold their texts, so that no unseen action is compared with them"]
+    if not known["near"]:
+        return [f"{sentence}: no unseen action has a text that is like one of theirs"]
+    alike = "; ".join(_alike(near) for near in known["near"])
+    return [f"{sentence}: for unseen actions that are like one of them, results are not zero-shot ({alike})"]
+
+
+def _alike(near: Mapping[str, Any]) -> str:
+    unseen, known = (f"{near[action]} {near[label]}".strip() for action, label in PAIR)
+    return f"{unseen} is like their {known}"
 
 
 def one_sided_gate(mean: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -4,7 +4,7 @@ Features are stored as the encoder gives them (models/text/encoders.py). A text 
 for the existing text.h5 is not encoded again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +18,8 @@ from models.text.settings import Templates
 from models.text.text_encoder import TextEncoder, normalised
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import joined_levels
-from pipeline.phases.readable_texts import fill, require_readable, require_told_apart, same_features
+from pipeline.phases.known_actions import known_actions
+from pipeline.phases.readable_texts import Texts, fill, require_readable, require_told_apart, same_features
 from pipeline.phases.texts_in_use import texts_in_use
 from pipeline.stages.inputs import encoder_files, fingerprints_of_texts
 from pipeline.workspace.context import Context
@@ -36,21 +37,26 @@ def embed_text(context: Context, provenance: Provenance) -> None:
     DataError when all actions have the same features, ModelError when the encoder is not to be had.
     """
     settings = context.config.text
-    texts = texts_in_use(context)
+    texts, known = texts_in_use(context), known_actions(context)
     # the record must name the texts that were read: the file may have been edited since `provenance` was taken
-    read = {**encoder_files(context), **fingerprints_of_texts(texts, settings.levels)}
+    prints = fingerprints_of_texts(texts, settings.levels, known.texts if known else {})
+    read = {**encoder_files(context), **prints}
     provenance = replace(provenance, inputs=read)
     encoder = load_encoder_of(context)
     require_readable(encoder, texts, settings)
-    features, encoded = encode_levels(context, encoder, texts)
-    joined, labels = joined_levels(list(features.values())), [action_label(action) for action in texts]
+    rows = earlier_rows(context, encoder.fingerprint())
+    text, encoded = _text_features(context, encoder, texts, rows)
+    joined, labels = joined_levels(list(text.features.values())), [action_label(action) for action in texts]
     require_told_apart(joined, labels)
-    words = {level: np.array([row[level] for row in texts.values()], dtype=np.str_) for level in features}
-    text = TextFeatures(settings.encoder, np.array(list(texts), dtype=np.int64), features, words)
+    if known:
+        require_readable(encoder, known.texts, settings, {a: f"{known.source} {action_label(a)}" for a in known.texts})
+        of_known, more = _text_features(context, encoder, known.texts, rows)
+        text, encoded = replace(text, known=of_known), encoded + more
     record = {**provenance.record(), ENCODER_FINGERPRINT: encoder.fingerprint()}
     write_text_features(context.workspace.text, text, record)
     context.console.print(
-        f"text.h5: {len(texts)} actions, {', '.join(settings.levels)}; "
+        f"text.h5: {len(texts)} actions{f' and {len(known.texts)} of {known.source}' if known else ''}, "
+        f"{', '.join(settings.levels)}; "
         f"{encoded} texts encoded by {settings.encoder}, the others kept"
     )
     for group in same_features(joined, labels):
@@ -58,8 +64,15 @@ def embed_text(context: Context, provenance: Provenance) -> None:
         context.console.print(warning, style="yellow", markup=False)
 
 
+def _text_features(context: Context, encoder: TextEncoder, texts: Texts, rows: Rows) -> tuple[TextFeatures, int]:
+    """Return the features of `texts`, and how many of them are not in `rows`, which gets them."""
+    features, encoded = encode_levels(context, encoder, texts, rows)
+    words = {level: np.array([row[level] for row in texts.values()], dtype=np.str_) for level in features}
+    return TextFeatures(context.config.text.encoder, np.array(list(texts), np.int64), features, words), encoded
+
+
 def encode_levels(
-    context: Context, encoder: TextEncoder, texts: Mapping[int, Mapping[str, str]], rows: Rows | None = None
+    context: Context, encoder: TextEncoder, texts: Texts, rows: Rows | None = None
 ) -> tuple[dict[str, NDArray[np.float32]], int]:
     """Return level -> features (c, D) of c actions in the order of `texts`, and how many texts were encoded.
 
@@ -120,7 +133,8 @@ def earlier_rows(context: Context, encoder_state: str) -> Rows:
     except (DataError, PipelineError):  # it is missing or damaged
         return {}
     rows: Rows = {}
-    for level, features in text.features.items():
-        templates = tuple(made_with.get(f"text.templates.{level}", ()))
-        rows.update({(templates, str(words)): row for words, row in zip(text.texts[level], features, strict=True)})
+    for part in (text, text.known) if text.known else (text,):
+        for level, features in part.features.items():
+            templates = tuple(made_with.get(f"text.templates.{level}", ()))
+            rows.update({(templates, str(words)): row for words, row in zip(part.texts[level], features, strict=True)})
     return rows

@@ -22,10 +22,11 @@ from pipeline.messages.errors import PipelineError
 from pipeline.phases.agreement import require_agreement
 from pipeline.phases.chance import WARNINGS
 from pipeline.phases.features_and_texts import read_phases, split_in_use
+from pipeline.phases.known_pairs import known_in_results
 from pipeline.phases.phase import phase_of
 from pipeline.phases.scored_clips import PhaseParts, phase_scoring
 from pipeline.phases.scores import CycleScores, MemberScores, PhaseScoring, SeedModel, ensemble_scores, member_scores
-from pipeline.stages.caveats import caveats, one_sided_gate, seen_clip_warnings
+from pipeline.stages.caveats import caveats, known_caveats, one_sided_gate, seen_clip_warnings
 from pipeline.stages.comparison import comparison_table, differences, published
 from pipeline.stages.inputs import features_and_text, model_features_and_text
 from pipeline.stages.parallel import worked_on
@@ -66,6 +67,7 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     warnings = seen_clip_warnings(split, features, records)
     of_features = caveats(split, features, records)
     counted = counts(split, features)
+    known = known_in_results(context, trained.text.levels, split.unseen, features["test"])
     parts = {name: PhaseParts.of(phase_of(name, split), features[name]) for name in PHASES}
     del features  # a distance is fitted in twice the memory of a phase's clips; no others shall be there meanwhile
     distances = {name: parts[name].distance() for name in PHASES}
@@ -95,10 +97,12 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         "protocol_list": trained.dataset.protocol_list,
         "counts": counted,
         "transfer": KNOWN.get(records["test"].get("transfer", "unknown")),
+        **({"known_actions": known} if known else {}),
         "caveats": [
             *stale,
             *warnings,
             *of_features,
+            *known_caveats(known),
             *one_sided_gate(mean[context.config.evaluate.selection]),
         ],
         WARNINGS: warnings,

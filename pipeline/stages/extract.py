@@ -132,6 +132,8 @@ def _inputs(context: Context, store: SkeletonStore) -> _Inputs:
         require_clips(phase_of(name, split), store.action[train & ~held_out])
         require_held_out(phase_of(name, split), store.action[held_out])
     given = given_backbone(context) if config.backbone.weights else None
+    if given and given.hint:
+        context.console.print(given.hint, markup=False, highlight=False)
     return _Inputs(store, split, train, held_out, given)
 
 
@@ -182,6 +184,7 @@ def _phase_features(
         logits=logits,
         logit_actions=np.asarray(phase.seen, np.int64),
         head=head,
+        known=inputs.given.known_weights() if inputs.given else None,
     )
     warnings = _seen_warnings(inputs, phase, found, fit, held_out)
     for warning in warnings:

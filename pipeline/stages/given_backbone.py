@@ -1,17 +1,17 @@
 """The backbone that `backbone.weights` names. It is used frozen for both phases, whatever it was trained on."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.clip_name import MAX_NUMBER
 from data.splits import NUM_ACTIONS, action_label
-from data.stores.feature_store import Head
+from data.stores.feature_store import Head, KnownWeights
 from models.backbone.checkpoint import is_own, load_network
 from models.backbone.protocol import Backbone
 from pipeline.messages.errors import PipelineError
+from pipeline.phases.known_actions import KNOWN_SOURCE, NamedActions, known_actions, recorded_actions
 from pipeline.phases.phase import Phase
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import read_record
@@ -19,26 +19,44 @@ from pipeline.workspace.tensor_store import require_as_written
 
 HEAD_ITERATIONS = 2000
 CLASSES = {"ntu60": (60, 120), "ntu120": (120,), "pku51": (51,)}  # of checkpoints whose classes are its first actions
+PUBLISHED_NTU = {60: "ntu60", 120: "ntu120"}  # number of classes -> data set
 NTU = ("ntu60", "ntu120")  # checkpoints without a record are NTU's, so that other numbers of classes are a mistake
+HINT = (
+    'if the {classes} classes of backbone.weights are those of NTU RGB+D, backbone.known = "{known}" lets training '
+    "learn from them too, which helps where few actions are seen (docs/fs-vae.md)"
+)
 
 
 @dataclass(frozen=True)
 class GivenBackbone:
-    """A network, and the action of each of its logits. `actions` is None when its classes are of another data set."""
+    """A network, and the action of each of its logits. `actions` is None when its classes are of another data set.
+
+    `known` says what these stand for. Where nothing says it, `hint` tells the user how to.
+    """
 
     name: str
     network: Backbone
     actions: tuple[int, ...] | None
+    known: NamedActions | None = None
+    hint: str = ""
 
     def record(self, phase: Phase) -> dict[str, str]:
         """Return fields for the record of features/PHASE.h5: `transfer`, and the unseen actions that it has seen."""
         if self.actions is None:
-            return {"transfer": "unknown", "backbone_saw": "[]"}
+            known = {KNOWN_SOURCE: self.known.source} if self.known else {}
+            return {"transfer": "unknown", "backbone_saw": "[]", **known}
         known_unseen = [action_label(action) for action in sorted(set(self.actions) & set(phase.unseen))]
         return {"transfer": json.dumps(bool(known_unseen)), "backbone_saw": json.dumps(known_unseen)}
 
     def warning(self, phase: Phase) -> str:
         """Return a warning when results with this network are not, or may not be, zero-shot; else ""."""
+        if self.known:
+            return (
+                f"{phase.name} phase: {self.name} was trained on {len(self.known.texts)} actions of "
+                f"{self.known.source}: for an unseen action that is like one of them, results are not zero-shot; "
+                "`fsvae-pipe evaluate` names these. Logits come from a classifier fitted to the training clips of the "
+                "seen actions"
+            )
         if self.actions is None:
             return (
                 f"{phase.name} phase: it is not known whether {self.name} was trained on unseen actions; if it was, "
@@ -68,6 +86,12 @@ class GivenBackbone:
         weight, bias = (part.detach().cpu().numpy() for part in (self.network.fc.weight, self.network.fc.bias))
         return logits[:, columns], Head(weight[columns], bias[columns])
 
+    def known_weights(self) -> KnownWeights | None:
+        """Return the classifier's weights and their actions; None when it is not known what its classes stand for."""
+        if self.known is None:
+            return None
+        return KnownWeights(np.array(list(self.known.texts)), self.network.fc.weight.detach().cpu().numpy())
+
     def knows(self, phase: Phase) -> bool:
         """Whether the network has a logit for every seen action of `phase`."""
         return self.actions is not None and set(phase.seen) <= set(self.actions)
@@ -75,15 +99,10 @@ class GivenBackbone:
 
 def _actions(text: str, classes: int, source: str) -> tuple[int, ...]:
     """Return the action of each class, from a record. Raises PipelineError when the record does not say it."""
-    try:
-        actions = json.loads(text)
-    except (ValueError, RecursionError):
-        actions = None
-    if not isinstance(actions, list) or not all(type(action) is int and 0 < action <= MAX_NUMBER for action in actions):
-        raise PipelineError(f"{source}: its record does not say the action of each class; save the checkpoint again")
-    if len(actions) != classes or sorted(set(actions)) != actions:
+    actions = recorded_actions(text, source)
+    if len(actions) != classes or tuple(sorted(set(actions))) != actions:
         raise PipelineError(f"{source}: its record names {len(actions)} actions, not {classes} rising ones")
-    return tuple(actions)
+    return actions
 
 
 def fit_head(
@@ -116,8 +135,28 @@ def given_backbone(context: Context) -> GivenBackbone:
     """Load the network of `backbone.weights`.
 
     Raises ModelError when the file is not a checkpoint of `backbone.network`, PipelineError when its number of classes
-    can't belong to the data set.
+    can't belong to the data set, or when `backbone.known` does not fit it.
     """
+    given, known = _unnamed(context), known_actions(context)
+    key, classes = f'backbone.known = "{known.source if known else ""}"', given.network.num_classes
+    if known is None:
+        is_open = given.actions is None and not context.config.backbone.known and classes in PUBLISHED_NTU
+        return replace(given, hint=HINT.format(classes=classes, known=PUBLISHED_NTU[classes])) if is_open else given
+    if given.actions is not None:
+        raise PipelineError(
+            f"{key}, but the classes of {given.name} are actions of {context.config.dataset.name} itself: training "
+            "must not look at its unseen actions. The key is only for checkpoints of other data sets; take it out"
+        )
+    if len(known.texts) != classes:
+        raise PipelineError(
+            f"{key} names {len(known.texts)} actions, but {context.user_path(given.name)} has {classes} classes; name "
+            "the data set that it was trained on, or a CSV (action,label,local,global) with a row for each class"
+        )
+    return replace(given, known=known)
+
+
+def _unnamed(context: Context) -> GivenBackbone:
+    """Load the network, without what its classes stand for in another data set."""
     weights, dataset = context.config.backbone.weights, context.config.dataset.name
     path = context.user_path(weights)
     network = load_network(path, context.config.backbone)

@@ -9,6 +9,8 @@ from pipeline.messages.errors import PipelineError
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import read_record
 
+Texts = Mapping[int, Mapping[str, str]]  # action -> level -> text
+
 
 def raw_clips(context: Context) -> Mapping[str, str]:
     """Return a fingerprint for each path in `dataset.raw`, and for what says how they are read.
@@ -33,21 +35,31 @@ def raw_clips(context: Context) -> Mapping[str, str]:
 
 
 def skeletons_and_weights(context: Context) -> Mapping[str, str]:
-    """Return the fingerprints of skeletons.h5 and of what backbone.weights and dataset.protocol_list name."""
+    """Return the fingerprints of skeletons.h5, and of what backbone.weights and dataset.protocol_list name.
+
+    Where the backbone knows actions of another data set, there is one of their numbers too.
+    """
+    from pipeline.phases.known_actions import known_actions
+
     fingerprints = {"skeletons.h5": _made_by(context.workspace.skeletons, "preprocess"), **_val_unseen_draw(context)}
     for key in ("backbone.weights", "dataset.protocol_list"):
         named = str(context.config.flat()[key])
         if named:
             fingerprints[named] = _digest_of_file(key, named, context.user_path(named))
-    return fingerprints
+    known = known_actions(context)
+    return {**fingerprints, "list of known actions": _digest(known.listed)} if known else fingerprints
 
 
 def descriptions(context: Context) -> Mapping[str, str]:
-    """Return a fingerprint for each action's texts at the levels in use, and that of `encoder_files`."""
+    """Return the fingerprints of `encoder_files` and `fingerprints_of_texts`."""
+    from pipeline.phases.known_actions import known_actions
     from pipeline.phases.texts_in_use import texts_in_use
 
-    settings = context.config.text
-    return {**encoder_files(context), **fingerprints_of_texts(texts_in_use(context), settings.levels)}
+    known = known_actions(context)
+    return {
+        **encoder_files(context),
+        **fingerprints_of_texts(texts_in_use(context), context.config.text.levels, known.texts if known else {}),
+    }
 
 
 def encoder_files(context: Context) -> Mapping[str, str]:
@@ -64,14 +76,16 @@ def encoder_files(context: Context) -> Mapping[str, str]:
     return {f"files of {encoder}": _digest(repr(listed))}
 
 
-def fingerprints_of_texts(texts: Mapping[int, Mapping[str, str]], levels: Sequence[str]) -> Mapping[str, str]:
-    """Return a fingerprint for each action's `texts`, at `levels`."""
+def fingerprints_of_texts(texts: Texts, levels: Sequence[str], known: Texts) -> Mapping[str, str]:
+    """Return a fingerprint for each action's `texts` at `levels`, and one of those of all `known` actions together."""
     from data.splits import action_label
 
-    return {
-        f"text of {action_label(action)}": _digest("\n".join(row[level] for level in levels))
-        for action, row in texts.items()
-    }
+    def joined(row: Mapping[str, str]) -> str:
+        return "\n".join(row[level] for level in levels)
+
+    prints = {f"text of {action_label(action)}": _digest(joined(row)) for action, row in texts.items()}
+    every = "\n".join(f"{action_label(action)}\n{joined(row)}" for action, row in known.items())
+    return {**prints, "text of known actions": _digest(every)} if known else prints
 
 
 def features_and_text(context: Context) -> Mapping[str, str]:

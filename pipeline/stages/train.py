@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from data.phase_names import PHASES, PhaseName
+from data.stores.feature_store import FeatureSet
 from data.stores.files import replacing
 from models.aligners.protocol import Aligner, fit_members, fits_at_once
 from models.aligners.registry import make_aligner
@@ -27,17 +28,19 @@ from models.devices import torch_device
 from models.fsvae.batches import TrainingData
 from models.fsvae.settings import TrainSettings
 from models.fsvae.training import HISTORY_COLUMNS, LossRow, Member
+from models.known_actions import KnownActions
 from pipeline.cluster.cluster import active
 from pipeline.messages.errors import PipelineError
 from pipeline.messages.remaining import Remaining
 from pipeline.phases.agreement import require_agreement
 from pipeline.phases.features_and_texts import phase_and_clips, read_phases, split_in_use, text_matrix
+from pipeline.phases.known_pairs import known_pairs
 from pipeline.stages.inputs import features_and_text
 from pipeline.stages.member import TrainedMember, load_member, save_member, trained_from
 from pipeline.stages.parallel import worked_on
 from pipeline.workspace.config import dump_config
 from pipeline.workspace.context import Context
-from pipeline.workspace.provenance import Provenance, package_versions
+from pipeline.workspace.provenance import LEARNT_KNOWN, Provenance, package_versions
 from pipeline.workspace.tensor_store import write_tensors
 
 
@@ -61,7 +64,7 @@ def train(context: Context, provenance: Provenance, together: bool | None = None
             f"{' (earlier)' if resumed else ''} ({len(members)} of {len(settings.seeds) * len(PHASES)})",
             highlight=False,
         )
-    _write_run(context, provenance, members, device)
+    _write_run(context, provenance, members, device, data["test"].known)
     shutil.rmtree(context.run.members)
 
 
@@ -88,8 +91,18 @@ def training_data(context: Context) -> dict[PhaseName, TrainingData]:
             skeletons=features[name].features[clips.fit],
             text_row=np.searchsorted(np.asarray(phase.seen), features[name].action[clips.fit]),
             texts=text_matrix(context, context.config.text.levels, phase.seen),
+            known=_known(context, features[name]),
         )
+    if known := data["test"].known:
+        context.console.print(f"train: learns from {len(known.texts)} actions that the backbone knows, too")
     return data
+
+
+def _known(context: Context, features: FeatureSet) -> KnownActions | None:
+    """Return the known actions of the backbone; None where the features stay as given, which has no place for them."""
+    if context.config.model.features == "given":
+        return None
+    return known_pairs(context, context.config.text.levels, features)
 
 
 @dataclass(frozen=True)
@@ -211,7 +224,13 @@ def _told(place: _Place, cycles: int, say: Callable[[str], None]) -> Callable[[i
     return report_cycle
 
 
-def _write_run(context: Context, provenance: Provenance, members: list[TrainedMember], device: torch.device) -> None:
+def _write_run(
+    context: Context,
+    provenance: Provenance,
+    members: list[TrainedMember],
+    device: torch.device,
+    known: KnownActions | None,
+) -> None:
     run = context.run
     with replacing(run.config) as partial:
         partial.write_text(dump_config(context.config), "utf-8")
@@ -231,4 +250,5 @@ def _write_run(context: Context, provenance: Provenance, members: list[TrainedMe
         for member in members:
             writer.writerows({"seed": member.seed, "phase": member.phase, **row} for row in member.history)
     tensors = {name: tensor for member in members for name, tensor in member.tensors().items()}
-    write_tensors(run.model, tensors, provenance.record())
+    learnt = {LEARNT_KNOWN: str(len(known.texts))} if known else {}
+    write_tensors(run.model, tensors, {**provenance.record(), **learnt})

@@ -30,6 +30,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from data.splits import CUSTOM, NUM_ACTIONS, known_splits, split_dataset, split_family, split_names, splits_named
 from pipeline.messages.errors import ConfigError, WrongUsage
+from pipeline.phases.known_actions import UNUSED
 from pipeline.workspace.config import PRESET, config_of, read_toml
 from pipeline.workspace.dotted_keys import flattened
 from pipeline.workspace.folder import StudyFolder
@@ -205,6 +206,7 @@ def _moved(folder: StudyFolder, key: str, value: Any) -> Any:
         return [_moved(folder, key, part) for part in value]
     is_path = key in PATHS or (key == "dataset.layout" and str(value).endswith(".toml"))
     is_path = is_path or (key == "text.encoder" and (folder.root / str(value)).is_dir())
+    is_path = is_path or (key == "backbone.known" and value not in (*NUM_ACTIONS, UNUSED))
     if not isinstance(value, str) or not value or not is_path:
         return value
     return in_workspace(value)

@@ -25,6 +25,7 @@ from pipeline.workspace.tensor_store import read_tensor_record
 
 PHASE = "phase"  # key in the record of features/PHASE.h5: whose features they are, in case the file is copied
 BACKBONE = "backbone_fingerprint"  # key in the record of features/PHASE.h5: the weights that made the features
+LEARNT_KNOWN = "known_actions"  # key in the record of model.safetensors: how many known actions it learnt from, if any
 IMPORT = "import"  # the stage in the record of a file that `fsvae-pipe import` wrote
 RECIPE = "preprocess.recipe"  # a setting of skeletons.h5; imported arrays have it beside the settings
 

@@ -1,7 +1,7 @@
 """Compares aligners, settings and gates on the same clips, over many random sets of unseen actions.
 
     python -m tests.benchmarks.bench_alignment FEATURES.npz --texts descriptions.csv --out FOLDER
-        [--sets 60] [--unseen 5] [--val-unseen 4] [--workers 2] [--row "NAME key=value ..."]
+        [--sets 60] [--unseen 5] [--val-unseen 4] [--workers 2] [--row "NAME key=value ..."] [--known ntu60]
 
 FEATURES.npz holds `features` (n, D), `action` (n,), and `train` (n,) bool or `subject` (n,), of which odd ones train.
 Every set draws its unseen and pseudo-unseen actions from its number. The classifier of the seen actions is fitted to
@@ -15,6 +15,11 @@ when the code has changed. A row's ZSL is that of its own selection rule; `oracl
 clips. Printed are means over the sets with their standard errors, and the differences from `released` and from `ridge`,
 paired by set.
 
+`--known` names the actions that the backbone was trained on, as the setting backbone.known does: a data set, or a CSV
+of texts. FEATURES.npz then also holds `logits` (n, K), the backbone's own, from which the weights of its classes
+follow. Each row, but for those whose features stay as given, is followed by itself with these actions, and printed is
+what they give, paired by set.
+
 A row with `train.seeds=[5,6,7]` has the mean of its seeds in these columns, and the ensemble of them in three more.
 Printed is also how much the ensemble gives above the mean, paired by set.
 """
@@ -24,6 +29,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +40,16 @@ from numpy.typing import NDArray
 
 from data.errors import DataError
 from data.phase_names import PHASES, PhaseName
-from data.splits import Split
+from data.splits import NUM_ACTIONS, Split
 from data.stores.feature_store import FeatureSet
 from descriptions.errors import DescriptionError
 from descriptions.levels import LEVELS
-from descriptions.loader import read_descriptions
+from descriptions.loader import builtin_descriptions, read_descriptions
 from models.aligners.protocol import State
 from models.aligners.registry import make_aligner
 from models.errors import ModelError
 from models.fsvae.batches import TrainingData
+from models.known_actions import KnownActions
 from models.text.encoders import load_text_encoder
 from models.zero_shot.gate import best_threshold
 from models.zero_shot.metrics import harmonic_mean
@@ -52,6 +59,7 @@ from pipeline.phases.held_out import choose_held_out
 from pipeline.phases.phase import phase_of
 from pipeline.phases.scored_clips import PhaseParts
 from pipeline.phases.scores import CycleScores, PhaseScoring, ensemble_scores, member_scores
+from pipeline.phases.texts_in_use import BUILTIN_TEXTS
 from pipeline.stages.given_backbone import fit_head
 from pipeline.stages.scoring import Models, Prediction, score_ensemble, score_seed
 from pipeline.workspace.config import Config, build_config
@@ -66,6 +74,8 @@ ROWS = {
 }
 HELD_OUT = 0.2
 COLUMNS = ("ZSL", "oracle", "S", "U", "H", "H best threshold", "H perfect gate", "AUROC")
+WITH_KNOWN = " + known"  # behind the name of a row
+LARGEST_RESIDUAL = 1e-3  # of the classifier that follows from features and logits, in deviations of the logits
 TOGETHER = ("ZSL", "H", "AUROC")  # columns of the ensemble, after the others
 Texts = NDArray[np.float32]
 
@@ -79,24 +89,31 @@ def main() -> None:
     for name, value in (("sets", 60), ("unseen", 5), ("val-unseen", 4), ("workers", 2)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--encoder", default="minilm")
+    parser.add_argument("--known", default="", help="ntu60, ntu120, pku51 or a CSV of texts")
     parser.add_argument("--row", action="append", default=[], help='"NAME key=value ...", or NAME alone')
     arguments = parser.parse_args()
     try:
         rows = chosen_rows(arguments.row)
         clips = read_clips(arguments.features)
-        texts = encoded(arguments.texts, arguments.encoder)
+        texts = encoded(read_descriptions(arguments.texts), arguments.encoder)
         require_texts(clips[1], texts, arguments.unseen + arguments.val_unseen)
+        known = known_of(arguments.features, arguments.known, arguments.encoder) if arguments.known else None
     except (DataError, DescriptionError, ModelError, OSError, PipelineError) as error:
         parser.error(str(error))
     arguments.out.mkdir(parents=True, exist_ok=True)
+    kinds: dict[str, tuple[list[str], KnownActions | None]] = {}
+    for name, overrides in rows.items():
+        kinds[name] = overrides, None
+        if known and config_of(overrides).model.features != "given":
+            kinds[name + WITH_KNOWN] = overrides, known
     tasks = [
-        (clips, texts, overrides, number, arguments.unseen, arguments.val_unseen, arguments.out)
+        (clips, texts, overrides, number, arguments.unseen, arguments.val_unseen, arguments.out, learnt)
         for number in range(arguments.sets)
-        for overrides in rows.values()
+        for overrides, learnt in kinds.values()
     ]
     done = joblib.Parallel(n_jobs=arguments.workers)(joblib.delayed(_kept)(*task) for task in tasks)
-    values = np.array(done).reshape(arguments.sets, len(rows), len(COLUMNS) + len(TOGETHER))
-    for line in table(list(rows), values):
+    values = np.array(done).reshape(arguments.sets, len(kinds), len(COLUMNS) + len(TOGETHER))
+    for line in table(list(kinds), values):
         print(line)
 
 
@@ -152,9 +169,33 @@ def _clips(path: Path) -> tuple[Texts, NDArray[np.int64], NDArray[np.int64], NDA
     return features[usable], action[usable], subject[usable], train[usable]
 
 
-def encoded(path: Path, encoder: str) -> dict[int, Texts]:
-    """The text feature of each action in the CSV."""
-    texts, model = read_descriptions(path), load_text_encoder(encoder)
+def known_of(path: Path, named: str, encoder: str) -> KnownActions:
+    """The actions that the backbone of FEATURES.npz knows: `named` is a data set or a CSV of their texts.
+
+    Raises DataError when the logits are missing, are no linear function of the features, or have other classes.
+    """
+    with np.load(path) as file:
+        if "logits" not in file:
+            raise DataError(f"{path}: has no logits, from which the weights of known classes follow")
+        every, logits = file["features"].astype(np.float64), file["logits"].astype(np.float64)
+    usable = np.isfinite(every).all(axis=1) & np.isfinite(logits).all(axis=1)
+    rows = np.concatenate((every[usable], np.ones((usable.sum(), 1))), axis=1)
+    solution = np.linalg.lstsq(rows, logits[usable], rcond=None)[0]  # (D + 1, K)
+    residual = np.abs(rows @ solution - logits[usable]).max() / logits[usable].std()
+    if residual > LARGEST_RESIDUAL:
+        raise DataError(f"{path}: its logits are no linear function of its features (they differ by {residual:.2g})")
+    actions = range(1, NUM_ACTIONS.get(named, 0) + 1)
+    texts = builtin_descriptions(BUILTIN_TEXTS[named]) if actions else read_descriptions(Path(named))
+    of_actions = {action: texts[action] for action in actions or texts}
+    if len(of_actions) != logits.shape[1]:
+        raise DataError(f"{path}: has logits of {logits.shape[1]} classes, --known {named} names {len(of_actions)}")
+    features = np.stack(list(encoded(of_actions, encoder).values()))
+    return KnownActions(solution[:-1].T.astype(np.float32), features)
+
+
+def encoded(texts: Mapping[int, Mapping[str, str]], encoder: str) -> dict[int, Texts]:
+    """The text feature of each action."""
+    model = load_text_encoder(encoder)
     levels = [np.asarray(model.encode([row[level] for row in texts.values()], batch_size=32)) for level in LEVELS]
     return dict(zip(texts, joined_levels(levels), strict=True))
 
@@ -167,20 +208,28 @@ def _kept(
     unseen: int,
     val_unseen: int,
     folder: Path,
+    known: KnownActions | None,
 ) -> list[float]:
     """One row and set, from the folder of results when it is there."""
     numbers = repr((config_of(overrides).flat(), number, unseen, val_unseen, sorted(texts))).encode()
-    arrays = [part.tobytes() for part in (*clips, *(texts[action] for action in sorted(texts)))]
+    of_known = (known.weight, known.texts) if known else ()
+    arrays = [part.tobytes() for part in (*clips, *(texts[action] for action in sorted(texts)), *of_known)]
     path = folder / f"{hashlib.sha256(b''.join((numbers, *arrays))).hexdigest()[:16]}.json"
     if not path.is_file():
         torch.set_num_threads(1)
-        path.write_text(json.dumps(measure(clips, texts, overrides, number, unseen, val_unseen)), "utf-8")
+        path.write_text(json.dumps(measure(clips, texts, overrides, number, unseen, val_unseen, known)), "utf-8")
     values: list[float] = json.loads(path.read_text("utf-8"))
     return values
 
 
 def measure(
-    clips: Any, texts: Mapping[int, Texts], overrides: list[str], number: int, unseen: int, val_unseen: int
+    clips: Any,
+    texts: Mapping[int, Texts],
+    overrides: list[str],
+    number: int,
+    unseen: int,
+    val_unseen: int,
+    known: KnownActions | None = None,
 ) -> list[float]:
     """COLUMNS and TOGETHER of one row on the set of unseen actions with this number."""
     config = config_of(overrides)
@@ -197,6 +246,7 @@ def measure(
     for seed in config.train.seeds:
         scores = {}
         for place, (name, (data, scoring)) in enumerate(parts_of.items()):
+            data = replace(data, known=known)
             states[seed, name], _ = aligner.fit(data, (seed, place), torch.device("cpu"), lambda cycle, row: None)
             scores[name] = member_scores(scoring, aligner, states[seed, name], (seed, place), gate)
         results, predictions, of_seed = score_seed(seed, config.evaluate, phases, scores)
@@ -275,6 +325,11 @@ def table(names: list[str], values: NDArray[np.float64]) -> Iterator[str]:
             for place, name in enumerate(names):
                 differences = values[:, place, zsl] - other[:, column], values[:, place, h] - other[:, h]
                 yield f"  {name}: ZSL {mean_and_error(differences[0])}, H {mean_and_error(differences[1])}"
+    for place, name in enumerate(names):
+        if name.endswith(WITH_KNOWN):
+            alone = values[:, names.index(name.removesuffix(WITH_KNOWN))]
+            gained = [f"{COLUMNS[i]} {mean_and_error(values[:, place, i] - alone[:, i])}" for i in range(len(COLUMNS))]
+            yield f"paired differences of {name} from the row without: {', '.join(gained)}"
     gains = together - values[:, :, [COLUMNS.index(column) for column in TOGETHER]]  # (sets, rows, 3); 0 for one seed
     for place, name in enumerate(names):
         if gains[:, place].any():

@@ -1,17 +1,18 @@
 """Tries ways to name clips from texts in closed form, over many random sets of unseen actions. Takes a minute.
 
-    python -m tests.benchmarks.bench_ridge FEATURES.npz --texts descriptions.csv [--sets 60] [--unseen 5]
+    python -m tests.benchmarks.bench_ridge FEATURES.npz --texts CSV [--sets 60] [--unseen 5] [--known ntu60]
 
 Files, sets and clips are those of bench_alignment. The first row is the program's own ridge; every other row changes
-what its name says. Printed are the unseen test clips that get the right name, in percent, and the difference from the
-first row, paired by set. Each has its standard error over the sets.
+what its name says. With --known, as in bench_alignment, the last rows are the program's ridge with known actions.
+Printed are the unseen test clips that get the right name, in percent, and the difference from the first row, paired by
+set. Each has its standard error over the sets.
 
 Letters: N clips, C seen actions, U unseen actions, D size of a feature, L levels, E size of a text at one level.
 """
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,21 @@ from numpy.typing import NDArray
 from data.errors import DataError
 from descriptions.errors import DescriptionError
 from descriptions.levels import LEVELS
+from descriptions.loader import read_descriptions
 from models.aligners.ridge import STRENGTHS, RidgeAligner
 from models.errors import ModelError
 from models.feature_space import LEAST_VARIANCE, class_means
 from models.fsvae.batches import TrainingData
+from models.known_actions import KnownActions
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.held_out import choose_held_out
+from pipeline.phases.known_pairs import NEAR, likeness
 from tests.benchmarks.bench_alignment import (
     HELD_OUT,
     config_of,
     drawn_split,
     encoded,
+    known_of,
     mean_and_error,
     phase_parts,
     read_clips,
@@ -41,6 +46,7 @@ from tests.benchmarks.bench_alignment import (
 
 Floats = NDArray[np.float64]
 Kernels = Callable[[Floats, Floats], tuple[Floats, Floats]]  # seen (C, L, E), unseen (U, L, E) -> (C, C), (U, C)
+WITH_KNOWN = ("with known actions", "with those of them that are like no unseen action")
 SMALL_POWERS = (0.0, -0.125, -0.25, -0.375, -0.5)
 
 
@@ -156,35 +162,51 @@ def main() -> None:
     for name, value in (("sets", 60), ("unseen", 5), ("val-unseen", 4)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--encoder", default="minilm")
+    parser.add_argument("--known", default="", help="ntu60, ntu120, pku51 or a CSV of texts")
     arguments = parser.parse_args()
     try:
         clips = read_clips(arguments.features)
-        texts = encoded(arguments.texts, arguments.encoder)
+        texts = encoded(read_descriptions(arguments.texts), arguments.encoder)
+        known = known_of(arguments.features, arguments.known, arguments.encoder) if arguments.known else None
         require_texts(clips[1], texts, arguments.unseen + arguments.val_unseen)
     except (DataError, DescriptionError, ModelError, OSError, PipelineError) as error:
         parser.error(str(error))
     sets = range(arguments.sets)
-    values = np.array([measure(clips, texts, number, arguments.unseen, arguments.val_unseen) for number in sets])
+    counts = arguments.unseen, arguments.val_unseen
+    values = np.array([measure(clips, texts, number, *counts, known) for number in sets])
     print(f"{len(values)} sets; mean ± standard error")
     print("| row | ZSL | above the program's ridge |\n|---|---|---|")
-    for name, of_row in zip(("the program's ridge", *ROWS), values.T, strict=True):
+    names = ("the program's ridge", *ROWS, *(WITH_KNOWN if known else []))
+    for name, of_row in zip(names, values.T, strict=True):
         print(f"| {name} | {mean_and_error(of_row)} | {mean_and_error(of_row - values[:, 0])} |")
 
 
 def measure(
-    clips: Any, texts: Mapping[int, NDArray[np.float32]], number: int, unseen: int, val_unseen: int
+    clips: Any,
+    texts: Mapping[int, NDArray[np.float32]],
+    number: int,
+    unseen: int,
+    val_unseen: int,
+    known: KnownActions | None = None,
 ) -> list[float]:
-    """ZSL on one set of unseen actions, in percent: of the program's ridge, then of each of ROWS."""
+    """ZSL on one set of unseen actions, in percent: of the program's ridge, of ROWS, of the ridge with `known`."""
     features, action, subject, train = clips
     held_out = choose_held_out(action, subject, train, HELD_OUT, config_of([]).seed)
     split = drawn_split(action, number, unseen, val_unseen)
     data, test = phase_parts("test", split, features, action, train, held_out, texts)
-    ridge = RidgeAligner()
-    states, _ = ridge.fit(data, (0, 0), torch.device("cpu"), lambda cycle, row: None)
+
+    def programs(known: KnownActions | None) -> NDArray[np.float64]:
+        ridge = RidgeAligner()
+        states, _ = ridge.fit(replace(data, known=known), (0, 0), torch.device("cpu"), lambda cycle, row: None)
+        return ridge.scorer(states[-1], test.unseen_texts, (0, 0)).probabilities(test.features)
+
     pair = test.seen_texts, test.unseen_texts
     seen, others = (rows.reshape(len(rows), len(LEVELS), -1).astype(np.float64) for rows in pair)
-    scores = [ridge.scorer(states[-1], test.unseen_texts, (0, 0)).probabilities(test.features)]
+    scores = [programs(None)]
     scores += [way.scores(data, seen, others, test.features) for way in ROWS.values()]
+    if known:
+        unlike = likeness(test.unseen_texts, known.texts).max(axis=0) < NEAR
+        scores += [programs(known), programs(KnownActions(known.weight[unlike], known.texts[unlike]))]
     return [test.zsl_top1(of_row) for of_row in scores]
 
 

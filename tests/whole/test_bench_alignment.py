@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 
 from data.errors import DataError
+from models.known_actions import KnownActions
 from pipeline.messages.errors import PipelineError
 from tests.benchmarks import bench_ridge
-from tests.benchmarks.bench_alignment import COLUMNS, TOGETHER, chosen_rows, measure, read_clips, require_texts
+from tests.benchmarks.bench_alignment import (
+    COLUMNS,
+    TOGETHER,
+    chosen_rows,
+    known_of,
+    measure,
+    read_clips,
+    require_texts,
+)
 from tests.benchmarks.bench_ridge import Way
 
 
@@ -55,6 +64,27 @@ def test_rows_are_the_built_in_ones_or_those_that_are_named() -> None:
         "mine": ["model.latent=7"],
     }
     assert list(chosen_rows(["mine model.latent=7"]))[-1] == "mine"
+
+
+def test_known_classes_follow_from_features_and_logits(tmp_path: Path) -> None:
+    """Of a made backbone of 51 classes, which are those of PKU-MMD."""
+    path = made_clips(tmp_path)
+    features = np.load(path)["features"].astype(np.float64)
+    weight = np.random.default_rng(2).normal(size=(51, 20))
+    path = made_clips(tmp_path, logits=features @ weight.T + 3)
+    known = known_of(path, "pku51", "minilm")
+    np.testing.assert_allclose(known.weight, weight, rtol=1e-3, atol=1e-3)
+    assert len(known.texts) == 51
+    same_width = KnownActions(known.weight[:9], np.stack(list(made_texts().values())))
+    alone, with_known = (
+        measure(read_clips(path), made_texts(), ["model.aligner=ridge"], 0, 2, 2, given) for given in (None, same_width)
+    )
+    assert alone != with_known
+    for logits, message in ((features**2, "no linear function"), (features @ weight[:50].T, "logits of 50 classes")):
+        with pytest.raises(DataError, match=message):
+            known_of(made_clips(tmp_path, logits=logits), "pku51", "minilm")
+    with pytest.raises(DataError, match="has no logits"):
+        known_of(made_clips(tmp_path), "pku51", "minilm")
 
 
 @pytest.mark.parametrize("row", ["", "nothing", "mine model.nothing=1", "mine model.latent=0"])

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from data.errors import DataError
-from data.stores.feature_store import FeatureSet, Head, feature_width, read_features, read_head, write_features
+from data.stores.feature_store import (
+    FeatureSet,
+    Head,
+    KnownWeights,
+    feature_width,
+    read_features,
+    read_head,
+    write_features,
+)
 
 
 def made(num_clips: int = 5, num_actions: int = 3) -> FeatureSet:
@@ -29,9 +37,10 @@ def test_round_trip(tmp_path: Path) -> None:
     assert len(again) == 5
     assert again.head is None
     assert read_head(tmp_path / "features.h5") is None
+    assert again.known is None
     for field in fields(FeatureSet):
         before, after = getattr(features, field.name), getattr(again, field.name)
-        if field.name != "head":
+        if field.name not in ("head", "known"):
             np.testing.assert_array_equal(before, after)
             assert before.dtype.kind == after.dtype.kind
 
@@ -59,6 +68,36 @@ def test_the_classifier_comes_back_and_can_be_read_alone(tmp_path: Path) -> None
 def test_a_classifier_that_does_not_fit_is_refused(tmp_path: Path, head: Head) -> None:
     write_features(tmp_path / "features.h5", replace(made(), head=head), {})
     with pytest.raises(DataError, match="differ in length"):
+        read_features(tmp_path / "features.h5")
+
+
+def test_known_actions_come_back_and_leave_files_without_them_as_they_were(tmp_path: Path) -> None:
+    known = KnownWeights(np.array([2, 5]), np.ones((2, 256), np.float32))
+    write_features(tmp_path / "with.h5", replace(made(), known=known), {})
+    again = read_features(tmp_path / "with.h5").known
+    assert again is not None
+    assert again.action.tolist() == [2, 5]
+    np.testing.assert_array_equal(again.weight, known.weight)
+    write_features(tmp_path / "without.h5", made(), {})
+    with h5py.File(tmp_path / "without.h5") as file:
+        assert set(file) == {"name", "action", "train", "held_out", "features", "logits"}
+
+
+@pytest.mark.parametrize(
+    ("action", "weight", "message"),
+    [
+        ([2, 5], np.ones((2, 255)), "differ in length"),
+        ([2, 5], np.ones((3, 256)), "differ in length"),
+        ([5, 2], np.ones((2, 256)), "rising actions"),
+        ([2, 5], np.full((2, 256), np.nan), "finite weights"),
+    ],
+)
+def test_known_actions_that_do_not_fit_are_refused(
+    tmp_path: Path, action: list[int], weight: np.ndarray, message: str
+) -> None:
+    known = KnownWeights(np.array(action), weight.astype(np.float32))
+    write_features(tmp_path / "features.h5", replace(made(), known=known), {})
+    with pytest.raises(DataError, match=message):
         read_features(tmp_path / "features.h5")
 
 

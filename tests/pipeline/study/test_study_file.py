@@ -61,7 +61,8 @@ def test_settings_of_a_data_set_win_over_those_of_the_study(tmp_path: Path) -> N
 def test_paths_are_relative_to_the_study(tmp_path: Path) -> None:
     (tmp_path / "encoder").mkdir()
     text = (
-        '[settings]\ntext.encoder = "encoder"\nbackbone.weights = "/models/a.pt"\n[datasets.kitchen]\n'
+        '[settings]\ntext.encoder = "encoder"\nbackbone = { weights = "/models/a.pt", known = "b.csv" }\n'
+        "[datasets.kitchen]\n"
         'raw = ["clips", "/data/b.zip", "~/c.zip"]\nlayout = "my.toml"\nmanifest = "m.csv"\nunseen = ["A001"]'
     )
     [dataset] = study(tmp_path, text).datasets
@@ -69,7 +70,15 @@ def test_paths_are_relative_to_the_study(tmp_path: Path) -> None:
     assert dataset.settings["dataset.layout"] == "../my.toml"
     assert dataset.settings["dataset.manifest"] == "../m.csv"
     assert dataset.settings["text.encoder"] == "../encoder"
+    assert dataset.settings["backbone.known"] == "../b.csv"
     assert dataset.settings["backbone.weights"] == "/models/a.pt"
+
+
+@pytest.mark.parametrize("known", ["ntu60", "none", ""])
+def test_a_data_set_that_the_backbone_knows_is_no_path(tmp_path: Path, known: str) -> None:
+    text = f'[settings.backbone]\nweights = "a.pt"\nknown = "{known}"\n{KITCHEN}unseen = ["A001"]'
+    [dataset] = study(tmp_path, text).datasets
+    assert dataset.settings["backbone.known"] == known
 
 
 def test_without_splits_the_keys_of_the_table_are_the_split(tmp_path: Path) -> None:
