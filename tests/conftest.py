@@ -40,7 +40,7 @@ workers = 1
 frames = 12
 epochs = 6
 keep = "last"
-batch_size = 4
+batch_size = 8
 learning_rate = 0.005
 schedule = "one-cycle"
 

@@ -75,7 +75,7 @@ def many_clips(number: int) -> dict[str, bytes]:
 def make_workspace(folder: Path) -> Workspace:
     """Make a workspace of a small made data set."""
     write_raw_clips(folder / "clips", TINY)
-    lay_out(folder, folder / "clips", TINY_CONFIG)
+    lay_out(folder, folder / "clips", TINY_CONFIG.replace("epochs = 6", "epochs = 3"))
     return Workspace(folder)
 
 

@@ -24,7 +24,7 @@ from tests.conftest import TinyRun
 from tests.faults.kill_scenes import fingerprint, finish, make_preprocess_workspace, many_clips, program
 from tests.shared.made_skeletons import write_folder, write_zip
 
-CLIPS = 600
+CLIPS = 300
 BEGUN_SECONDS = 0.1  # after skeletons.h5 was begun: by then some clips are read and others are not
 
 
@@ -81,7 +81,7 @@ def test_raw_files_that_change_while_they_are_read(
     assert sorted(path.name for path in work.root.iterdir()) == [".lock", "config.toml"]
     finish(work, "preprocess")
     undisturbed = make_preprocess_workspace(tmp_path / "undisturbed", raw)
-    finish(undisturbed, "preprocess")
+    assert invoke(undisturbed.root, "preprocess").exit_code == 0
     assert fingerprint(work.skeletons) == fingerprint(undisturbed.skeletons)
 
 

@@ -88,10 +88,12 @@ def test_the_loss_of_the_guide_trains_and_is_in_the_history_and_in_the_report(tm
     context.config_path.write_text(dump_config(context.config), "utf-8")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE")}
     environment["PYTHONPATH"] = str(tmp_path / "copy")
-    for command in (["train", "--set", "train.infonce_weight=1"], ["evaluate"], ["report"]):
-        arguments = [sys.executable, "-m", "pipeline", "-w", str(tmp_path / "work"), *command]
-        done = subprocess.run(arguments, cwd=tmp_path / "copy", env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    commands = (["train", "--set", "train.infonce_weight=1"], ["evaluate"], ["report"])
+    every = [["-w", str(tmp_path / "work"), *command] for command in commands]
+    code = f"from pipeline.cli.main import main\nfor command in {every}: main(command, standalone_mode=False)"
+    arguments = [sys.executable, "-c", code]  # one process: importing torch takes longer than the three commands
+    done = subprocess.run(arguments, cwd=tmp_path / "copy", env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     with context.run.history.open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["phase"] == "test"]
     assert float(rows[-1]["infonce"]) < 0.9 * float(rows[0]["infonce"])

@@ -107,10 +107,10 @@ def test_a_run_is_not_scored_on_other_features_than_it_was_trained_on(root: Path
 
 
 def test_stale_features_that_are_used_on_purpose_stand_in_the_result(root: Path) -> None:
-    edit(root, "batch_size = 4", "batch_size = 5")  # of the backbone
+    edit(root, "batch_size = 8", "batch_size = 5")  # of the backbone
     made = call(root, "run", "--from", "train", "--run", "other", *RIDGE)
     assert made.exit_code == 0, made.output
-    caveat = "made from what is stale: extract (backbone.batch_size changed from 4 to 5)"
+    caveat = "made from what is stale: extract (backbone.batch_size changed from 8 to 5)"
     assert caveat in results(root, "other")["caveats"]
     assert caveat in " ".join(made.stdout.split())
     assert call(root, "report", "other").exit_code == 0

@@ -1,10 +1,11 @@
-"""Output and names beyond the encoding of the terminal or the locale: a real process for each."""
+"""Output and names beyond the encoding of the terminal or the locale: real processes."""
 
 import csv
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,22 @@ from click.testing import CliRunner
 from pipeline.cli.main import main
 from tests.conftest import TinyRun
 
+END = b"-- the end of a command --"
+
 
 def call(*arguments: bytes | str | Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "pipeline", *arguments]
     return subprocess.run(command, capture_output=True, env={**os.environ, **environment}, check=False)
+
+
+def call_in_one_process(commands: Iterable[list[str | Path]], **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run commands one after another: importing torch takes longer than each. END follows each one's output."""
+    every = [[str(part) for part in command] for command in commands]
+    code = f"""from pipeline.cli.main import main
+for command in {every!a}:
+    main(command, standalone_mode=False)
+    print({END.decode()!r}, flush=True)"""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, env={**os.environ, **environment})
 
 
 def test_a_path_beyond_the_output_s_encoding_is_escaped(tmp_path: Path) -> None:
@@ -59,21 +72,17 @@ def foreign(tiny_run: TinyRun, tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_labels_beyond_the_encoding_are_shown_escaped_and_written_as_they_are(foreign: Path, tmp_path: Path) -> None:
-    page = tmp_path / "shown.html"
-    for environment, *arguments in (
-        (C_LOCALE, "run"),
-        (CP1252, "evaluate", "--force"),
-        (CP1252, "texts"),
-        (C_LOCALE, "texts", "--json"),
-        (CP1252, "show", "A001", "-o", page),
-        (C_LOCALE, "show", "A001", "-o", tmp_path / "shown.gif"),
-        (C_LOCALE, "report"),
-    ):
-        done = call("-w", foreign, *arguments, **environment)
-        assert done.returncode == 0, (arguments, done.stderr)
+    page, gif = tmp_path / "shown.html", tmp_path / "shown.gif"
+    in_c: list[list[str | Path]] = [["run"], ["texts", "--json"], ["show", "A001", "-o", gif], ["report"]]
+    in_cp1252: list[list[str | Path]] = [["texts"], ["evaluate", "--force"], ["show", "A001", "-o", page]]
+    for environment, commands in ((C_LOCALE, in_c), (CP1252, in_cp1252)):
+        done = call_in_one_process([["-w", foreign, *command] for command in commands], **environment)
+        assert done.returncode == 0, (commands, done.stderr)
         assert b"Traceback" not in done.stderr
-        if arguments == ["texts"]:
-            assert b"\\u4eba" in done.stdout
+        outputs = done.stdout.split(END)
+        assert len(outputs) == len(commands) + 1
+        if commands[0] == ["texts"]:
+            assert b"\\u4eba" in outputs[0]
     for written in (page, foreign / "runs" / "default" / "report.html"):
         assert "人" in written.read_text("utf-8")
 

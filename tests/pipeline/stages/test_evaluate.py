@@ -196,7 +196,7 @@ def test_a_headline_rule_of_ones_own(run: Context, tmp_path: Path) -> None:
 PREDICTABLE = Made(actions=40)
 TRAINED_WELL: dict[str, object] = {
     "train.workers": 1,
-    "train.cycles": 3,
+    "train.cycles": 2,
     "train.steps_per_cycle": 400,
     "train.learning_rate": 3e-3,
     "train.alpha": 0.05,

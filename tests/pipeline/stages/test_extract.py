@@ -171,9 +171,10 @@ def test_training_goes_on_where_it_was_killed(tiny: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.slow
 def test_two_processes_train_together(tiny: Path) -> None:
+    again = ("backbone.learning_rate=0.01", "backbone.epochs=1")
     command = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
     command += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
-    command += ["-m", "pipeline", "-w", str(tiny), "extract", "--set", "backbone.learning_rate=0.01"]
+    command += ["-m", "pipeline", "-w", str(tiny), "extract", *(part for key in again for part in ("--set", key))]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, *command], cwd=root, env=environment, capture_output=True, text=True)
@@ -181,7 +182,7 @@ def test_two_processes_train_together(tiny: Path) -> None:
     assert done.stderr.count("test phase: training a Shift-GCN") == 1
     workspace = Workspace(tiny)
     features = read_features(workspace.features("test"))
-    context = context_of(tiny, "backbone.learning_rate=0.01")
+    context = context_of(tiny, *again)
     workspace.features("test").unlink()
     EXTRACT.run(context)  # one process, on the backbone that two trained
     assert said(context).count("the backbone is there already") == 2
