@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import torch
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -22,3 +25,12 @@ def ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]
             last = following
         if last is not None:
             yield last.result()
+
+
+def ahead_of(device: "torch.device", make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
+    """Yield `make(item)` for each of `items`, which `device` then works on: ahead where it is not the CPU.
+
+    A CPU is busy with the batch before. Another thread would take memory there, 50 to 190 MB at full size, and no less
+    time.
+    """
+    return map(make, items) if device.type == "cpu" else ahead(make, items)

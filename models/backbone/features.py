@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.ahead import ahead
+from models.ahead import ahead_of
 from models.backbone.protocol import Backbone
 
 LoadBatch = Callable[[NDArray[np.int64]], NDArray[np.float32]]  # clip indices (B,) -> clips (B, 3, T, 25, M)
@@ -28,8 +28,8 @@ def clip_features(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Compute the features (n, D) and logits (n, classes) of the n `clips`, on the device of the weights.
 
-    `batch_size` clips are read at a time, while those before them are computed, so memory does not grow with n. After
-    each batch, `advance` is called with its number of clips.
+    `batch_size` clips are read at a time, so memory does not grow with n. A GPU computes them while the next are read.
+    After each batch, `advance` is called with its number of clips.
     """
     was_training = network.training
     network.eval()
@@ -39,7 +39,8 @@ def clip_features(
     with _threads() if device.type == "cpu" else _no_threads() as executor:
         compute = network.cpu_features(executor) if executor else network.features
         batches = [slice(start, start + batch_size) for start in range(0, len(clips), batch_size)]
-        for batch, rows in zip(batches, ahead(lambda batch: load_batch(clips[batch]), batches), strict=True):
+        loaded = ahead_of(device, lambda batch: load_batch(clips[batch]), batches)
+        for batch, rows in zip(batches, loaded, strict=True):
             of_batch = compute(torch.from_numpy(rows).to(device))  # (B, D)
             features[batch] = of_batch.cpu().numpy()
             logits[batch] = torch.stack([network.fc(feature) for feature in of_batch]).cpu().numpy()

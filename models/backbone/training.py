@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from data.random_streams import BACKBONE_AUGMENTATION, BACKBONE_ORDER, BACKBONE_WEIGHTS
-from models.ahead import ahead
+from models.ahead import ahead_of
 from models.backbone.augmentation import augment, augments
 from models.backbone.features import LoadBatch, clip_features
 from models.backbone.networks import network_class
@@ -136,7 +136,7 @@ def _train_epoch(trainer: Trainer, clips: TrainingClips, key: tuple[int, int], s
     totals = torch.zeros(2, device=accelerator.device)
     batches = np.array_split(order, steps)
     shares = [batch[accelerator.process_index :: accelerator.num_processes] for batch in batches]
-    loaded = ahead(lambda places: _training_batch(clips, places, trainer.settings, key), shares)
+    loaded = ahead_of(accelerator.device, lambda places: _training_batch(clips, places, trainer.settings, key), shares)
     for step, (batch, mine, rows) in enumerate(zip(batches, shares, loaded, strict=True)):
         x, target = (torch.from_numpy(array).to(accelerator.device) for array in (rows, clips.fit_class[mine]))
         totals += trainer.step(x, target, len(batch), key[1] + step / steps)

@@ -5,7 +5,7 @@
 Writes made clips of NTU RGB+D's lengths: 84 frames on average, one body in four of five clips. Then it reads random
 batches of 64 clips, looped to 300 frames, in one thread: through SkeletonStore, and through a plain loop that copies
 frame by frame. Last, it takes turns with a device that is only waited for: a plain loop reads a batch after each step,
-and models.ahead reads it meanwhile, as training and extraction do.
+and models.ahead reads it meanwhile, as training and extraction do on a GPU.
 """
 
 import argparse

@@ -3,8 +3,9 @@
 from threading import Event, current_thread, main_thread
 
 import pytest
+import torch
 
-from models.ahead import ahead
+from models.ahead import ahead, ahead_of
 
 
 def test_things_come_in_order_and_are_made_by_a_thread() -> None:
@@ -33,3 +34,9 @@ def test_an_error_comes_after_what_was_made_before_it() -> None:
     assert [next(things), next(things)] == [0.5, 1]
     with pytest.raises(ZeroDivisionError):
         next(things)
+
+
+@pytest.mark.parametrize(("device", "elsewhere"), [("cpu", False), ("cuda", True)])
+def test_only_a_device_that_leaves_the_cpu_free_has_a_thread_read_for_it(device: str, elsewhere: bool) -> None:
+    made = ahead_of(torch.device(device), lambda item: (item, current_thread() is not main_thread()), range(3))
+    assert list(made) == [(item, elsewhere) for item in range(3)]
