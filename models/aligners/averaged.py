@@ -35,6 +35,11 @@ class AveragedScorer(Scorer):
         parts: Sequence[Scorer] = list(self.scorers)  # type: ignore[arg-type]
         return {f"{i}_{name}": array for i, part in enumerate(parts) for name, array in part.arrays().items()}
 
+    def moved(self, changes: NDArray[np.float32]) -> Scorer:
+        """The average of the moved scorers."""
+        parts: Sequence[Scorer] = list(self.scorers)  # type: ignore[arg-type]
+        return AveragedScorer([part.moved(changes) for part in parts])
+
     def plain(self) -> nn.Module:
         """The same for ONNX."""
         parts: Sequence[Scorer] = list(self.scorers)  # type: ignore[arg-type]

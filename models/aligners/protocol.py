@@ -34,6 +34,14 @@ class Scorer(nn.Module):
         """Return a module that computes the same, (B, D_s) -> (B, U), with operations that ONNX has."""
         return self
 
+    def moved(self, changes: NDArray[np.float32]) -> "Scorer":
+        """Return the scorer as it would be if some clips had not been trained on, as far as it can be known.
+
+        Without these clips, the mean features of the actions of the first S texts are larger by `changes` (S, D_s). A
+        scorer that does not know what to make of this returns itself.
+        """
+        return self
+
     @torch.no_grad()
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """(N, D_s) -> (N, U), on the CPU."""

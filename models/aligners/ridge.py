@@ -2,7 +2,7 @@
 
     x = (s - centre) matrix                     a clip's feature in the space of models/feature_space.py
     m_c = mean of x over the clips of action c  their mean over the C actions is 0
-    W = (T'T + r I)^-1 T'M                      T (C, D_t) the centred texts, M (C, D_s) the class means
+    W = G M, G = (T'T + r I)^-1 T'              T (C, D_t) the centred texts, M (C, D_s) the class means
     p(u | s) = softmax over u of cos(x, (t_u - t) W) / temperature
 
 The regression is solved in its kernel form, a system of C equations. Two numbers are chosen by leaving out one seen
@@ -72,10 +72,12 @@ class RidgeAligner:
         predicted = left_out(strength)
         cosines = normalize(clips, dim=1) @ normalize(predicted, dim=1).T  # (N, C)
         temperature = max(TEMPERATURES, key=lambda tried: _likelihood(cosines / tried, action))
+        gain = torch.linalg.solve(_regularised(kernel, strength), centred_texts).T  # (D_t, C + K)
         state = {
             **space.state_dict(),
             "text_mean": text_mean,
-            "weight": centred_texts.T @ torch.linalg.solve(_regularised(kernel, strength), targets),  # (D_t, D_s)
+            "weight": gain @ targets,  # (D_t, D_s)
+            "gain": gain[:, : len(means)],  # (D_t, C)
             "strength": torch.tensor(strength),
             "temperature": torch.tensor(temperature),
         }
@@ -89,8 +91,9 @@ class RidgeAligner:
         Raises ModelError when `state` is not what `fit` gives.
         """
         space = _loaded_space(state, texts.shape[1])
-        predicted = (torch.from_numpy(texts) - state["text_mean"]) @ state["weight"]  # (U, D_s)
-        return CosineScorer(space, predicted, float(state["temperature"]))
+        centred = torch.from_numpy(texts) - state["text_mean"]  # (U, D_t)
+        temperature = float(state["temperature"])
+        return CosineScorer(space, centred @ state["weight"], temperature, follow=centred @ state["gain"])
 
 
 def _loaded_space(state: State, text_size: int) -> FeatureSpace:
@@ -99,11 +102,13 @@ def _loaded_space(state: State, text_size: int) -> FeatureSpace:
     Raises ModelError when a tensor is missing, unknown, not finite or of another size.
     """
     size = len(state["centre"]) if "centre" in state and state["centre"].ndim == 1 else 0  # D_s
+    actions = state["gain"].shape[1] if "gain" in state and state["gain"].ndim == 2 else 0  # C
     space, number = FeatureSpace(size), torch.empty(())
     expected = {
         **space.state_dict(),
         "text_mean": torch.empty(text_size),
         "weight": torch.empty(text_size, size),
+        "gain": torch.empty(text_size, actions),
         "strength": number,
         "temperature": number,
     }

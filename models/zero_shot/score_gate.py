@@ -9,8 +9,9 @@ Each score is replaced by its rank among the scored clips of the val phase, a nu
 The gate is their weighted mean; the text counts twice, because it alone knows anything of the unseen actions.
 
 A threshold of the val phase does not hold in the test phase: another backbone gives other scores, and the number of
-actions differs. What is carried over is the share of seen clips that the gate takes for unseen ones, its false positive
-rate. The threshold of the test phase is the one that takes this share of the clips that its backbone did not train on.
+actions differs. What is carried over is a share: as many seen clips are lost to unseen actions as unseen clips are to
+seen ones, as far as the val phase can tell. The threshold of the test phase is the one that loses this share of the
+clips that its backbone did not train on and names rightly. A clip that it names wrongly is wrong on either side.
 The threshold is moved to 0.5 in steps that keep the order, so that the gate's output can be read like the probability
 of the published gate.
 Letters: N clips, M clips of seen actions, S seen actions, A all actions, D size of a feature, Q quantiles.
@@ -34,9 +35,9 @@ SCORES = {"entropy": 0.25, "distance": 0.25, "text": 0.5}  # with their weights 
 QUANTILES = 101  # that ranks are read from
 LEAST_STEP = 1e-6  # between two quantiles, as a share of their span: equal ones would have no order
 SMALLEST = 1e-30  # probability whose logarithm is taken
-RATES = np.arange(1, 100) / 100  # false positive rates, of which the best is taken
-LEAST_ACCURACY = 0.1  # that the choice of the rate believes: 0 of a few clips does not mean never
-LARGEST_AUROC = 0.999  # that it believes
+LARGEST_AUROC = 0.999  # that is believed
+USUAL_AUROC = 0.75  # half-way between a guess and certainty
+USUAL_ACTIONS = 4  # pseudo-unseen actions that USUAL_AUROC counts like
 
 
 class SeenDistance(nn.Module):
@@ -108,19 +109,18 @@ def gate_scores(seen_probabilities: Floats, distance: Floats, text: Floats) -> F
     return np.stack((relative_entropy(seen_probabilities), distance, text), axis=1)
 
 
-def best_false_positive_rate(auroc: float, right_if_seen: float, right_if_unseen: float) -> float:
-    """The false positive rate with the best H, if scores of either kind of clips were normal and equally wide.
+def equal_error_rate(auroc: float, actions: int) -> float:
+    """The share of seen clips that is lost where the same share of unseen clips is. From 0.01 to 0.5.
 
-    `auroc` is that of the scores, from 0 to 1. The others are the accuracies of seen and of unseen clips with a perfect
-    gate, as shares. H as it was measured jumps from threshold to threshold, since the val phase has few pseudo-unseen
-    actions. These three numbers are less a matter of luck.
+    `auroc` is that of the val phase's scores, from 0 to 1. The scores of either kind of clips are taken for normal and
+    equally wide. A few pseudo-unseen actions are an easy or a hard draw, so how far the two kinds lie apart is averaged
+    with what is usual; `actions` is their number.
     """
     normal = NormalDist()
-    apart = 2**0.5 * normal.inv_cdf(min(max(auroc, 0.5), LARGEST_AUROC))  # in standard deviations
-    kept = max(right_if_seen, LEAST_ACCURACY) * (1 - RATES)
-    taken = np.array([1 - normal.cdf(normal.inv_cdf(1 - rate) - apart) for rate in RATES])
-    hit = max(right_if_unseen, LEAST_ACCURACY) * taken
-    return float(RATES[np.argmax(2 * kept * hit / (kept + hit))])
+    apart = normal.inv_cdf(min(max(auroc, 0.5), LARGEST_AUROC))  # in standard deviations of a difference of two scores
+    usual = normal.inv_cdf(USUAL_AUROC)
+    believed = (actions * apart + USUAL_ACTIONS * usual) / (actions + USUAL_ACTIONS)
+    return normal.cdf(-believed / 2**0.5)
 
 
 @dataclass(frozen=True)
@@ -131,23 +131,18 @@ class ScoreGate:
     threshold: float
 
     @classmethod
-    def fit(
-        cls, scores: Floats, unseen: Bools, right_if_seen: Bools, right_if_unseen: Bools, held_out: Floats | None = None
-    ) -> Self:
-        """Fit to the (N, 3) scores of the val phase; `unseen` (N,) says which clips are.
+    def fit(cls, scores: Floats, unseen: Bools, actions: int, seen: Floats) -> Self:
+        """Fit to the (N, 3) scores of the val phase; `unseen` (N,) says which clips are of its `actions` pseudo-unseen.
 
-        `right_if_seen` and `right_if_unseen` (N,) say whether the clip would be right if taken for either. The
-        threshold is that of the phase whose seen clips have the scores `held_out` (M, 3); None stands for the val
-        phase itself.
+        The threshold is found on `seen` (M, 3), scores of clips of seen actions that the backbone names rightly, in the
+        phase that the gate is for.
         """
         quantiles = np.quantile(scores, np.linspace(0, 1, QUANTILES), axis=0).T  # (3, Q)
         span = np.ptp(quantiles, axis=1, keepdims=True)  # (3, 1)
         quantiles += LEAST_STEP * np.where(span > 0, span, 1) * np.arange(QUANTILES)
         gate = cls(quantiles, 0.5)
-        accuracies = float(right_if_seen[~unseen].mean()), float(right_if_unseen[unseen].mean())
-        rate = best_false_positive_rate(auroc(gate.mean_rank(scores), unseen) / 100, *accuracies)
-        seen = gate.mean_rank(scores[~unseen] if held_out is None else held_out)  # (M,)
-        return cls(quantiles, float(np.clip(np.quantile(seen, 1 - rate), 1e-6, 1 - 1e-6)))
+        lost = equal_error_rate(auroc(gate.mean_rank(scores), unseen) / 100, actions)
+        return cls(quantiles, float(np.clip(np.quantile(gate.mean_rank(seen), 1 - lost), 1e-6, 1 - 1e-6)))
 
     def mean_rank(self, scores: Floats) -> Floats:
         """The weighted mean of the three ranks, (N, 3) -> (N,), from 0 to 1."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.stores.feature_store import FeatureSet
+from models.feature_space import class_means
 from models.zero_shot.score_gate import SeenDistance
 from pipeline.phases.features_and_texts import text_matrix
 from pipeline.phases.held_out import LEAST_CLIPS
@@ -41,16 +42,22 @@ class PhaseParts:
         return SeenDistance.fit(features, np.searchsorted(self.phase.seen, action))
 
     def held_out(self) -> HeldOutClips | None:
-        """The held-out clips of the test phase, with their distances to the other clips that the phase trains on.
+        """The held-out clips of the test phase that the backbone names rightly, and how all is without held-out clips.
 
         None when there are fewer than LEAST_CLIPS, as with published features. None in the val phase, which does not
         train on them but scores them.
         """
         held_out, seen = self.trained_on.held_out, self.phase.seen
-        if held_out.sum() < LEAST_CLIPS or missing_actions(seen, self.trained_on.action[~held_out].tolist()):
+        action = np.searchsorted(seen, self.trained_on.action)
+        rows = np.flatnonzero(held_out)
+        logits = self.seen_logits(self.trained_on.of(held_out))
+        right = logits.argmax(axis=1) == action[rows]
+        if right.sum() < LEAST_CLIPS or missing_actions(seen, self.trained_on.action[~held_out].tolist()):
             return None
-        clips, distance = self.trained_on.of(held_out), self.distance(~held_out)
-        return HeldOutClips(clips.features, self.seen_logits(clips), distance.of(clips.features))
+        features = self.trained_on.features
+        changes = class_means(features, np.where(held_out, -1, action)) - class_means(features, action)
+        clips = features[rows[right]]
+        return HeldOutClips(clips, logits[right], self.distance(~held_out).of(clips), changes.astype(np.float32))
 
     def seen_logits(self, clips: FeatureSet) -> NDArray[np.float32]:
         """The logits of `clips` for the seen actions, in their order, (n, S)."""

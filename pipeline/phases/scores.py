@@ -22,14 +22,16 @@ from pipeline.phases.selection_rules import second_half
 
 @dataclass(frozen=True)
 class HeldOutClips:
-    """M clips of seen actions that the backbone did not train on. The threshold of the gate is found with them.
+    """M clips of seen actions that the backbone did not train on and names rightly, to find the gate's threshold with.
 
-    Aligners do train on them in the test phase. Their distances are those without them.
+    Aligners do train on them in the test phase, so all scores of them are those without the held-out clips, as far as
+    they can be known: distances exactly, texts by Scorer.moved.
     """
 
     features: NDArray[np.float32]  # (M, D_s)
     seen_logits: NDArray[np.float32]  # (M, S)
     distance: Floats  # (M,)
+    changes: NDArray[np.float32]  # (S, D_s), of the class means if all held-out clips are left out
 
 
 @dataclass(frozen=True)
@@ -159,11 +161,12 @@ def _scores(scoring: PhaseScoring, unseen: Scorer, every: Scorer | None) -> Cycl
         return CycleScores(probabilities, None, unseen.arrays(), {})
     of_all, seen = every.probabilities(scoring.features), len(scoring.seen)  # (N, S + U)
     own = np.where(scoring.is_unseen, seen + np.searchsorted(scoring.unseen, scoring.action), -1)
+    held_out = scoring.held_out
     return CycleScores(
         probabilities,
         text_score(of_all, seen),
         unseen.arrays(),
         every.arrays(),
         left_out_score(of_all, seen, own),
-        None if scoring.held_out is None else text_score(every.probabilities(scoring.held_out.features), seen),
+        None if held_out is None else text_score(every.moved(held_out.changes).probabilities(held_out.features), seen),
     )

@@ -61,14 +61,15 @@ def tune(
     seen_column = np.searchsorted(np.asarray(val.seen), val.action)
     right_if_unseen = val.zsl_actions(unseen) == val.action
     right_if_seen = val.seen_logits.argmax(axis=1) == np.where(val.is_unseen, -1, seen_column)
+    named = right_if_seen if right_if_seen.any() else ~val.is_unseen  # seen clips that a gate can lose
 
     def fit(temperature: float) -> tuple[AnyGate, Floats]:
         """The gate at one temperature, and its probabilities of all clips."""
         inputs = gate_inputs(settings.gate.kind, val, scores, softmax(val.seen_logits, temperature), top)
         gate: AnyGate
         if settings.gate.kind == "scores":
-            held_out = _held_out_inputs(phases["test"], scores_of["test"], temperature)
-            gate = ScoreGate.fit(inputs, val.is_unseen, right_if_seen, right_if_unseen, held_out)
+            seen = _held_out_inputs(phases["test"], scores_of["test"], temperature)
+            gate = ScoreGate.fit(inputs, val.is_unseen, len(val.unseen), inputs[named] if seen is None else seen)
         else:
             gate = Gate.fit(inputs[fitted], val.is_unseen[fitted], settings.gate.c, settings.gate.balanced)
         return gate, gate.probability(inputs)

@@ -95,7 +95,7 @@ STAGES = (
     ),
     Stage(
         name="train",
-        version=5,
+        version=6,
         help="Features and text -> runs/NAME/; trains FS-VAE, or another aligner, for both phases.",
         needs=("extract", "embed-text"),
         settings=("dataset.name", *SPLIT_SETTINGS, *PROTOCOL_SETTINGS, "text.levels", "model", "train"),
@@ -106,7 +106,7 @@ STAGES = (
     ),
     Stage(
         name="evaluate",
-        version=7,
+        version=8,
         help="runs/NAME/ -> results.json, and a table on the screen.",
         needs=("extract", "embed-text", "train"),
         settings=("evaluate",),

@@ -1,5 +1,7 @@
 """Ridge: its numbers are those of a regression fitted by scikit-learn, action after action left out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -96,6 +98,20 @@ def test_a_clip_is_named_by_the_nearest_predicted_mean() -> None:
     assert (probabilities.argmax(axis=1) == other.text_row).mean() > 0.9
 
 
+def test_a_moved_scorer_is_that_of_clips_with_other_means() -> None:
+    data = made(2)
+    changes = 0.02 * np.random.default_rng(0).normal(size=(7, 11)).astype(np.float32)
+    changes -= changes.mean(axis=0)  # the centre stays
+    moved = replace(data, skeletons=data.skeletons + changes[data.text_row])
+    scorers = []
+    for clips in (data, moved):
+        [state], _ = RidgeAligner("given").fit(clips, (5, 0), CPU, lambda cycle, row: None)
+        scorers.append(RidgeAligner("given").scorer(state, data.texts[[3, 1, 6]], (5, 0, 1)))
+    wanted = scorers[1].probabilities(data.skeletons)
+    np.testing.assert_allclose(scorers[0].moved(changes).probabilities(data.skeletons), wanted, rtol=1e-4)
+    assert np.abs(scorers[0].probabilities(data.skeletons) / wanted - 1).max() > 0.01
+
+
 def test_two_seen_actions_are_enough_and_a_constant_feature_does_no_harm() -> None:
     state = fitted(made(3, actions=2, clips=1))
     assert all(torch.isfinite(value).all() for value in state.values())
@@ -113,6 +129,7 @@ def test_nothing_is_random() -> None:
     ("name", "fault", "message"),
     [
         ("weight", "missing", "missing: weight"),
+        ("gain", "missing", "missing: gain"),
         ("centre", "nan", "NaN or infinite: centre"),
         ("weight", "shape", r"shapes: weight is \(2, 2\)"),
     ],

@@ -41,8 +41,10 @@ def taken_for_unseen(phase: PhaseScoring, scores: CycleScores, seed: int) -> flo
 def test_a_backbone_that_is_less_sure_takes_no_more_clips_for_unseen_ones(seed: int) -> None:
     usual = taken_for_unseen(*made(seed, 0), seed)
     phase, scores = made(seed, 0.7)
-    rows = np.flatnonzero(~phase.is_unseen)[::3]
-    held_out = HeldOutClips(phase.features[rows], phase.seen_logits[rows], phase.distance[rows])
+    right = phase.seen_logits.argmax(axis=1) == phase.action - 1  # -1: SEEN begins with 1
+    rows = np.flatnonzero(right)[::3]
+    changes = np.zeros((3, 4), np.float32)
+    held_out = HeldOutClips(phase.features[rows], phase.seen_logits[rows], phase.distance[rows], changes)
     assert scores.text is not None
     with_held_out = replace(phase, held_out=held_out), replace(scores, held_out_text=scores.text[rows])
     assert taken_for_unseen(*with_held_out, seed) == pytest.approx(usual, abs=0.1)

@@ -1,4 +1,4 @@
-"""Clips are scored some at a time. That changes no score."""
+"""Clips are scored some at a time, which changes no score. Scorers of cosines can be moved."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,8 @@ import models.aligners.protocol as protocol
 from models.aligners.averaged import average
 from models.aligners.cosines import CosineScorer
 from models.aligners.protocol import Scorer
+from models.feature_kinds import FeatureKind
+from models.feature_space import FeatureSpace, class_means
 
 
 class Watched(CosineScorer):
@@ -43,3 +45,22 @@ def test_blocks_of_one_size_are_scored_as_all_at_once(
         assert sum(part.seen) == clips
         assert max(part.seen) - min(part.seen) <= 1
         assert max(part.seen) <= 10
+
+
+@pytest.mark.parametrize("features_are", ["given", "whitened"])
+def test_a_moved_scorer_is_that_of_other_class_means(features_are: FeatureKind) -> None:
+    generator = np.random.default_rng(0)
+    row, changes = np.arange(40) % 4, generator.normal(size=(4, 8)).astype(np.float32)
+    clips = generator.normal(size=(40, 8)).astype(np.float32)
+    space = None if features_are == "given" else FeatureSpace.fit(clips, row, features_are)
+    means = torch.from_numpy(class_means(clips, row)).float()  # (4, 8)
+    others = torch.randn(2, 8)
+
+    def scorer(of_seen: torch.Tensor, temperature: float) -> CosineScorer:
+        in_space = of_seen if space is None else space(of_seen)
+        return CosineScorer(space, torch.cat((in_space, others)), temperature)
+
+    for average_of in ([0.1], [0.1, 0.3]):
+        moved = average([scorer(means, temperature) for temperature in average_of]).moved(changes)
+        wanted = average([scorer(means + torch.from_numpy(changes), temperature) for temperature in average_of])
+        np.testing.assert_allclose(moved.probabilities(clips), wanted.probabilities(clips), atol=1e-6)
