@@ -32,17 +32,10 @@ from models.known_actions import KnownActions
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.held_out import choose_held_out
 from pipeline.phases.known_pairs import NEAR, likeness
-from tests.benchmarks.bench_alignment import (
-    HELD_OUT,
-    config_of,
-    drawn_split,
-    encoded,
-    known_of,
-    mean_and_error,
-    phase_parts,
-    read_clips,
-    require_texts,
-)
+from tests.benchmarks.alignment.clips import encoded, known_of, read_clips, require_texts
+from tests.benchmarks.alignment.scores import config_of
+from tests.benchmarks.alignment.sets import HELD_OUT, drawn_split, phase_parts
+from tests.benchmarks.bench_alignment import mean_and_error
 
 Floats = NDArray[np.float64]
 Kernels = Callable[[Floats, Floats], tuple[Floats, Floats]]  # seen (C, L, E), unseen (U, L, E) -> (C, C), (U, C)

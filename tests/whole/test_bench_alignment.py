@@ -9,15 +9,9 @@ from data.errors import DataError
 from models.known_actions import KnownActions
 from pipeline.messages.errors import PipelineError
 from tests.benchmarks import bench_ridge
-from tests.benchmarks.bench_alignment import (
-    COLUMNS,
-    TOGETHER,
-    chosen_rows,
-    known_of,
-    measure,
-    read_clips,
-    require_texts,
-)
+from tests.benchmarks.alignment.clips import known_of, read_clips, require_texts
+from tests.benchmarks.alignment.scores import COLUMNS, TOGETHER, measure
+from tests.benchmarks.bench_alignment import chosen_rows
 from tests.benchmarks.bench_ridge import Way
 
 
