@@ -13,7 +13,9 @@ from rich.console import Console
 
 from data.errors import DataError
 from data.phase_names import PHASES, PhaseName
+from data.splits import Split
 from data.stores import h5
+from data.stores.feature_store import FeatureSet
 from data.stores.prediction_store import ENSEMBLE, SeedName
 from models.aligners.protocol import Aligner
 from models.aligners.registry import make_aligner
@@ -60,52 +62,22 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     provenance.require_inputs(model_features_and_text(context))  # before the files are compared with each other
     split = split_in_use(trained, features)
     require_agreement(context, trained, split, features)
-    stale = [*(f"made from what is stale: {stage}" for stage in context.stale), *require_trained_on(context)]
-    for unused in context.config.evaluate.unused():
-        context.console.print(f"warning: {unused}", style="yellow", highlight=False, markup=False)
-    records = {name: h5.read_record(context.workspace.features(name)) for name in PHASES}
-    warnings = seen_clip_warnings(split, features, records)
-    of_features = caveats(split, features, records)
-    counted = counts(split, features)
-    known = known_in_results(context, trained.text.levels, split.unseen, features["test"])
+    about = _about(context, trained, split, features)
     parts = {name: PhaseParts.of(phase_of(name, split), features[name]) for name in PHASES}
     del features  # a distance is fitted in twice the memory of a phase's clips; no others shall be there meanwhile
     distances = {name: parts[name].distance() for name in PHASES}
     phases = {name: phase_scoring(context, trained, parts.pop(name), distances[name]) for name in PHASES}
-    seeds: dict[str, Results] = {}
-    predictions: dict[SeedName, Predictions] = {}
-    models: list[Models] = []
-    for seed, scores in _seed_scores(context, trained, phases):
-        seeds[str(seed)], predictions[seed], of_seed = score_seed(seed, context.config.evaluate, phases, scores)
-        models.append(of_seed)
-        _say(context, f"seed {seed}", seeds[str(seed)])
-    ensemble: dict[str, Results] = {}
-    if len(seeds) > 1:
-        together = _ensemble_scores(context, trained, phases, models)
-        results, predictions[ENSEMBLE] = score_ensemble(context.config.evaluate, phases, models, together)
-        ensemble = {ENSEMBLE: results}
-        _say(context, f"ensemble of {len(seeds)} seeds", results)
-    mean = over_seeds(list(seeds.values()), "mean")
+    results, predictions = _scored(context, trained, phases)
+    seeds = [result for seed, result in results.items() if seed != ENSEMBLE]
+    mean, selection = over_seeds(seeds, "mean"), context.config.evaluate.selection
     tree: Tree = {
         "mean": mean,
-        "std": over_seeds(list(seeds.values()), "std"),
-        "seeds": seeds,
-        **ensemble,
-        "selection": context.config.evaluate.selection,
-        "split": split_record(split),
-        "protocol": trained.dataset.protocol,
-        "protocol_list": trained.dataset.protocol_list,
-        "counts": counted,
-        "transfer": KNOWN.get(records["test"].get("transfer", "unknown")),
-        **({"known_actions": known} if known else {}),
-        "caveats": [
-            *stale,
-            *warnings,
-            *of_features,
-            *known_caveats(known),
-            *one_sided_gate(mean[context.config.evaluate.selection]),
-        ],
-        WARNINGS: warnings,
+        "std": over_seeds(seeds, "std"),
+        "seeds": {str(seed): result for seed, result in results.items() if seed != ENSEMBLE},
+        **({ENSEMBLE: results[ENSEMBLE]} if ENSEMBLE in results else {}),
+        "selection": selection,
+        **about,
+        "caveats": [*about["caveats"], *one_sided_gate(mean[selection])],
         "differences": differences(context, trained),
         "config": {**made_with(context), "evaluate": context.config.evaluate.model_dump(mode="json")},
         "versions": package_versions(),
@@ -116,6 +88,46 @@ def evaluate(context: Context, provenance: Provenance) -> None:
     write_results(context.run.results, tree)
     title = f"{context.run_name}: {trained.dataset.name}, split {split.name}, {trained.dataset.protocol}"
     _print(tree, split.name, title)
+
+
+def _about(context: Context, trained: Config, split: Split, features: dict[PhaseName, FeatureSet]) -> Tree:
+    """What results.json says of the clips and of how far a result can be believed, before anything is scored."""
+    stale = [*(f"made from what is stale: {stage}" for stage in context.stale), *require_trained_on(context)]
+    for unused in context.config.evaluate.unused():
+        context.console.print(f"warning: {unused}", style="yellow", highlight=False, markup=False)
+    records = {name: h5.read_record(context.workspace.features(name)) for name in PHASES}
+    warnings = seen_clip_warnings(split, features, records)
+    of_features = caveats(split, features, records)
+    known = known_in_results(context, trained.text.levels, split.unseen, features["test"])
+    return {
+        "split": split_record(split),
+        "protocol": trained.dataset.protocol,
+        "protocol_list": trained.dataset.protocol_list,
+        "counts": counts(split, features),
+        "transfer": KNOWN.get(records["test"].get("transfer", "unknown")),
+        **({"known_actions": known} if known else {}),
+        "caveats": [*stale, *warnings, *of_features, *known_caveats(known)],
+        WARNINGS: warnings,
+    }
+
+
+def _scored(
+    context: Context, trained: Config, phases: dict[PhaseName, PhaseScoring]
+) -> tuple[dict[SeedName, Results], dict[SeedName, Predictions]]:
+    """Score every seed, then all of them as an ensemble if there are several, and print the headline of each."""
+    settings = context.config.evaluate
+    results: dict[SeedName, Results] = {}
+    predictions: dict[SeedName, Predictions] = {}
+    models: list[Models] = []
+    for seed, scores in _seed_scores(context, trained, phases):
+        results[seed], predictions[seed], of_seed = score_seed(seed, settings, phases, scores)
+        models.append(of_seed)
+        _say(context, f"seed {seed}", results[seed])
+    if len(models) > 1:
+        together = _ensemble_scores(context, trained, phases, models)
+        results[ENSEMBLE], predictions[ENSEMBLE] = score_ensemble(settings, phases, models, together)
+        _say(context, f"ensemble of {len(models)} seeds", results[ENSEMBLE])
+    return results, predictions
 
 
 def _say(context: Context, who: str, results: Results) -> None:
