@@ -93,7 +93,7 @@ def predict(
     \b
     Example: fsvae-pipe -w work predict clip.skeleton
     Example: fsvae-pipe -w work predict hour.csv --layout azure-kinect --window 2s --page hour.html
-    Example: fsvae-pipe -w work predict clip.skeleton --mode zsl --reject 0.05
+    Example: fsvae-pipe -w work predict hour.skeleton --mode zsl --reject 0.05 --window 2s
     Example: fsvae-pipe -w work predict clips/ --json --action "wave | a hand swings ... | a person greets ..."
     """
     from pipeline.phases.raw_recordings import with_recordings
@@ -105,8 +105,6 @@ def predict(
     if as_csv:
         redirect_as_utf8()
     windows = windows_of(window, stride, page)
-    if windows and options["reject"] is not None:
-        raise click.UsageError("--reject is about whole clips; leave it out with --window")
     others = with_recordings(context, clips, layout, fps, mirrored) if layout or fps or mirrored else None
     options |= {"windows": windows, "page": page, "recordings": others}
     write_answers(context, clips, form=form, output=sys.stdout, **options)

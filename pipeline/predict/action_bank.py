@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from models.aligners.protocol import Arrays, Scorer, State
     from models.zero_shot.score_gate import AnyGate, SeenDistance
 
-Kind = Literal["seen", "unseen", "given"]
+Kind = Literal["seen", "unseen", "given", "none"]
 Floats = NDArray[np.float64]
 
 
@@ -43,6 +43,12 @@ class BankAction:
     name: str
     label: str
     kind: Kind
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.name})" if self.name else self.label
+
+
+NONE_OF_THESE = BankAction("", "none of these", "none")  # no action: what `reject` tells
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from rich.table import Table
 
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import printable
+from pipeline.predict.action_bank import NONE_OF_THESE
 from pipeline.predict.answers import Answer, Ranked
 from pipeline.predict.clip_stream import Unread
 
 Form = Literal["table", "json", "csv"]
 TABLE_CLIPS = 64  # rows that are laid out together
 PLAIN_WIDTH = 120  # columns, where standard output is no terminal
-NONE = "none of these"
 CLIP_WIDTH, ACTION_WIDTH, GATE_WIDTH = 21, 14, 6  # columns of the table; the second is the least of an action
 
 Outcome = Answer | Unread
@@ -140,7 +140,7 @@ def _empty_table(header: bool, headings: Sequence[str], width: int) -> Table:
 def _cells(answer: Answer, top: int) -> list[str]:
     """The ranked actions; where the clip shows none of them, this comes first."""
     ranked = [_cell(ranked) for ranked in answer.ranked]
-    return ([NONE, *ranked] if answer.none_of_these else ranked)[:top]
+    return ([NONE_OF_THESE.label, *ranked] if answer.none_of_these else ranked)[:top]
 
 
 def _gate(answer: Answer) -> str:
@@ -160,7 +160,7 @@ def _short(clip: str) -> str:
 
 def _cell(ranked: Ranked) -> str:
     action = ranked.action
-    return f"{100 * ranked.probability:5.1f} % {escape(printable(action.label))} ({action.name})"
+    return f"{100 * ranked.probability:5.1f} % {escape(printable(str(action)))}"
 
 
 def _plain(ranked: Ranked) -> dict[str, object]:

@@ -11,6 +11,7 @@ from data.recordings.windows import Windows
 from descriptions.errors import DescriptionError
 from pipeline.messages.errors import PipelineError, WrongUsage, printable
 from pipeline.phases.raw_recordings import reading_of
+from pipeline.predict.action_bank import NONE_OF_THESE
 from pipeline.predict.answer_output import WRITERS, Form
 from pipeline.predict.answers import Answer
 from pipeline.predict.clip_stream import Unread
@@ -99,6 +100,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.total = self.unread = self.warned = self.rejected = 0
+        self.rejected_s = self.duration_s = 0.0  # of recordings
         self.first = self.first_warning = ""
         self.notes: dict[str, tuple[int, str]] = {}  # what was done to read a clip -> clips, and the first of them
 
@@ -114,6 +116,8 @@ class _Tally:
             )
         if reject is not None:
             told = f"{self.rejected} of {self.total - self.unread} clips show none of these actions"
+            if self.duration_s:
+                told = f"{self.rejected_s:.1f} of {self.duration_s:.1f} s show none of these actions"
             console.print(f"{told} (--reject {reject:g})", highlight=False, markup=False)
         if self.warned:
             summary = (
@@ -130,7 +134,12 @@ class _Tally:
             elif item.warnings:
                 self.first_warning = self.first_warning or f"{item.clip}: {item.warnings[0]}"
                 self.warned += 1
-            self.rejected += bool(getattr(item, "none_of_these", None))
+            if isinstance(item, Answer):
+                self.rejected += bool(item.none_of_these)
+            if isinstance(item, Timeline):
+                self.duration_s += item.duration_s
+                none = (part for part in item.segments if part.action == NONE_OF_THESE)
+                self.rejected_s += sum(part.end_s - part.start_s for part in none)
             for note in getattr(item, "notes", ()):
                 number, first = self.notes.get(note.what, (0, f"{item.clip}, {note.detail}"))
                 self.notes[note.what] = number + 1, first

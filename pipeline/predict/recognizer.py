@@ -101,6 +101,7 @@ class Recognizer:
         actions: Mapping[str, str] | Iterable[Mapping[str, str]] = (),
         mode: Mode = "gzsl",
         *,
+        reject: float | None = None,
         layout: str = "",
         fps: float = 0,
         mirrored: bool = False,
@@ -108,13 +109,14 @@ class Recognizer:
         """Say when which action is shown in a recording of any length: a file, or joints as `predict` takes them.
 
         window_s, stride_s: seconds of a window, and from one window to the next; a quarter of the window unless given.
-        Every window is answered as a clip of its own. The other arguments are those of `predict`.
+        Every window is answered as a clip of its own. The other arguments are those of `predict`; with `reject`,
+        segments that show none of the actions have the action NONE_OF_THESE.
 
         Raises DataError when the recording can't be read to its end or the seconds are impossible, PipelineError when
         `recording` names several recordings, and as `predict` does.
         """
         windows = Windows(window_s, window_s / 4 if stride_s is None else stride_s)
-        bank = self.bank(mode, self._given(actions))
+        bank = self.bank(mode, self._given(actions), reject)
         found = list(timelines(self, recording, bank, self.treated(layout, fps, mirrored), windows))
         if len(found) != 1:
             raise PipelineError(f"{len(found)} recordings, where one is wanted; name a single file")

@@ -17,8 +17,8 @@ from data.raw.skeleton_file import RawClip
 from data.recordings.read_clip import RawPart, ReadClip
 from data.recordings.windows import Window, Windows, read_windows
 from pipeline.pages.skeleton_player import MovingSkeleton
-from pipeline.predict.action_bank import ActionBank, BankAction
-from pipeline.predict.answers import Answer, FeaturedBatch, answers_of
+from pipeline.predict.action_bank import NONE_OF_THESE, ActionBank, BankAction
+from pipeline.predict.answers import Answer, FeaturedBatch, Ranked, answers_of
 from pipeline.predict.clip_stream import ClipLike, Unread, batches_of, sources_of
 from pipeline.predict.smoothing import step_edges, step_log_probabilities, stretches
 from pipeline.predict.thinned import Thinned
@@ -32,7 +32,7 @@ NO_BODY = "no window of it shows a body for half of its time"
 
 @dataclass(frozen=True)
 class Segment:
-    """An action from one time of a recording to another, and the mean of its probability in between."""
+    """An action, or NONE_OF_THESE, from one time of a recording to another, and its mean probability in between."""
 
     start_s: float
     end_s: float
@@ -120,14 +120,18 @@ def timeline_of(recording: FeaturedRecording, bank: ActionBank) -> Timeline | Un
     for batch in recording.batches:
         for answer in answers_of(batch, bank):
             tally.answer(answer)
-    return tally.timeline(recording.clip, bank, recording.windows, recording.moving)
+    return tally.timeline(recording.clip, recording.windows, recording.moving)
 
 
 class _Tally:
-    """What the windows of a recording were, and what was answered."""
+    """What the windows of a recording were, and what was answered.
+
+    Where the bank rejects, NONE_OF_THESE is one more action. A window that shows none of the others is sure of it.
+    """
 
     def __init__(self, bank: ActionBank) -> None:
-        self._column = {action.name: column for column, action in enumerate(bank.actions)}
+        self.actions = bank.actions if bank.rejection is None else (*bank.actions, NONE_OF_THESE)
+        self._column = {action.name: column for column, action in enumerate(self.actions)}
         self.windows: list[tuple[float, float]] = []
         self.probabilities: list[NDArray[np.float32]] = []
         self.notes: dict[str, Note] = {}
@@ -145,7 +149,8 @@ class _Tally:
             self.first_reason = self.first_reason or answer.reason
         else:
             row[:] = 0
-            for ranked in answer.ranked:
+            shown = (Ranked(NONE_OF_THESE, 1.0),) if answer.none_of_these else answer.ranked
+            for ranked in shown:
                 row[self._column[ranked.action.name]] = ranked.probability
             if answer.warnings:
                 self.warned += 1
@@ -161,16 +166,14 @@ class _Tally:
             return ()
         return (f"{self.warned} of {len(self.windows)} windows, the first {self.first_warning}",)
 
-    def timeline(
-        self, name: str, bank: ActionBank, windows: Windows, moving: MovingSkeleton | None
-    ) -> Timeline | Unread:
+    def timeline(self, name: str, windows: Windows, moving: MovingSkeleton | None) -> Timeline | Unread:
         if self.unanswered == len(self.windows):
             return Unread(name, self.first_reason)
         spans_s = np.array(self.windows)  # (W, 2)
         edges_s = step_edges(float(spans_s[-1, 1]), windows.stride_s)
         steps = step_log_probabilities(edges_s, spans_s, np.stack(self.probabilities))
         segments = tuple(
-            Segment(float(edges_s[part.first]), float(edges_s[part.end]), bank.actions[part.action], part.probability)
+            Segment(float(edges_s[part.first]), float(edges_s[part.end]), self.actions[part.action], part.probability)
             for part in stretches(steps, windows.window_s / windows.stride_s)
         )
         duration_s, notes = float(spans_s[-1, 1]), tuple(self.notes.values())
@@ -197,4 +200,4 @@ def _timeline(
     except (DataError, OSError) as error:
         return Unread(name, str(error).removeprefix(name).lstrip(",: "))
     moving = None if thinned is None else thinned.moving(name, tally.windows[-1][1])
-    return tally.timeline(name, bank, windows, moving)
+    return tally.timeline(name, windows, moving)

@@ -127,7 +127,7 @@ def _table(timeline: Timeline, name: str, header: bool, width: int) -> Table:
     table.add_column("action", width=left, overflow="fold")
     table.add_column("probability", width=SHARE_WIDTH, justify="right")
     for row, part in enumerate(timeline.segments):
-        action = f"{escape(printable(part.action.label))} ({part.action.name})"
+        action = escape(printable(str(part.action)))
         times = (f"{part.start_s:.2f} s", f"{part.end_s:.2f} s")
         table.add_row("" if row else escape(name), *times, action, f"{100 * part.probability:.0f} %")
     return table
@@ -170,8 +170,7 @@ def drawn(timeline: Timeline, names: bool = True) -> Drawn:
     lanes: dict[str, list[Segment]] = {}
     segments = timeline.segments[:MOST_BARS]
     for part in segments:
-        label = f"{part.action.label} ({part.action.name})" if names else part.action.label
-        lanes.setdefault(label, []).append(part)
+        lanes.setdefault(str(part.action) if names else part.action.label, []).append(part)
     step_s = next((step for step in TICKS_S if timeline.duration_s / step <= MOST_TICKS), TICKS_S[-1])
     ticks_s = np.arange(0, LAST_TICK * timeline.duration_s, step_s)[:MOST_BARS].tolist()
     return Drawn(timeline, segments, list(lanes.items()), ticks_s, len(timeline.segments) - len(segments), names)

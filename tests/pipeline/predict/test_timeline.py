@@ -18,6 +18,7 @@ from data.raw.skeleton_file import format_clip
 from pipeline.cli.main import main
 from pipeline.demo.made_clips import clip_joints
 from pipeline.messages.errors import PipelineError
+from pipeline.predict.action_bank import NONE_OF_THESE
 from pipeline.predict.answers import Answer
 from pipeline.predict.recognizer import Recognizer
 from pipeline.predict.thinned import Thinned
@@ -81,6 +82,34 @@ def test_nothing_is_said_where_no_one_is(recognizer: Recognizer, joints: NDArray
     assert all(end_s <= 7.5 or start_s >= 10.5 for start_s, end_s in said)
     with pytest.raises(DataError, match=r"no window of it shows a body for half of its time"):
         recognizer.timeline(np.where(np.arange(180)[:, None, None, None] < 2, joints, 0), window_s=6)
+
+
+def test_a_window_of_none_of_the_actions_is_told(recognizer: Recognizer, joints: NDArray[np.float32]) -> None:
+    told = []
+    for clip in np.split(joints, 12):
+        (answer,) = recognizer.predict(clip, mode="zsl", reject=0.99)
+        (segment,) = recognizer.timeline(clip, window_s=6, mode="zsl", reject=0.99).segments
+        assert isinstance(answer, Answer)
+        assert segment.action == (NONE_OF_THESE if answer.none_of_these else answer.best)
+        assert segment.probability > 0.9 or not answer.none_of_these
+        told.append(answer.none_of_these)
+    assert set(told) == {False, True}
+
+
+def test_every_form_says_when_none_of_the_actions_is_shown(tiny_run: TinyRun, recording: Path, tmp_path: Path) -> None:
+    options = ("--window", "1.5s", "--stride", "1.5s", "--mode", "zsl", "--reject", "0.99")
+    page = tmp_path / "page.html"
+    done = predict(tiny_run, recording, *options, "--page", page, "--json")
+    assert done.exit_code == 0, done.output
+    segments = json.loads(done.stdout)["segments"]
+    none = [part for part in segments if part["kind"] == "none"]
+    assert {(part["action"], part["label"]) for part in none} == {("", "none of these")}
+    length_s = sum(part["end_s"] - part["start_s"] for part in none)
+    assert f"{length_s:.1f} of 18.0 s show none of these actions (--reject 0.99)" in done.stderr
+    assert "<span>none of these</span>" in page.read_text("utf-8")
+    assert predict(tiny_run, recording, *options).stdout.count("none of these ") == len(none)
+    rows = csv.DictReader(io.StringIO(predict(tiny_run, recording, *options, "--csv").stdout))
+    assert [row["label"] for row in rows] == [part["label"] for part in segments]
 
 
 def test_what_timeline_refuses(recognizer: Recognizer, joints: NDArray[np.float32], tiny_run: TinyRun) -> None:
