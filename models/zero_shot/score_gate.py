@@ -37,7 +37,7 @@ LEAST_STEP = 1e-6  # between two quantiles, as a share of their span: equal ones
 SMALLEST = 1e-30  # probability whose logarithm is taken
 LARGEST_AUROC = 0.999  # that is believed
 USUAL_AUROC = 0.75  # half-way between a guess and certainty
-USUAL_ACTIONS = 4  # pseudo-unseen actions that USUAL_AUROC counts like
+USUAL_ACTIONS = 2  # pseudo-unseen actions that USUAL_AUROC counts like
 
 
 class SeenDistance(nn.Module):

@@ -72,9 +72,9 @@ def test_of_many_actions_as_many_seen_clips_are_lost_as_unseen_ones(apart: float
     assert (unseen < np.quantile(seen, 1 - lost)).mean() == pytest.approx(lost, abs=5e-3)
 
 
-def test_few_actions_are_believed_by_halves() -> None:
+def test_two_actions_are_believed_by_halves() -> None:
     assert equal_error_rate(0.75, 1) == pytest.approx(equal_error_rate(0.75, 50))  # what is usual
-    rates = [equal_error_rate(0.95, actions) for actions in (1, 4, 20)]
+    rates = [equal_error_rate(0.95, actions) for actions in (1, 2, 20)]
     assert rates == sorted(rates, reverse=True)
     assert rates[1] == pytest.approx(NormalDist().cdf(-(1.6449 + 0.6745) / 2 / 2**0.5), abs=1e-4)
 
