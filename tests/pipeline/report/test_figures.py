@@ -107,8 +107,10 @@ def test_each_loss_of_the_history_is_a_curve(run: RunData) -> None:
     means = history[history["phase"] == "val"].groupby(["cycle", "step"])["total"].mean()
     assert list(drawn["total"].y) == pytest.approx(means.to_list())
     other = history.drop(columns="skeleton_kl").assign(gone=1.0)  # of a run with other losses than the table's
+    other["step"] = 2 * other["step"] + 1  # and of an aligner whose cycles have other steps than the settings say
     drawn = {trace.name: trace for trace in loss_curves(run, other, "val").figure.data}
     assert list(drawn) == [*(name for name in names if name != "skeleton KL"), "gone"]
+    assert drawn["gone"].x[-1] == other["cycle"].max() * (other["step"].max() + 1) - 1
 
 
 def test_both_accuracies_of_the_backbone_are_drawn() -> None:
