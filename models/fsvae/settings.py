@@ -21,7 +21,9 @@ class FrequencySettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=Fa
         "released", description="cutoff and position counted in coefficients (paper), or in whole bands (released code)"
     )
     bands: int = Field(30, ge=1, description="bands of DCT coefficients; each has a learnt weight")
-    cutoff: int = Field(30, ge=0, description="coefficients up to this one count as low (phi, 35, in the paper)")
+    cutoff: int = Field(
+        30, ge=0, description="low are coefficients up to this one (phi, 35, in the paper), or bands that end by it"
+    )
     position: bool = Field(True, description="gains also depend on the coefficient's place; false = weights alone")
     strength: float = Field(0.3, description="first value of the learnt strength")
 

@@ -14,7 +14,7 @@ from data.stores.text_store import read_text_features
 from models.backbone.state import EpochReport
 from pipeline.report.class_accuracy import class_accuracy, nearest_texts
 from pipeline.report.confusion_matrix import confusion_plot
-from pipeline.report.frequency_gains import read_gains
+from pipeline.report.frequency_gains import gains_plot, read_gains
 from pipeline.report.latent_map import latent_map
 from pipeline.report.learning_curves import backbone_curves, loss_curves
 from pipeline.report.mistakes import MOST_MISTAKES, worst_mistakes
@@ -96,6 +96,15 @@ def test_gains_start_as_set_and_are_learnt_a_seed(run: RunData) -> None:
     assert gains.initial[0] == pytest.approx(1 + run.config.model.frequency.strength)
     assert np.abs(gains.learnt - gains.initial).max() > 1e-4
     assert not np.array_equal(*gains.learnt)
+
+
+def test_the_dotted_line_parts_raised_from_damped_coefficients(run: RunData) -> None:
+    """In the released form a band that reaches over the cutoff is high, and so are its first coefficients."""
+    gains = read_gains(run)
+    assert (gains.initial[: gains.low] > 1).all()
+    assert not (gains.initial[gains.low :] > 1).any()
+    [line, _] = gains_plot(run, gains).figure.layout.shapes
+    assert line.x0 == gains.low - 0.5 != run.config.model.frequency.cutoff + 0.5
 
 
 def test_each_loss_of_the_history_is_a_curve(run: RunData) -> None:
