@@ -70,8 +70,9 @@ class Aligner(Protocol):
     ) -> tuple[list[State], list[LossRow]]:
         """Fit on the clips (N, D_s) and texts (C, D_t) of `data`. Return a state for each cycle, and the logged losses.
 
-        If there are losses, `on_cycle` is called after each cycle, with its number and its last losses. Raises
-        ModelError when training fails.
+        States lie in main memory. A row of losses has "cycle" (from 1), "step" (from 0), the losses by names of the
+        aligner's own, and "total"; the last step of each cycle has one. If there are losses, `on_cycle` is called after
+        each cycle, with its number and its last row. Raises ModelError when training fails.
         """
         ...
 

@@ -19,7 +19,7 @@ OF_DATASET: Mapping[str, Mapping[str, Any]] = {
 
 @cache
 def preset_differences() -> dict[str, dict[str, Any]]:
-    """Preset name -> the settings in which it differs from the defaults, nested."""
+    """Preset name -> the settings that presets.toml gives it, nested."""
     return tomllib.loads(resources.files("models.fsvae").joinpath("presets.toml").read_text("utf-8"))
 
 

@@ -1,7 +1,7 @@
 """Settings of FS-VAE: the tables [model], [train] and [evaluate.classifier] of config.toml.
 
-The defaults written here are the preset `default`, which measured best on a validation phase (docs/fs-vae.md).
-presets.toml lists how the presets `paper` and `released` differ.
+The defaults written here are the preset `default`; docs/fs-vae.md says what it was measured on. presets.toml spells out
+the presets `paper` and `released`.
 """
 
 from typing import Annotated, Literal
@@ -21,7 +21,9 @@ class FrequencySettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=Fa
         "released", description="cutoff and position counted in coefficients (paper), or in whole bands (released code)"
     )
     bands: int = Field(30, ge=1, description="bands of DCT coefficients; each has a learnt weight")
-    cutoff: int = Field(30, ge=0, description="coefficients up to this one count as low (phi, 35, in the paper)")
+    cutoff: int = Field(
+        30, ge=0, description="low are coefficients up to this one (phi, 35, in the paper), or bands that end by it"
+    )
     position: bool = Field(True, description="gains also depend on the coefficient's place; false = weights alone")
     strength: float = Field(0.3, description="first value of the learnt strength")
 
@@ -54,8 +56,8 @@ class ScheduleSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=Fal
     """When the losses begin within a cycle, in steps; -1 = as published, scaled to the length of the cycle."""
 
     kl_start: int = Field(SCALED, ge=SCALED, description="the weight of the skeleton KL term rises from this step on")
-    kl_ramp: int = Field(SCALED, ge=SCALED, description="steps in which a KL weight would rise to kl_weight")
-    kl_weight: float = Field(0.1, ge=0, description="the weight that the ramp leads to")
+    kl_ramp: int = Field(SCALED, ge=SCALED, description="steps in which a KL weight rises by kl_weight")
+    kl_weight: float = Field(0.1, ge=0, description="how much a KL weight rises in kl_ramp steps; it is not capped")
     calibrated_start: int = Field(
         SCALED, ge=SCALED, description="after this step the calibrated loss is on, and the text KL term rises"
     )
@@ -75,8 +77,10 @@ class TrainSettings(BaseModel, extra="forbid", frozen=True, allow_inf_nan=False,
         "epoch", description="shuffle the clips again when all were used, or in every step (released code)"
     )
     learning_rate: float = Field(3e-4, gt=0, description="of Adam")
-    alpha: float = Field(0.5, ge=0, description="weight of the calibrated loss")
-    lambda_: float = Field(100.0, gt=0, alias="lambda", description="temperature of the calibrated loss")
+    alpha: float = Field(0.5, ge=0, description="weight of the calibrated loss, times lambda")
+    lambda_: float = Field(
+        100.0, gt=0, alias="lambda", description="temperature of the calibrated loss, and a factor of its weight"
+    )
     calibrated: Literal["one-sided", "two-sided", "all-pairs", "label-aware"] = Field(
         "one-sided", description="which pairs count as negatives (models/fsvae/calibrated_loss.py)"
     )

@@ -29,7 +29,9 @@ from models.torch_generators import torch_generator
 LOGGED_PER_CYCLE = 10
 HISTORY_COLUMNS = ("cycle", "step", *(loss.name for loss in LOSSES), "total")
 State = dict[str, Tensor]
-LossRow = dict[str, float]  # HISTORY_COLUMNS of one logged step: losses before their weights, 0 while they are off
+LossRow = dict[
+    str, float
+]  # of one logged step; here HISTORY_COLUMNS: losses before their weights, 0 while they are off
 Trained = tuple[list[State], list[LossRow]]  # the state after every cycle, and the logged losses
 
 

@@ -144,7 +144,7 @@ class TextEncoder(ABC):
 
     @abstractmethod
     def _encode_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(B, D) of B texts that fit."""
+        """(B, D) of B texts that fit, each with `self.prompt` before it."""
 
 
 def normalised(features: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -25,6 +25,7 @@ class Gains:
     initial: NDArray[np.float32]  # (D,), before training
     learnt: NDArray[np.float32]  # (seeds, D)
     band: NDArray[np.int64]  # (D,), the band of each coefficient
+    low: int  # how many coefficients, from the first on, count as low
 
 
 def read_gains(run: RunData) -> Gains:
@@ -44,7 +45,7 @@ def read_gains(run: RunData) -> Gains:
             {k.removeprefix(SKELETON_MODULE): v for k, v in weights.items() if k.startswith(SKELETON_MODULE)}
         )
         learnt.append(module.gains().detach().numpy())
-    return Gains(initial, np.stack(learnt), module.band.numpy())
+    return Gains(initial, np.stack(learnt), module.band.numpy(), int((module.slope > 0).sum()))
 
 
 def gains_plot(run: RunData, gains: Gains) -> Plot:
@@ -72,12 +73,12 @@ def gains_plot(run: RunData, gains: Gains) -> Plot:
             hovertemplate=hover,
         )
     settings = run.config.model.frequency
-    figure.add_vline(settings.cutoff + 0.5, line={"color": GREY, "width": 1, "dash": "dot"})
+    figure.add_vline(gains.low - 0.5, line={"color": GREY, "width": 1, "dash": "dot"})
     figure.add_hline(1, line={"color": GREY, "width": 0.5})
     figure.update_xaxes(axis("DCT coefficient"))
     figure.update_yaxes(axis("gain"))
     caption = (
         f"DCT of the skeleton feature, {settings.bands} bands, form {settings.form}; left of the dotted line are the "
-        f"low coefficients (up to {settings.cutoff}). A gain of 1 leaves a coefficient as it is."
+        f"{gains.low} low coefficients. A gain of 1 leaves a coefficient as it is."
     )
     return Plot("Gains of the frequency module", caption, figure)

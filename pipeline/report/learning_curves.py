@@ -1,4 +1,4 @@
-"""The learning curves of a report: losses of FS-VAE, accuracies of the backbone."""
+"""The learning curves of a report: losses of the aligner, accuracies of the backbone."""
 
 import itertools
 from typing import Any
@@ -22,7 +22,7 @@ def loss_curves(run: RunData, history: pd.DataFrame, phase: PhaseName) -> Plot:
     lines = {"total": {"color": GREY, "width": 3}}
     lines |= {name: {"color": colour, "width": 2} for name, colour in zip(losses, itertools.cycle((SEEN, *COLOURS)))}
     figure = go.Figure(layout=layout(430))
-    steps = run.config.train.steps_per_cycle
+    steps = history["step"].max() + 1  # the last of each cycle is logged
     table = history[history["phase"] == phase].assign(at=(history["cycle"] - 1) * steps + history["step"])
     means = table.groupby("at").mean(numeric_only=True)
     for column, line in lines.items():
@@ -37,12 +37,13 @@ def loss_curves(run: RunData, history: pd.DataFrame, phase: PhaseName) -> Plot:
                 line=line,
                 hovertemplate="step %{x}: %{y:.4g}<extra>%{fullData.name}</extra>",
             )
-    for cycle in range(1, run.config.train.cycles):
+    for cycle in range(1, int(history["cycle"].max())):
         figure.add_vline(cycle * steps, line={"color": GREY, "width": 0.5})
     figure.update_xaxes(axis("step"))
     figure.update_yaxes(axis("loss, before its weight", type="log", dtick=1, exponentformat="power"))
     caption = "Mean of the seeds; thin lines part the cycles. Click a name to hide or show its line."
-    return Plot(f"FS-VAE, {phase} phase", caption, figure)
+    aligner = run.config.model.aligner
+    return Plot(f"{'FS-VAE' if aligner == 'fsvae' else aligner}, {phase} phase", caption, figure)
 
 
 def backbone_curves(reports: dict[str, list[dict[str, Any]]]) -> Plot:

@@ -96,16 +96,17 @@ class RunData:
         return attempt(self._history)
 
     def _history(self) -> pd.DataFrame:
-        if self.config.model.aligner == "ridge":
-            raise PipelineError('the run has no losses: the aligner "ridge" is solved, not trained')
         try:
             table = pd.read_csv(self.folder.history)
             numbers = dict.fromkeys(("cycle", "step", "total", *table.columns.drop(["seed", "phase"])), float)
-            return table.astype({"phase": str, **numbers})
+            table = table.astype({"phase": str, **numbers})
         except FileNotFoundError:
             raise DataError(f"{self.folder.history}: no such file") from None
         except (KeyError, ValueError, pd.errors.ParserError) as error:
             raise DataError(f"{self.folder.history}: not as train wrote it ({error})") from error
+        if table.empty:
+            raise PipelineError(f'the run has no losses: the aligner "{self.config.model.aligner}" logs none')
+        return table
 
     @cached_property
     def texts(self) -> TextFeatures | Missing:

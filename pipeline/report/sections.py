@@ -90,7 +90,7 @@ def _trade_off(run: RunData, predictions: Predictions) -> Panel:
 
 
 def learning_panel(run: RunData) -> Panel:
-    """Show the losses of FS-VAE and the accuracies of the backbone."""
+    """Show the losses of the aligner and the accuracies of the backbone."""
     plots: list[Plot] = []
     missing: list[str] = []
     history = run.history

@@ -28,7 +28,6 @@ from data.stores.files import replacing
 from models.errors import ModelError
 from pipeline.messages.csv_cells import cells
 from pipeline.messages.errors import PipelineError, WrongUsage
-from pipeline.phases.chance import WARNINGS
 from pipeline.running.run import chosen_stages, run_stages
 from pipeline.stages.parallel import worked_on
 from pipeline.stages.result_tables import Table, number, on_screen
@@ -49,6 +48,7 @@ COLUMNS: Mapping[str, tuple[Way | Literal["zsl", "val_phase"], str]] = {
     "h_perfect_gate": ("gzsl_oracle_gate", "h"),
     "val_phase_zsl_top1": ("val_phase", "zsl_top1"),
 }
+CAVEATS = "caveats"  # in results.json, and the column of the CSV
 STATISTICS = ("mean", "std")
 MEASURES = [f"{column}_{statistic}" for column in COLUMNS for statistic in STATISTICS]
 Row = dict[str, Any]
@@ -144,7 +144,7 @@ def sweep(context: Context, grid: str, overrides: Sequence[str] = (), workers: i
     _write_csv(path, outcomes)
     screen = Console()
     screen.print(on_screen(_table(outcomes), f"{name}: ZSL / GZSL H, mean over seeds (± of ZSL)"))
-    for warning in dict.fromkeys(warning for row in outcomes for warning in row["results"].get(WARNINGS, ())):
+    for warning in caveats_of_rows(outcomes):
         screen.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
     failed = [row for row in outcomes if row["fault"]]
     if failed:
@@ -179,11 +179,11 @@ def _write_csv(path: Path, outcomes: Sequence[Row]) -> None:
         {"row": row["row"], "run": row["run"], "rule": rule, "seeds": len(row["results"].get("seeds", ()))}
         | {key: json.dumps(value) for key, value in row["settings"].items()}
         | (_measures(row["results"], rule) if row["results"] else {})
-        | {WARNINGS: "; ".join(row["results"].get(WARNINGS, ())), "fault": row["fault"]}
+        | {CAVEATS: "; ".join(row["results"].get(CAVEATS, ())), "fault": row["fault"]}
         for row in outcomes
         for rule in RULES
     ]
-    columns = ["row", "run", "rule", "seeds", *keys, *MEASURES, WARNINGS, "fault"]
+    columns = ["row", "run", "rule", "seeds", *keys, *MEASURES, CAVEATS, "fault"]
     table = pd.DataFrame([cells(line.get(column) for column in columns) for line in lines], columns=cells(columns))
     with replacing(path) as partial:
         table.to_csv(partial, index=False, lineterminator="\r\n")
@@ -192,6 +192,16 @@ def _write_csv(path: Path, outcomes: Sequence[Row]) -> None:
 def _measures(results: Mapping[str, Any], rule: str) -> dict[str, float]:
     numbers = [results[statistic][rule][table][name] for table, name in COLUMNS.values() for statistic in STATISTICS]
     return dict(zip(MEASURES, numbers, strict=True))
+
+
+def caveats_of_rows(outcomes: Sequence[Row]) -> list[str]:
+    """Return each caveat of the rows once, with their names unless it holds for all rows that have results."""
+    finished = [row for row in outcomes if row["results"]]
+    rows: dict[str, list[str]] = {}
+    for row in finished:
+        for caveat in row["results"].get(CAVEATS, ()):
+            rows.setdefault(caveat, []).append(row["row"])
+    return [caveat if len(of) == len(finished) else f"{', '.join(of)}: {caveat}" for caveat, of in rows.items()]
 
 
 def _table(outcomes: Sequence[Row]) -> Table:

@@ -1,5 +1,6 @@
 """Compares a run with the published results of its split, and lists how its conditions differ from the paper's."""
 
+import json
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -7,10 +8,11 @@ from importlib import resources
 from typing import Any
 
 from data.stores import h5
+from models.fsvae.presets import OF_DATASET
 from models.fsvae.settings import ModelSettings
 from models.text.settings import TextSettings
 from pipeline.stages.result_tables import Table, number, seen_unseen_h
-from pipeline.workspace.config import Config
+from pipeline.workspace.config import PRESET, Config, config_of
 from pipeline.workspace.context import Context
 from pipeline.workspace.evaluate_settings import RULES
 from pipeline.workspace.provenance import IMPORT, Provenance
@@ -19,6 +21,8 @@ PAPER_PROTOCOL = "xsub"
 PAPER_ENCODERS = ("clip", "openai/clip-vit-base-patch32")
 PAPER_BACKBONE = "the paper uses published 256-d features of a Shift-GCN"
 COLUMNS = ("zsl", "seen", "unseen", "h")
+OF_PRESETS = ("model.", "train.", "evaluate.")
+CHANGE_NO_RUN = (PRESET, "model.aligner", "train.seeds", "train.workers", "evaluate.selection")  # or are said elsewhere
 
 
 @cache
@@ -65,10 +69,25 @@ def differences(context: Context, trained: Config) -> list[str]:
     if trained.dataset.protocol != PAPER_PROTOCOL:
         sentences.append(f"protocol: {trained.dataset.protocol}; the paper's is {PAPER_PROTOCOL}")
     if trained.model.aligner != ModelSettings().aligner:
-        sentences.append(f'model: aligner "{trained.model.aligner}", not FS-VAE')
-    elif trained.model.preset == ModelSettings().preset:
+        return [*sentences, f'model: aligner "{trained.model.aligner}", not FS-VAE']
+    if trained.model.preset == ModelSettings().preset:
         sentences.append('model: preset "default"; "paper" and "released" are the published variants')
-    return sentences
+    return sentences + unlike_preset(trained.model_copy(update={"evaluate": context.config.evaluate}))
+
+
+def unlike_preset(config: Config) -> list[str]:
+    """Return a sentence that names the settings which are not those of the preset, if there are any.
+
+    What the paper sets for the data set counts as the preset's.
+    """
+    preset, of_dataset = config.model.preset, OF_DATASET.get(config.dataset.name, {})
+    own, usual = config.flat(), config_of({PRESET: preset, **of_dataset}, "preset").flat()
+    changed = [
+        f"{key} = {json.dumps(value)} (there {json.dumps(usual[key])})"
+        for key, value in own.items()
+        if key.startswith(OF_PRESETS) and key not in CHANGE_NO_RUN and value != usual[key]
+    ]
+    return [f'settings: not those of preset "{preset}": {", ".join(changed)}'] if changed else []
 
 
 def comparison_table(results: Mapping[str, Any], split: str) -> Table:

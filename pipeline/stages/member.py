@@ -45,9 +45,9 @@ class TrainedMember:
 
 
 def trained_from(provenance: Provenance, device: str) -> str:
-    """Return a digest of everything that a member depends on, except its seed and phase."""
+    """Return a digest of everything that a member depends on, except its seed and phase; also of the losses' names."""
     settings = {key: value for key, value in provenance.settings.items() if key != "train.seeds"}
-    depends_on = [provenance.stage_version, settings, dict(provenance.inputs), device]
+    depends_on = [provenance.stage_version, settings, dict(provenance.inputs), device, HISTORY_COLUMNS]
     return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
 
 
@@ -66,8 +66,6 @@ def load_member(path: Path, seed: int, phase: PhaseName, cycles: int, digest: st
             return None
         states = [read_state(path, seed, phase, cycle) for cycle in range(1, cycles + 1)]
         history: list[LossRow] = json.loads(record["history"])
-        if any(tuple(row) != HISTORY_COLUMNS for row in history):
-            return None  # trained with other losses
         seconds = float(record["seconds"])
     except UnavailableFileError:
         raise  # it may be whole

@@ -129,7 +129,7 @@ def on_screen(table: Table, title: str) -> Group:
     """Return `table` in rich's form, for a terminal."""
     screen = ScreenTable(title=title, caption=table.note or None)
     for column, heading in enumerate(table.head):
-        screen.add_column(heading, justify="right" if column else "left")
+        screen.add_column(heading, justify="right" if column else "left", overflow="fold")  # no name is cut
     for place, row in enumerate(table.rows):
         if place in table.groups:
             screen.add_section()

@@ -106,7 +106,7 @@ STAGES = (
     ),
     Stage(
         name="evaluate",
-        version=8,
+        version=9,
         help="runs/NAME/ -> results.json, and a table on the screen.",
         needs=("extract", "embed-text", "train"),
         settings=("evaluate",),

@@ -26,7 +26,6 @@ from models.aligners.protocol import Aligner, fit_members, fits_at_once
 from models.aligners.registry import make_aligner
 from models.devices import torch_device
 from models.fsvae.batches import TrainingData
-from models.fsvae.settings import TrainSettings
 from models.fsvae.training import HISTORY_COLUMNS, LossRow, Member
 from models.known_actions import KnownActions
 from pipeline.cluster.cluster import active
@@ -60,7 +59,7 @@ def train(context: Context, provenance: Provenance, together: bool | None = None
     for member, resumed in _train_members(context, provenance, data, device, together):
         members.append(member)
         context.console.print(
-            f"train: seed {member.seed}, {member.phase} phase: {_summary(member, settings)}"
+            f"train: seed {member.seed}, {member.phase} phase: {_summary(member)}"
             f"{' (earlier)' if resumed else ''} ({len(members)} of {len(settings.seeds) * len(PHASES)})",
             highlight=False,
         )
@@ -68,13 +67,14 @@ def train(context: Context, provenance: Provenance, together: bool | None = None
     shutil.rmtree(context.run.members)
 
 
-def _summary(member: TrainedMember, settings: TrainSettings) -> str:
+def _summary(member: TrainedMember) -> str:
     """Say how a member was trained, for the screen."""
     if not member.history:
         return f"solved in {member.seconds:.2f} s"
+    last = member.history[-1]
     return (
-        f"{settings.cycles} cycles of {settings.steps_per_cycle} steps in {member.seconds:.1f} s, "
-        f"loss {member.history[-1]['total']:.4f}"
+        f"{len(member.states)} cycles of {last['step'] + 1:.0f} steps in {member.seconds:.1f} s, "
+        f"loss {last['total']:.4f}"
     )
 
 
@@ -245,7 +245,8 @@ def _write_run(
     with replacing(run.environment) as partial:
         partial.write_text(json.dumps(environment, indent=2) + "\n", "utf-8")
     with replacing(run.history) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, ("seed", "phase", *HISTORY_COLUMNS))
+        logged = dict.fromkeys(column for member in members for row in member.history for column in row)
+        writer = csv.DictWriter(file, ("seed", "phase", *(logged or HISTORY_COLUMNS)))
         writer.writeheader()
         for member in members:
             writer.writerows({"seed": member.seed, "phase": member.phase, **row} for row in member.history)

@@ -94,9 +94,11 @@ def _line(group: Group, preset: Any, rule: Any) -> dict[str, Any]:
 
 
 def tex_text(study: Study, groups: Sequence[Group]) -> str:
-    """The tables in LaTeX, for a document with the package booktabs."""
+    """The tables in LaTeX, for a document with the package booktabs; what must be known of them stands in comments."""
     head = f"% Written by fsvae-pipe {version('fsvae-pipe')}. In the preamble: \\usepackage{{booktabs}}\n"
-    notes = "".join(f"% {sentence}\n" for sentence in about_rows(groups))
+    said = [f"Here, not as in the paper: {sentence}" for sentence in differences(groups)]
+    said += [f"warning: {sentence}" for sentence in warnings(outcomes_of(groups))]
+    notes = "".join(f"% {' '.join(sentence.split())}\n" for sentence in (*about_rows(groups), *said))
     return head + notes + "\n".join(_tex_table(title, table) for title, table in paper_tables(study, groups))
 
 

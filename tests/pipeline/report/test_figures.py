@@ -14,7 +14,7 @@ from data.stores.text_store import read_text_features
 from models.backbone.state import EpochReport
 from pipeline.report.class_accuracy import class_accuracy, nearest_texts
 from pipeline.report.confusion_matrix import confusion_plot
-from pipeline.report.frequency_gains import read_gains
+from pipeline.report.frequency_gains import gains_plot, read_gains
 from pipeline.report.latent_map import latent_map
 from pipeline.report.learning_curves import backbone_curves, loss_curves
 from pipeline.report.mistakes import MOST_MISTAKES, worst_mistakes
@@ -98,6 +98,15 @@ def test_gains_start_as_set_and_are_learnt_a_seed(run: RunData) -> None:
     assert not np.array_equal(*gains.learnt)
 
 
+def test_the_dotted_line_parts_raised_from_damped_coefficients(run: RunData) -> None:
+    """In the released form a band that reaches over the cutoff is high, and so are its first coefficients."""
+    gains = read_gains(run)
+    assert (gains.initial[: gains.low] > 1).all()
+    assert not (gains.initial[gains.low :] > 1).any()
+    [line, _] = gains_plot(run, gains).figure.layout.shapes
+    assert line.x0 == gains.low - 0.5 != run.config.model.frequency.cutoff + 0.5
+
+
 def test_each_loss_of_the_history_is_a_curve(run: RunData) -> None:
     history = run.history
     assert isinstance(history, pd.DataFrame)
@@ -107,8 +116,10 @@ def test_each_loss_of_the_history_is_a_curve(run: RunData) -> None:
     means = history[history["phase"] == "val"].groupby(["cycle", "step"])["total"].mean()
     assert list(drawn["total"].y) == pytest.approx(means.to_list())
     other = history.drop(columns="skeleton_kl").assign(gone=1.0)  # of a run with other losses than the table's
+    other["step"] = 2 * other["step"] + 1  # and of an aligner whose cycles have other steps than the settings say
     drawn = {trace.name: trace for trace in loss_curves(run, other, "val").figure.data}
     assert list(drawn) == [*(name for name in names if name != "skeleton KL"), "gone"]
+    assert drawn["gone"].x[-1] == other["cycle"].max() * (other["step"].max() + 1) - 1
 
 
 def test_both_accuracies_of_the_backbone_are_drawn() -> None:

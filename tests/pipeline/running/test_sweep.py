@@ -7,11 +7,12 @@ import pytest
 import tomlkit
 
 from pipeline.messages.errors import PipelineError
-from pipeline.running.sweep import built_in_grids, grid_rows, run_name, sweep
+from pipeline.running.sweep import built_in_grids, caveats_of_rows, grid_rows, run_name, sweep
 from pipeline.workspace.config import build_config
 from pipeline.workspace.context import Context
 from tests.pipeline.stages.test_train import QUICK, SMALL
 from tests.shared.made_features import made_workspace
+from tests.shared.rewritten import rewrite_record
 
 QUICK_SEED = {**QUICK, "train.seeds": [5], "train.cycles": 1}
 
@@ -72,6 +73,7 @@ def test_an_unknown_grid_is_refused() -> None:
 
 
 def test_rows_become_runs_and_a_csv(context: Context, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rewrite_record(context.workspace.features("test"), {"transfer": "true", "backbone_saw": '["A007"]'})
     grid = grid_file(
         tmp_path,
         '[rows]\n"wide" = { "model.latent" = 4 }\n"one level" = { "text.levels" = ["label"] }\n'
@@ -93,7 +95,11 @@ def test_rows_become_runs_and_a_csv(context: Context, tmp_path: Path, capsys: py
     assert 0 <= float(rows[0]["zsl_top1_mean"]) <= 100
     assert "learning_rate" in rows[-1]["fault"]
     assert rows[-1]["zsl_top1_mean"] == ""
-    assert "wide" in capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "wide" in printed
+    transfer = "the backbone of the test phase was trained on unseen actions (A007): results are transfer results"
+    assert printed.count(f"warning: {transfer}") == 1  # not one for each row
+    assert transfer in rows[0]["caveats"]
 
     model = context.workspace.run("mine-wide").model
     before = model.stat().st_mtime_ns
@@ -101,3 +107,12 @@ def test_rows_become_runs_and_a_csv(context: Context, tmp_path: Path, capsys: py
         sweep(context, grid, ["train.batch_size=8"], workers=1)
     assert model.stat().st_mtime_ns == before
     assert "batch_size = 8" in context.workspace.run("mine-wide").config.read_text("utf-8")
+
+
+def test_a_caveat_of_some_rows_names_them() -> None:
+    outcomes = [
+        {"row": "a", "results": {"caveats": ["of all", "of some"]}},
+        {"row": "b", "results": {"caveats": ["of all"]}},
+        {"row": "broken", "results": {}},
+    ]
+    assert caveats_of_rows(outcomes) == ["of all", "a: of some"]

@@ -1,6 +1,7 @@
 """The published results: what the paper prints, and what a run says about how it differs."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from data.splits import split_names
 from models.zero_shot.metrics import harmonic_mean
 from pipeline.exchange.import_text import import_text
-from pipeline.stages.comparison import comparison_table, differences, other_publications, published
+from pipeline.stages.comparison import comparison_table, differences, other_publications, published, unlike_preset
 from pipeline.stages.result_tables import on_screen
 from pipeline.workspace.config import build_config
 from pipeline.workspace.provenance import read_record
@@ -104,7 +105,8 @@ def test_of_imported_texts_no_encoder_is_claimed(tmp_path: Path) -> None:
     rewrite_record(context.workspace.features("test"), {"stage": "import"})
     import_text(context, [str(path) for path in Published().write_text(tmp_path / "text")])
     assert read_record(context.workspace.text)["encoder"].startswith("imported: label from lb_60.npy")
-    said = differences(context, build_config({"model": {"preset": "released"}}, "test"))
+    released = build_config({"model": {"preset": "released"}}, "test")
+    said = differences(replace(context, config=released), released)
     assert said == ["texts: imported; whether they are the authors' is not known"]
 
 
@@ -120,3 +122,24 @@ def test_a_backbone_that_has_seen_the_unseen_is_said(tmp_path: Path) -> None:
     context = made_workspace(tmp_path, SMALL)
     rewrite_record(context.workspace.features("test"), {"transfer": "true"})
     assert "not a zero-shot result" in differences(context, build_config({}, "test"))[0]
+
+
+def test_settings_that_are_not_the_presets_are_named(tmp_path: Path) -> None:
+    """A run of a preset with one setting changed is no run of the paper's method any more."""
+    context = made_workspace(tmp_path, SMALL)
+    changed = {"model": {"preset": "paper"}, "train": {"alpha": 0.0, "seeds": [1, 2]}, "evaluate": {"gate": {"c": 3.0}}}
+    config = build_config(changed, "test")
+    [said] = [words for words in differences(replace(context, config=config), config) if words.startswith("settings")]
+    assert said == (
+        'settings: not those of preset "paper": train.alpha = 0.0 (there 0.5), evaluate.gate.c = 3.0 (there 1.0)'
+    )
+
+
+@pytest.mark.parametrize("preset", ["default", "paper", "released"])
+def test_what_the_paper_sets_for_a_data_set_is_the_presets(preset: str) -> None:
+    model, train = {"preset": preset, "latent": 200}, {"steps_per_cycle": 1900, "alpha": 0.1}
+    ntu120 = {"dataset": {"name": "ntu120"}, "model": model, "train": train}
+    for tree in (ntu120, {"dataset": {"name": "ntu60"}, "model": {"preset": preset}}):
+        assert unlike_preset(build_config(tree, "test")) == []
+    [said] = unlike_preset(build_config({"model": {"preset": preset}, "dataset": {"name": "ntu120"}}, "test"))
+    assert "model.latent = 100 (there 200)" in said

@@ -1,6 +1,7 @@
 """The stage evaluate: results.json, predictions.h5, selection rules, and what texts are worth."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,23 @@ def test_predictions_give_the_accuracies_back(run: Context) -> None:
         assert np.trace(confusion) == np.sum(gzsl == action)
         assert group["zsl_confusion"][()].sum() == clips.sum()
         assert len(file["name"]) == len(file["seen_logits"]) == len(group["gate"]) == len(action)
+
+
+def test_the_page_about_files_has_every_key_and_dataset(run: Context) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "file-formats.md").read_text("utf-8")
+    results = results_of(run)
+    one = results["mean"]["val"]
+    trees = (results, one, results["counts"], results["counts"]["val"], results["split"], *one.values())
+    keys = {key for tree in trees if isinstance(tree, dict) for key in tree}
+    names: set[str] = set()
+    with h5py.File(run.run.predictions) as file:
+        file["5/val"].visititems(lambda name, item: names.add(name) if isinstance(item, h5py.Dataset) else None)
+        names |= {name for name, item in file.items() if isinstance(item, h5py.Dataset)}
+        names |= {f"distance/{name}" for name in file["distance"]}
+    assert {"gate_fit/threshold", "rejection/quantiles", "seen_logits", "distance/means"} <= names
+    words = {word.removeprefix("SEED/RULE/") for word in re.findall(r"`([^`]+)`", page)}
+    assert [name for name in sorted(keys) if name not in words] == []
+    assert [name for name in sorted(names) if not {name, name.rpartition("/")[2]} & words] == []
 
 
 def test_the_table_shows_every_rule(run: Context, capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,3 +70,13 @@ def test_the_screen_shows_what_the_table_holds() -> None:
     printed = screen.file.getvalue()
     assert "[red]" in printed
     assert printed.index("1.0") < printed.index("├") < printed.index("2.0") < printed.index("of made clips")
+
+
+def test_no_name_is_cut_in_a_narrow_terminal() -> None:
+    """Two rows of a grid may differ at the end of their names alone."""
+    screen = Console(file=io.StringIO(), width=30)
+    names = ("train.calibrated=one-sided", "train.calibrated=one-sidedly")
+    screen.print(on_screen(Table(["row", "H"], [[name, "1.0 / 2.0 / 3.0"] for name in names]), "title"))
+    assert isinstance(screen.file, io.StringIO)
+    lines = [line.split("│")[1].strip() for line in screen.file.getvalue().splitlines() if line.startswith("│")]
+    assert "".join(lines) == "".join(names)

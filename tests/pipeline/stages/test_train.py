@@ -22,10 +22,10 @@ from data.stores.feature_store import read_features, write_features
 from data.stores.h5 import read_record
 from data.stores.text_store import read_text_features, write_text_features
 from models.aligners.fsvae import FSVAEAligner
-from models.aligners.protocol import fits_at_once
+from models.aligners.protocol import State, fits_at_once
 from models.aligners.registry import make_aligner
 from models.errors import ModelError
-from models.fsvae.training import train_member
+from models.fsvae.training import LossRow, train_member
 from models.text.settings import TextSettings
 from pipeline.messages.errors import PipelineError
 from pipeline.phases.features_and_texts import text_matrix
@@ -278,3 +278,22 @@ def test_members_of_other_settings_are_trained_anew(run: Context, tmp_path: Path
     context.run.member(6, "test").write_bytes(b"cut short")
     stage_named("train").run(context)
     assert read_any_record(context.run.model)["fingerprint"] == read_any_record(run.run.model)["fingerprint"]
+
+
+class Contrastive(FSVAEAligner):
+    """An aligner with a loss of its own, and with steps of its own."""
+
+    def fit(self, *_: object) -> tuple[list[State], list[LossRow]]:
+        rows = [{"cycle": c, "step": 4, "contrastive": 0.25 * c, "total": 0.5 * c} for c in range(1, self.cycles + 1)]
+        return [{"weight": torch.ones(2)} for _ in rows], rows
+
+
+def test_an_aligner_logs_losses_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_stage, "make_aligner", Contrastive)
+    context = trained(tmp_path)
+    with context.run.history.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[1] == {"seed": "5", "phase": "test", "cycle": "2", "step": "4", "contrastive": "0.5", "total": "1.0"}
+    assert len(rows) == 8
+    printed = context.console.file.getvalue()  # type: ignore[attr-defined]
+    assert "2 cycles of 5 steps" in printed

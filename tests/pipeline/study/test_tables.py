@@ -56,6 +56,10 @@ def test_our_rows_stand_below_the_published_ones(paper_study: Path) -> None:
     assert "<td>77.0 / 74.5 / 75.7</td>" in page
     tex = (paper_study / "table.tex").read_text("utf-8")
     assert "FS-VAE & 77.0 / 74.5 / 75.7 & 56.2 / 48.6 / 52.1 \\\\" in tex
+    assert (
+        '\n% Here, not as in the paper: settings: not those of preset "default": train.cycles = 1 (there 10), ' in tex
+    )
+    assert "\n% warning: ntu60/ntu60-synse-48-12 default: no result: train is missing" in tex
     assert f"here: default, mean & {own.replace('±', '$' + chr(92) + 'pm$')} & - \\\\" in tex
 
 
