@@ -29,9 +29,8 @@ from models.torch_generators import torch_generator
 LOGGED_PER_CYCLE = 10
 HISTORY_COLUMNS = ("cycle", "step", *(loss.name for loss in LOSSES), "total")
 State = dict[str, Tensor]
-LossRow = dict[
-    str, float
-]  # of one logged step; here HISTORY_COLUMNS: losses before their weights, 0 while they are off
+# Of one logged step. Here with the keys HISTORY_COLUMNS: losses before their weights, 0 while they are off.
+LossRow = dict[str, float]
 Trained = tuple[list[State], list[LossRow]]  # the state after every cycle, and the logged losses
 
 

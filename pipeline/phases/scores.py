@@ -96,8 +96,11 @@ class MemberScores:
     mean: CycleScores
 
     def of(self, cycles: tuple[int, ...]) -> CycleScores:
-        """The scores of what a rule takes: one cycle (from 1), or the second half."""
-        return self.cycles[cycles[0] - 1] if len(cycles) == 1 else self.mean
+        """The scores of what a rule takes: one cycle (from 1), or the second half; others raise ValueError."""
+        if cycles == second_half(len(self.cycles)):
+            return self.mean
+        [cycle] = cycles
+        return self.cycles[cycle - 1]
 
 
 def member_scores(

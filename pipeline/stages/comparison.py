@@ -19,6 +19,7 @@ from pipeline.workspace.provenance import IMPORT, Provenance
 
 PAPER_PROTOCOL = "xsub"
 PAPER_ENCODERS = ("clip", "openai/clip-vit-base-patch32")
+PUBLIC_LEVELS = ("label", "global", "local")
 PAPER_BACKBONE = "the paper uses published 256-d features of a Shift-GCN"
 COLUMNS = ("zsl", "seen", "unseen", "h")
 OF_PRESETS = ("model.", "train.", "evaluate.")
@@ -66,6 +67,11 @@ def differences(context: Context, trained: Config) -> list[str]:
         sentences.append("texts: the descriptions are not the paper's")
     if set(trained.text.levels) != set(TextSettings().levels):
         sentences.append(f"texts: levels {', '.join(trained.text.levels)}; the paper uses label, local and global")
+    elif trained.model.preset == "released" and trained.text.levels != PUBLIC_LEVELS:
+        sentences.append(
+            f"texts: levels in the order {', '.join(trained.text.levels)}; the public code's is "
+            f"{', '.join(PUBLIC_LEVELS)}, and its frequency module sees the order"
+        )
     if trained.dataset.protocol != PAPER_PROTOCOL:
         sentences.append(f"protocol: {trained.dataset.protocol}; the paper's is {PAPER_PROTOCOL}")
     if trained.model.aligner != ModelSettings().aligner:

@@ -106,7 +106,7 @@ STAGES = (
     ),
     Stage(
         name="evaluate",
-        version=9,
+        version=8,
         help="runs/NAME/ -> results.json, and a table on the screen.",
         needs=("extract", "embed-text", "train"),
         settings=("evaluate",),

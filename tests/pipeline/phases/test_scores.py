@@ -12,7 +12,7 @@ from torch import Tensor
 from models.aligners.protocol import Arrays, Entropy, Scorer, State
 from models.fsvae.batches import TrainingData
 from models.fsvae.training import LossRow
-from pipeline.phases.scores import PhaseScoring, SeedModel, ensemble_scores
+from pipeline.phases.scores import CycleScores, MemberScores, PhaseScoring, SeedModel, ensemble_scores
 
 FIRST, SECOND = [0.5, 0.45, 0.05], [0.05, 0.45, 0.5]  # of three unseen actions, by the models of two seeds
 
@@ -98,3 +98,12 @@ def test_every_seed_counts_the_same_and_cycles_are_averaged_first() -> None:
 def test_an_ensemble_of_one_is_that_seed() -> None:
     scores = ensemble_scores(scoring(), FixedAligner(), [of_seed(5, 1)], [{1: state(0.5, FIRST)}], "published")
     assert scores.probabilities[0] == pytest.approx(FIRST, abs=1e-6)
+
+
+def test_no_other_average_of_cycles_is_scored_than_the_second_half() -> None:
+    one, other = (CycleScores(np.full((2, 3), value), None, {}, {}) for value in (0.1, 0.2))
+    scores = MemberScores([one, one, other, one], mean=other)
+    assert scores.of((3, 4)) is other
+    assert scores.of((2,)) is one
+    with pytest.raises(ValueError, match="too many values"):
+        scores.of((2, 3, 4))

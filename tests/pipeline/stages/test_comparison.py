@@ -105,9 +105,17 @@ def test_of_imported_texts_no_encoder_is_claimed(tmp_path: Path) -> None:
     rewrite_record(context.workspace.features("test"), {"stage": "import"})
     import_text(context, [str(path) for path in Published().write_text(tmp_path / "text")])
     assert read_record(context.workspace.text)["encoder"].startswith("imported: label from lb_60.npy")
-    released = build_config({"model": {"preset": "released"}}, "test")
+    levels = ["label", "global", "local"]
+    released = build_config({"model": {"preset": "released"}, "text": {"levels": levels}}, "test")
     said = differences(replace(context, config=released), released)
     assert said == ["texts: imported; whether they are the authors' is not known"]
+
+
+def test_the_order_of_texts_is_said_of_the_public_code(tmp_path: Path) -> None:
+    context = made_workspace(tmp_path, SMALL)
+    for preset, orders in (("released", 1), ("paper", 0)):
+        said = differences(context, build_config({"model": {"preset": preset}}, "test"))
+        assert sum("the public code's is label, global, local" in words for words in said) == orders
 
 
 @pytest.mark.parametrize("encoder", ["clip", "openai/clip-vit-base-patch32"])
