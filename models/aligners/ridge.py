@@ -11,6 +11,8 @@ action after the other. The kernel form predicts the mean of a left-out action w
 - The temperature is the one with the largest likelihood of the training clips under these predictions.
 Actions that the backbone knows (models/known_actions.py) are further rows of T and M. Their texts are centred by their
 own mean, and none of them is left out.
+The state holds the feature space, t as `text_mean`, W as `weight`, the columns of G that belong to the seen actions as
+`gain`, `strength` and `temperature`. `gain` says how the predictions follow the class means (CosineScorer).
 Letters: N clips, C seen actions, U actions known by text, K known actions, D_s and D_t sizes of features of
 clips and texts.
 """
