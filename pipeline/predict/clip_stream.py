@@ -139,8 +139,9 @@ def _warnings(read: ReadClip, clip: NDArray[np.float32], treatment: Treatment) -
     """Return why the answer to a clip may be wrong, by its joints as they were read, and as the backbone gets them."""
     sizes = clip_warnings(clip)
     findings = findings_of(read, treatment.reading, treatment.longest_frames)
-    told = [f"{found.evidence} {found.advice}" for found in findings if not (sizes and found.check == "size")]
-    return (*sizes, *told, *_other_rate(read.fps, treatment))
+    advice = [found.advice for found in findings if found.check == "size"]
+    told = [str(found) for found in findings if not (sizes and found.check == "size")]
+    return (*(". ".join((size, *advice)) for size in sizes), *told, *_other_rate(read.fps, treatment))
 
 
 def _other_rate(fps: float, treatment: Treatment) -> tuple[str, ...]:
