@@ -79,6 +79,7 @@ def test_axes_that_mirror_are_refused(axes: tuple[str, str, str], tmp_path: Path
         ('base = "csv"\n[reader]\nkind = "xml"', "reader"),
         ('base = "csv"\n[reader]\ncolum = "{joint}"', r"reader\.text\.colum"),
         ('title = "mine"', "reader: missing"),
+        ('base = "ntu"\nunit_m = 0.001', r"mine\.toml: describes \.skeleton files, which are read as they are"),
         ('title = "mine"\njoints = ["a"]\n[reader]\nkind = "text"', "map: spine_base, .* missing"),
         ('title = "mine"\njoints = ["a", "a"]\n[reader]\nkind = "text"', "name each joint of the source once"),
     ],
