@@ -91,6 +91,8 @@ def manifest(
     context = with_recordings(context, raw, layout, fps, mirrored)
     rows, refused = write(raw, reading_of(context).endings, labels, output)
     click.echo(printable(f"wrote {output}: {rows} clips"))
+    if not labels:
+        click.echo("next: fill in who does what; remove the rows of files that show no action")
     for error in refused[:NAMED_LINES]:
         click.echo(printable(f"left out: {error}"), err=True)
     if len(refused) > NAMED_LINES:
@@ -130,8 +132,13 @@ def convert(
 
     context = with_recordings(context, raw, layout, fps, mirrored)
     written = write(*convertible(context, raw, manifest), output)
+    if written.unnamed:
+        written.warnings.append(
+            f"{written.unnamed} has no clip name, so all clips are counted, as action A001 of subject 1; --manifest "
+            "says what they are"
+        )
     for warning in written.warnings:
-        context.console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
+        context.console.print(f"warning: {printable(warning)}", style="yellow", highlight=False, markup=False)
     for error in written.refused:
         context.console.print(f"not read: {printable(str(error))}", style="yellow", highlight=False, markup=False)
     click.echo(printable(f"wrote {written.clips} clips and names.csv to {output}"))
