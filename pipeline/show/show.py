@@ -41,6 +41,10 @@ RAW_AXES = (
     "Raw clip: metres from the camera; x runs to the left as the camera sees it, y up, z away from the camera. The "
     "front view is the camera's: the left hand of a person who faces it is on the right."
 )
+TURNED_AXES = (
+    "Raw clip, turned about the vertical so that the first body shown faces you in the first frame: metres; x runs to "
+    "the left as you see it, y up, z away from you. The left hand of a person who faces you is on the right."
+)
 STORED_AXES = (
     "Stored clip, as the backbone gets it: metres from the first body's spine mid in the same frame, turned so that in "
     "the first frame x runs from the person's left to right shoulder, y is where the person looks and z is up. Where "
@@ -68,8 +72,9 @@ def show(
     """
     _require_ending(output, gif)
     clips = find_shown_clips(context, clip_or_action, from_raw, most_clips, frames_per_second)
-    facing = reading_of(context).layout is None  # bodies of other layouts are turned
-    checked = [(clip, checks(clip, facing=facing)) for clip in clips]
+    layout = reading_of(context).layout
+    turned = layout is not None and layout.turned
+    checked = [(clip, checks(clip, facing=not turned)) for clip in clips]
     for clip, findings in checked:
         for finding in findings:
             if finding.wrong:
@@ -83,7 +88,7 @@ def show(
         "show.html",
         [page_file("skeleton_player.js")],
         title=_title(context, clip_or_action),
-        axes=RAW_AXES if clips[0].up == "y" else STORED_AXES,
+        axes=STORED_AXES if clips[0].up == "z" else TURNED_AXES if turned else RAW_AXES,
         clips=checked,
         joints=joint_labels,
         bodies=body_labels,
