@@ -26,7 +26,7 @@ raw_argument = click.argument(
     default=4,
     show_default=True,
     type=click.IntRange(1),
-    help="Show at most this many clips of an action.",
+    help="Show at most this many clips of an action, a folder or an archive.",
 )
 @recording_options(written=False)
 @click.option("--joint-labels", is_flag=True, help="Show the numbers of joints; a page has a switch for it.")
@@ -37,8 +37,8 @@ def show(
 ) -> None:
     """Draw clips as moving skeletons on a page or in a GIF, to check that they were read correctly.
 
-    CLIP is a raw file (NAME.skeleton or ARCHIVE.zip/NAME.skeleton, or a file of --layout) or a clip's name in
-    skeletons.h5. ACTION is an action such as A001.
+    CLIP is a raw file (NAME.skeleton or ARCHIVE.zip/NAME.skeleton, or a file of --layout), a folder or archive of them,
+    of which a few are shown, or a clip's name in skeletons.h5. ACTION is an action such as A001.
 
     \b
     Example: fsvae-pipe -w work show A011 --from-raw --joint-labels

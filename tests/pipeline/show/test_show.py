@@ -255,3 +255,14 @@ def test_the_page_says_whose_view_the_front_view_is(work: Path, tmp_path: Path) 
         shown = call("show", clip, *options, "-o", tmp_path / "page.html")
         assert shown.exit_code == 0, shown.output
         assert said in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_a_few_files_of_a_folder_or_an_archive_are_shown(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for source, subjects in ((work.parent / "raw", ["P001", "P002"]), (work.parent / "more.zip", ["P003", "P003"])):
+        shown = call("show", source, "--clips", 2, "-o", tmp_path / "page.html")
+        assert shown.exit_code == 0, shown.output
+        assert sorted(name[8:12] for name in clip_names(tmp_path / "page.html")) == subjects
+    monkeypatch.chdir(work.parent / "raw")
+    assert call("show", ".").stdout == "wrote clips.html\n"
