@@ -49,13 +49,16 @@ def training_clips(
         told, train = settings.protocol_list, _listed_clips(settings, path, setup, camera)
     else:
         train_lists = _train_lists(settings)
-        told, train = str(train_lists), _numbered_clips(settings, train_lists, columns)
+        told = ", ".join(f"{key} = {list(numbers)}" for key, numbers in train_lists.items())
+        train = _numbered_clips(settings, train_lists, columns)
     for part, clips in (("training", train), ("test", ~train)):
         if not clips.any():
             present = ", ".join(f"{key} {np.unique(numbers).tolist()}" for key, numbers in reversed(columns.items()))
+            alone = settings.protocol == CUSTOM and len(np.unique(subject)) == 1
+            hint = "; clips of one subject are divided by train_setups or train_cameras" if alone else ""
             raise DataError(
                 f'protocol "{settings.protocol}" leaves 0 of {len(train)} clips in its {part} part '
-                f"(training: {told}; found: {present}); change dataset.protocol or its train_ lists"
+                f"(training: {told}; found: {present}); change dataset.protocol or its train_ lists{hint}"
             )
     return train
 

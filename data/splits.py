@@ -53,7 +53,7 @@ def parse_action(text: str) -> int:
     """ "A001" -> 1. Raises DataError for anything else."""
     match = re.fullmatch(r"A([0-9]{3})", text)
     if match is None or int(match[1]) == 0:
-        raise DataError(f'"{text}" is not an action; write actions as in the file names, "A001"')
+        raise DataError(f'"{text}" is not an action; write its number, as "A001", which the descriptions give')
     return int(match[1])
 
 

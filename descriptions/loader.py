@@ -61,9 +61,7 @@ def read_descriptions(path: Path) -> Texts:
     """
     file = inspect_descriptions(path)
     if file.problems:
-        raise DescriptionError(
-            f"{path}: {listed(file.problems)}; {wanted()}, then run `fsvae-pipe texts` to check the file"
-        )
+        raise DescriptionError(f"{path}: {listed(file.problems)}; {wanted()}")
     return file.texts
 
 

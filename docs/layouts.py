@@ -3,11 +3,21 @@
 python docs/layouts.py > docs/layouts.md
 """
 
+import json
 import sys
 from collections.abc import Iterator
+from typing import get_args
 
 from data.joints import JOINT_NAMES
 from data.layouts.layout import Layout, layout_names, load_layout
+from data.layouts.readers import (
+    ArrayOptions,
+    BvhOptions,
+    DictOptions,
+    JsonOptions,
+    PickleOptions,
+    TextOptions,
+)
 
 HEAD = """\
 # Layouts
@@ -45,14 +55,43 @@ fps = 25
 joints = ["pelvis", "chest", "neck", ...]
 
 [reader]
-kind = "text"                # or json, array (.npy, .npz, .mat), bvh, dict, pickle: data/layouts/readers.py
+kind = "text"                # how files are read: see below
 
 [map]
 spine_base = "pelvis"
 spine_mid = ["pelvis", "chest"]
 ...
 ```
+
+A table of Kinect v2 in which the columns of the time, in milliseconds, and of the person have other names:
+
+```toml
+base = "kinect-v2-csv"
+
+[reader]
+time_column = "Time"
+time_unit_s = 0.001
+body_column = "Person"
+```
+
+The landmarks of MediaPipe under other keys, as `{"frames": [{"pose_world_landmarks": [{"x": ..., "y": ..., "z": ...},
+...]}, ...]}`, without names and in MediaPipe's order, at 30 frames a second:
+
+```toml
+base = "mediapipe"
+fps = 30
+
+[reader]
+points = "pose_world_landmarks"
+joint_name = ""
+```
+
+## How files are read
+
+The keys of `[reader]`, for each `kind`. A column is found by its letters and digits: `PELVIS (x)` is also `pelvis_x`
+and `Pelvis.X`.
 """
+READERS = (TextOptions, JsonOptions, ArrayOptions, DictOptions, BvhOptions, PickleOptions)
 
 
 def unit(layout: Layout) -> str:
@@ -90,6 +129,19 @@ def mapping(layout: Layout) -> Iterator[str]:
         yield f"Sources: {', '.join(layout.sources)}.\n"
 
 
+def options() -> Iterator[str]:
+    """The keys of each kind of reader."""
+    for reader in READERS:
+        kind, *keys = reader.model_fields.items()
+        yield f"\n### {get_args(kind[1].annotation)[0]}\n"
+        yield f"{' '.join((reader.__doc__ or '').split())}\n"
+        if keys:
+            yield from ("| key | default | what |", "|---|---|---|")
+        for key, field in keys:
+            shown = list(field.default) if isinstance(field.default, tuple) else field.default
+            yield f"| `{key}` | `{json.dumps(shown)}` | {field.description} |"
+
+
 def page() -> str:
     """The whole page."""
     layouts = [load_layout(name) for name in layout_names()]
@@ -98,7 +150,8 @@ def page() -> str:
         "|---|---|---|---|---|---|",
     ]
     lines = [*table, *map(row, layouts), "", "## Where our joints come from", "", "A + stands for the mean."]
-    return HEAD + "\n".join([*lines, *(line for layout in layouts for line in mapping(layout))]) + OWN
+    layouts_part = "\n".join([*lines, *(line for layout in layouts for line in mapping(layout))])
+    return HEAD + layouts_part + OWN + "\n".join(options()) + "\n"
 
 
 if __name__ == "__main__":

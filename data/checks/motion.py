@@ -1,4 +1,4 @@
-"""Checks of movement: nothing moves, frames repeat, the body jumps, or the frame rate fits no person.
+"""Checks of movement: it has no time, nothing moves, frames repeat, the body jumps, or the frame rate fits no person.
 
 What can be seen of a frame rate is little. The acceleration of the wrists (see `_rate_findings`) grows with its square.
 At the right frame rate it was at most 39 m/s2 in MSR-Action3D, 23 in the samples and 76 in the clips of the demo, which
@@ -14,7 +14,7 @@ import numpy as np
 from data.checks.finding import Finding
 from data.checks.moments import MOVING, Moments, length, middle, root_mean_square
 
-FEWEST_MOMENTS = 8  # of a clip whose movement is looked at
+FEWEST_MOMENTS = 8  # of a clip whose movement is looked at; the shortest of MSR-Action3D has 13 frames
 STILL = 0.08  # bones, 2 cm in an adult; the most that a joint moves is 35 cm or more in all real clips
 REPEATED = 0.3  # share of frames; 0.03 at most in MSR-Action3D, 0 in the samples
 JUMP = 16.0  # bones a second, 4 m/s in an adult; the middle speed of the hips was 3.2 bones a second at most
@@ -25,7 +25,13 @@ _ASK_FPS = "Check the frames a second of the recording"
 
 
 def length_findings(frames: int, longest_frames: int | None) -> Iterator[Finding]:
-    """Find a clip that is longer than any of the training."""
+    """Find a clip that is too short for a movement, or longer than any of the training."""
+    if frames < FEWEST_MOMENTS:
+        yield Finding(
+            "length",
+            f"The clip has {frames} frame{'s' * (frames != 1)}, and fewer than {FEWEST_MOMENTS} show no action.",
+            "Check that the recording is whole, and the ends and the frames a second that are given for the clip.",
+        )
     if longest_frames is not None and frames > longest_frames:
         yield Finding(
             "length",

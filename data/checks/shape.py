@@ -17,7 +17,16 @@ from data.joints import BONES, JOINT_NAMES
 # A child of 1 m has 0.30.
 TORSO_M = (0.27, 0.8)
 USUAL_TORSO_M = 0.45
-UNITS = {"millimetres": 1000.0, "centimetres": 100.0, "inches": 39.37, "feet, or centimetres taken for inches": 2.9}
+UNITS = {  # what coordinates seem to be -> how much larger than metres they are then
+    "in millimetres": 1000.0,
+    "in centimetres": 100.0,
+    "in inches": 39.37,
+    "millimetres that were taken for centimetres": 10.0,
+    "in feet, or centimetres that were taken for inches": 2.9,
+    "centimetres that were taken for millimetres": 0.1,
+    "metres that were taken for centimetres": 0.01,
+    "metres that were taken for millimetres": 0.001,
+}
 FLAT = (
     0.01  # smallest over largest extent of the body in a frame, the most of all frames; 0.14 or more in all real clips
 )
@@ -71,7 +80,8 @@ def _size(torso_m: float) -> Finding:
     return Finding(
         "size",
         f"The torso measures {torso_m:.3g} m, which is no person's size ({TORSO_M[0]:g} to {TORSO_M[1]:g} m).",
-        f"Coordinates must be in metres; these {f'seem to be in {unit}' if unit else f'are {too}'}.",
+        f"Coordinates must be in metres; these {f'seem to be {unit}' if unit else f'are {too}'}. Change them, or "
+        "give their unit as unit_m in a layout of your own.",
     )
 
 

@@ -53,7 +53,7 @@ def clip_warnings(clip: NDArray[np.float32]) -> tuple[str, ...]:
         return ()
     return (
         f"the body measures {size_m:.4g} m from end to end, where a person measures {least_m} to {most_m} m: the "
-        "coordinates seem not to be in metres (millimetres? centimetres?), and then this answer means nothing",
+        "coordinates seem not to be in metres, and then this answer means nothing",
     )
 
 

@@ -18,6 +18,7 @@ commas.
 """
 
 import csv
+import difflib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -196,9 +197,11 @@ def _action(text: str, action_of_label: Mapping[str, int]) -> int:
     if text.lower() in action_of_label:
         raise DataError(f'the label "{text}" is that of several actions; write the number of one, as A011')
     labels = ", ".join(sorted(action_of_label)[:10])
+    close = difflib.get_close_matches(text.lower(), action_of_label, n=1)
+    meant = f'do you mean "{close[0]}"?' if close else f"labels are {labels}"
     raise DataError(
         f'the action "{text}" is neither a number from 1 to {MAX_NUMBER} nor a label of the descriptions; '
-        + (f"labels are {labels}" if labels else "there are none yet: `fsvae-pipe texts --init` begins them")
+        + (meant if labels else "there are none yet: `fsvae-pipe texts --init` begins them")
     )
 
 

@@ -30,10 +30,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """Lines as numbers."""
+    """Lines as numbers, and as they stand."""
 
     values: NDArray[np.float64]  # (lines, columns); NaN = an empty or absent field
     lines: NDArray[np.int64]  # (lines,) their numbers
+    texts: Sequence[str]
 
 
 def read_lines(stream: BinaryIO, source: str) -> Iterator[Line]:
@@ -93,7 +94,7 @@ def _table(block: list[Line], names: Sequence[str], used: Sequence[int], delimit
         values = np.loadtxt(texts, delimiter=delimiter, usecols=list(used), comments=None, ndmin=2)  # (lines, columns)
     except ValueError:  # an empty field, a quoted one, or one that is no number
         values = np.array([_slowly(line, names, used, delimiter, source) for line in block])
-    return Table(values, np.array([line.number for line in block], np.int64))
+    return Table(values, np.array([line.number for line in block], np.int64), texts)
 
 
 def _slowly(line: Line, names: Sequence[str], used: Sequence[int], delimiter: str | None, source: str) -> list[float]:

@@ -161,7 +161,13 @@ def load_layout(name_or_path: str) -> Layout:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise DataError(f"{name_or_path}: can't be read ({error.strerror})") from error
-    return _parse(content, name_or_path)
+    layout = _parse(content, name_or_path)
+    if layout.kind == "skeleton":
+        raise DataError(
+            f"{name_or_path}: describes .skeleton files, which are read as they are: in metres, with NTU's axes and "
+            "joints. Change the files, or write them in another format"
+        )
+    return layout
 
 
 @cache

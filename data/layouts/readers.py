@@ -34,7 +34,7 @@ class JsonOptions(_Options):
     """JSON: a list of frames, one at a time."""
 
     kind: Literal["json"]
-    frames: tuple[str, ...] = Field(("",), description='the key of the list of frames; "" = the file is the list')
+    frames: tuple[str, ...] = Field(("",), description='the keys that the list of frames may have; "" = the file is it')
     bodies: str = Field("", description="the key of a frame's list of bodies; without it a frame is a body")
     body: str = Field("", description="the key of a body's id; frames of other ids that have one time are one frame")
     points: str = Field("joints", description="the key of a body's list of joints")

@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
@@ -77,6 +78,9 @@ def _no_raw_file_error(path: Path, endings: tuple[str, ...]) -> DataError:
     if path.is_dir():
         if archives := sorted(file.name for file in path.glob("*.zip")):
             hint = f"it holds {', '.join(archives)}: name each archive"
+        elif endings == SKELETONS and (others := _other_files(path)):
+            hint = f"it holds {others}: if these are the recordings, give their layout (--layout, dataset.layout; auto "
+            hint += "guesses it), else name another folder"
     elif inner := sorted(
         entry.filename for entry in _zip_entries(path, endings) if entry.filename.lower().endswith(".zip")
     ):
@@ -86,6 +90,12 @@ def _no_raw_file_error(path: Path, endings: tuple[str, ...]) -> DataError:
         f"{path}: holds no {' or '.join(endings)} file; {hint} in dataset.raw, or run `fsvae-pipe preprocess --raw "
         "PATH`"
     )
+
+
+def _other_files(folder: Path) -> str:
+    """Returns how many files have the ending that most files have; "" when none has one."""
+    counts = Counter(Path(name).suffix.lower() for name, _ in _walk(folder, ("",)) if Path(name).suffix)
+    return "".join(f"{number} {ending} file{'s' * (number > 1)}" for ending, number in counts.most_common(1))
 
 
 def _walk(root: Path, endings: tuple[str, ...]) -> Iterator[tuple[str, os.stat_result | None]]:

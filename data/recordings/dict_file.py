@@ -1,4 +1,4 @@
-"""Reads a pickled dict in a .npy: an array (frames, joints, 3) for each body. A plain array is read too.
+"""Reads a pickled dict in a .npy: an array (frames, joints, 3) for each body. Plain arrays are read too.
 
 The tools of the NTU data set's owners write these files. Nothing in a file is run.
 """
@@ -15,16 +15,20 @@ from data.errors import RawFileError
 from data.formats.array_pickle import ArrayInFile, read_array_pickle
 from data.formats.npy_file import HEADER_BYTES, HEADER_READERS
 from data.layouts.layout import Layout
-from data.layouts.readers import MAX_BODIES, DictOptions
-from data.recordings.array_file import NPY, Rows, blocks_of, open_npy, require_points, whole
+from data.layouts.readers import MAX_BODIES, ArrayOptions, DictOptions
+from data.recordings.array_file import NPY, Rows, blocks_of, open_npy, read_array, require_points, whole
 from data.recordings.recording import Recording
 
 MAX_BYTES = 1 << 26
 
 
 def read_dict(stream: BinaryIO, source: str, layout: Layout) -> Recording:
-    """Opens a .npy of a dict. Raises RawFileError when it is broken, or holds something else."""
+    """Opens a .npy of a dict, or a plain array. Raises RawFileError when it is broken, or holds something else."""
     assert isinstance(layout.reader, DictOptions)
+    head = stream.read(len(NPY))
+    stream.seek(0)
+    if head != NPY:
+        return read_array(stream, source, layout.model_copy(update={"reader": ArrayOptions(kind="array")}))
     start = _start_of_objects(stream, source)
     array = open_npy(stream, source) if start is None else _bodies(stream, start, source, layout)
     return Recording(source, None, blocks_of(array, None, layout, source))
@@ -34,8 +38,6 @@ def _start_of_objects(stream: BinaryIO, source: str) -> int | None:
     """Returns where the pickle in a .npy begins; None when the .npy holds numbers."""
     content = io.BytesIO(stream.read(HEADER_BYTES))
     stream.seek(0)
-    if not content.getvalue().startswith(NPY):
-        raise RawFileError(source, "is no .npy file")
     try:
         with warnings.catch_warnings(action="ignore"):  # NumPy warns about lengths as Python 2 wrote them
             shape, _, dtype = HEADER_READERS[npy_format.read_magic(content)](content)

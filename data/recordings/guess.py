@@ -25,9 +25,9 @@ UPRIGHT = 0.5  # the head of a person who sits on the floor is so many torsos ab
 BACKWARD_M = -0.03  # toes that point so far back are those of a mirrored person
 KINDS = (  # how a file begins, what that is, and the kinds of readers that may fit
     (b"\x93NUMPY", "a NumPy array", ("array", "dict")),
-    (b"PK\x03\x04", "an .npz archive", ("array",)),
-    (b"MATLAB", "a MATLAB file", ("array",)),
-    (b"\x89HDF", "an HDF5 file", ("array",)),
+    (b"PK\x03\x04", "an .npz archive", ("array", "dict")),
+    (b"MATLAB", "a MATLAB file", ("array", "dict")),
+    (b"\x89HDF", "an HDF5 file", ("array", "dict")),
     (b"\x80", "a pickle", ("pickle",)),
     (b"HIERARCHY", "BVH", ("bvh",)),
     (b"{", "JSON", ("json",)),

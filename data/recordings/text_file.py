@@ -3,7 +3,9 @@
 Letters: n lines, B bodies in a line, J joints.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO
 
@@ -18,6 +20,8 @@ from data.recordings.frames import Frame, pack
 from data.recordings.recording import Recording
 
 MAX_NUMBER = 1 << 53
+BODY_ID = re.compile(r"\d{1,20}", re.ASCII)
+SHOWN_COLUMNS, SHOWN_CHARACTERS = 4, 30
 
 
 def read_text(stream: BinaryIO, source: str, layout: Layout) -> Recording:
@@ -38,28 +42,54 @@ def _named(header: Line, lines: Iterator[Line], source: str, layout: Layout) -> 
     assert isinstance(options, TextOptions)
     delimiter = delimiter_of(header.text)
     names = split(header.text, delimiter)
+    places = _places(names)
     wanted = [options.column.format(joint=joint, axis=axis) for joint in layout.joints for axis in "xyz"]
-    if missing := [name for name in wanted if name not in names]:
+    if missing := [name for name in wanted if not _find(name, places)]:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise RawFileError(source, f'no column "{missing[0]}"{more}; {layout.name} needs it', header.number)
+        reason = f'no column "{missing[0]}"{more}; {layout.name} needs it, and the first columns are {_shown(names)}'
+        raise RawFileError(source, reason, header.number)
     extra = (options.number_column, options.time_column, options.body_column)
-    number, time, body = (name if name in names else "" for name in extra)
+    number, time, body = (name if _find(name, places) else "" for name in extra)
     for name in (*wanted, *filter(None, (number, time, body))):
-        if names.count(name) > 1:
-            raise RawFileError(source, f'two columns are called "{name}"', header.number)
+        if len(found := _find(name, places)) > 1:
+            raise RawFileError(source, f'two columns are called "{names[found[0]]}"', header.number)
     if body and not number and not time:
         raise RawFileError(
             source,
             f'a column "{body}", but neither "{options.number_column}" nor "{options.time_column}", which tell the '
-            "bodies of one frame from those of the next",
+            "bodies of one frame from those of the next; a layout of your own may call them otherwise",
             header.number,
         )
-    used = [names.index(name) for name in wanted] + [names.index(name) for name in (number, time, body) if name]
-    return _named_frames(number_tables(lines, names, used, delimiter, source), (number, time, body), source, layout)
+    used = [_find(name, places)[0] for name in (*wanted, number, time, body) if name]
+    tables = number_tables(lines, names, used, delimiter, source)
+    id_field = _Field(used[-1], delimiter) if body else None
+    return _named_frames(tables, (number, time, body), id_field, source, layout)
+
+
+def _places(names: Sequence[str]) -> dict[str, list[int]]:
+    """Returns where the columns stand: by their names, and by their letters and digits alone, in small letters."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        for key in {name, _plain(name)}:
+            places.setdefault(key, []).append(place)
+    return places
+
+
+def _find(name: str, places: Mapping[str, Sequence[int]]) -> Sequence[int]:
+    """Returns the places of the columns that are called `name`; without one, of those that differ in signs alone."""
+    return (places.get(name) or places.get(_plain(name), ())) if name else ()
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(name[:SHOWN_CHARACTERS] for name in names[:SHOWN_COLUMNS])
 
 
 def _named_frames(
-    tables: Iterator[Table], present: tuple[str, str, str], source: str, layout: Layout
+    tables: Iterator[Table], present: tuple[str, str, str], id_field: "_Field | None", source: str, layout: Layout
 ) -> Iterator[Frame]:
     """Yields the frames of lines that hold one body each, then the frame's number, time and body where present."""
     options = layout.reader
@@ -68,14 +98,15 @@ def _named_frames(
     for table in tables:
         points = _float32(table.values[:, : 3 * len(layout.joints)]).reshape(-1, len(layout.joints), 3)  # (n, J, 3)
         rest = iter(table.values[:, 3 * len(layout.joints) :].T)
-        numbers, times, bodies = (
+        numbers, times = (
             _column(next(rest), name, whole, table, source) if name else [0.0] * len(points)
-            for name, whole in zip(present, (True, False, True), strict=True)
+            for name, whole in zip(present[:2], (True, False), strict=True)
         )
+        bodies = _ids(next(rest), id_field, present[2], table, source) if id_field else [0] * len(points)
         for row, line in enumerate(table.lines.tolist()):
             time_s = times[row] * options.time_unit_s if present[1] else None
             number = int(numbers[row]) if present[0] else None
-            body = int(bodies[row])
+            body = bodies[row]
             frame = Frame({body: points[row]}, number, time_s, line)
             same = open_frame and present[2] and (open_frame.number, open_frame.time_s) == (number, time_s)
             if not open_frame or not same:
@@ -88,6 +119,24 @@ def _named_frames(
                 open_frame = Frame({**open_frame.bodies, **frame.bodies}, number, time_s, open_frame.line)
     if open_frame:
         yield open_frame
+
+
+@dataclass(frozen=True)
+class _Field:
+    """Where a field stands in a line."""
+
+    place: int
+    delimiter: str | None
+
+    def of(self, line: str) -> str:
+        return split(line, self.delimiter)[self.place]
+
+
+def _ids(values: NDArray[np.float64], field: _Field, name: str, table: Table, source: str) -> list[int]:
+    """Returns a column of bodies. Kinect's numbers of bodies are larger than a float64 holds exactly."""
+    if (values >= MAX_NUMBER).any() and all(BODY_ID.fullmatch(field.of(line)) for line in table.texts):
+        return [int(field.of(line)) for line in table.texts]
+    return [int(value) for value in _column(values, name, True, table, source)]
 
 
 def _column(values: NDArray[np.float64], name: str, whole: bool, table: Table, source: str) -> list[float]:

@@ -26,7 +26,7 @@ raw_argument = click.argument(
     default=4,
     show_default=True,
     type=click.IntRange(1),
-    help="Show at most this many clips of an action.",
+    help="Show at most this many clips of an action, a folder or an archive.",
 )
 @recording_options(written=False)
 @click.option("--joint-labels", is_flag=True, help="Show the numbers of joints; a page has a switch for it.")
@@ -37,8 +37,8 @@ def show(
 ) -> None:
     """Draw clips as moving skeletons on a page or in a GIF, to check that they were read correctly.
 
-    CLIP is a raw file (NAME.skeleton or ARCHIVE.zip/NAME.skeleton, or a file of --layout) or a clip's name in
-    skeletons.h5. ACTION is an action such as A001.
+    CLIP is a raw file (NAME.skeleton or ARCHIVE.zip/NAME.skeleton, or a file of --layout), a folder or archive of them,
+    of which a few are shown, or a clip's name in skeletons.h5. ACTION is an action such as A001.
 
     \b
     Example: fsvae-pipe -w work show A011 --from-raw --joint-labels
@@ -91,6 +91,8 @@ def manifest(
     context = with_recordings(context, raw, layout, fps, mirrored)
     rows, refused = write(raw, reading_of(context).endings, labels, output)
     click.echo(printable(f"wrote {output}: {rows} clips"))
+    if not labels:
+        click.echo("next: fill in who does what; remove the rows of files that show no action")
     for error in refused[:NAMED_LINES]:
         click.echo(printable(f"left out: {error}"), err=True)
     if len(refused) > NAMED_LINES:
@@ -130,8 +132,13 @@ def convert(
 
     context = with_recordings(context, raw, layout, fps, mirrored)
     written = write(*convertible(context, raw, manifest), output)
+    if written.unnamed:
+        written.warnings.append(
+            f"{written.unnamed} has no clip name, so all clips are counted, as action A001 of subject 1; --manifest "
+            "says what they are"
+        )
     for warning in written.warnings:
-        context.console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
+        context.console.print(f"warning: {printable(warning)}", style="yellow", highlight=False, markup=False)
     for error in written.refused:
         context.console.print(f"not read: {printable(str(error))}", style="yellow", highlight=False, markup=False)
     click.echo(printable(f"wrote {written.clips} clips and names.csv to {output}"))

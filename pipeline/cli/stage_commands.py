@@ -57,9 +57,9 @@ def init(folder: Path, /, split: str, raw: tuple[Path, ...], name: str, force: b
     path = write(Workspace(folder), split, raw, name, force, recordings)
     click.echo(printable(f"wrote {path}"))
     if split == "custom":
-        click.echo(
-            "next: in it, fill in [dataset] (raw, train_subjects, unseen); write the descriptions that it names,"
-        )
+        empty = "train_subjects, unseen" if raw or recordings["manifest"] else "raw, train_subjects, unseen"
+        click.echo(f"next: in it, fill in [dataset] ({empty}),")
+        click.echo(printable(f"then: fsvae-pipe -w {shlex.quote(str(folder))} texts --init, and fill in the texts,"))
     elif not raw:
         click.echo("next: in it, name your raw files as dataset.raw,")
     if protocol_list := missing_list(Workspace(folder), split):

@@ -23,11 +23,15 @@ NAMES = "names.csv"
 
 @dataclass
 class Converted:
-    """What was written: clips, those that could not be read, and what seems wrong with the others."""
+    """What was written: clips, those that could not be read, and what seems wrong with the others.
+
+    `unnamed` is the first file without a clip name where clips were counted for want of names; else "".
+    """
 
     clips: int
     refused: list[RawFileError]
     warnings: list[str]
+    unnamed: str = ""
 
 
 def convert(clips: RawClips, reading: Reading, folder: Path) -> Converted:
@@ -41,12 +45,13 @@ def convert(clips: RawClips, reading: Reading, folder: Path) -> Converted:
         raise PipelineError(f"{folder} has files in it already; name another folder with -o")
     reading = replace(reading, to_fps=KINECT_FPS)
     reader = ClipReader(reading)
-    converted = Converted(0, [], [])
+    named, unnamed = _named(clips)
+    converted = Converted(0, [], [], unnamed)
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / NAMES) as place, place.open("w", encoding="utf-8", errors="backslashreplace") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(("clip", "file", "frames", "fps", "notes"))
-        for name, part in _named(clips):
+        for name, part in named:
             try:
                 read = reader.read(part)
                 content = format_clip(read.clip.joints)
@@ -69,24 +74,27 @@ def _write(path: Path, content: bytes) -> None:
         place.write_bytes(content)
 
 
-def _named(clips: RawClips) -> Iterable[tuple[ClipName, RawPart]]:
+def _named(clips: RawClips) -> tuple[Iterable[tuple[ClipName, RawPart]], str]:
+    """Return the clips with their names, and the first without a name of its own: then all are counted."""
     if clips.manifest is not None:
-        return find_parts(clips)[0]
+        return find_parts(clips)[0], ""
     parts = [
         part
         for path in clips.raw
         for file in sorted(list_source(path, clips.layout.endings), key=str)
         for part in parts_of(file, clips.layout)
     ]
-    try:
-        named = [(ClipName.parse(part.annotation.name if part.annotation else part.file.stem), part) for part in parts]
-    except DataError:
-        return zip(_counted(), parts, strict=False)
+    named: list[tuple[ClipName, RawPart]] = []
+    for part in parts:
+        try:
+            named.append((ClipName.parse(part.annotation.name if part.annotation else part.file.stem), part))
+        except DataError:
+            return zip(_counted(), parts, strict=False), str(part)
     if len({name for name, _ in named}) < len(named):
         twice = next(name for name, number in Counter(name for name, _ in named).items() if number > 1)
         places = " and as ".join(str(part) for name, part in named if name == twice)
         raise DataError(f"{twice} is found twice, as {places}; name one of them")
-    return named
+    return named, ""
 
 
 def _counted() -> Iterator[ClipName]:

@@ -39,7 +39,8 @@ def manifest(
     rows = list(_labelled(files, labels, output.parent, refused) if labels else _unlabelled(files, output.parent))
     if not rows:
         raise DataError(f"none of the labels is of a clip in {', '.join(map(str, raw))}; the first: {refused[0]}")
-    used = [column for column in COLUMNS if column in ("file", "action") or any(column in row for row in rows)]
+    wanted = ("file",) if all("clip" in row for row in rows) else ("file", "action", "subject")
+    used = [column for column in COLUMNS if column in wanted or any(column in row for row in rows)]
     with replacing(output) as place, place.open("w", encoding="utf-8", newline="") as stream:
         table = csv.writer(stream)
         table.writerow(used)

@@ -5,6 +5,7 @@ and does not stop the others.
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -102,7 +103,7 @@ def _sources(clips: Iterable[ClipLike], reading: Reading) -> Iterator[RawPart | 
             for file in listed:
                 yield from parts_of(file, reading.layout)
         except (DataError, OSError) as error:
-            reason = str(error).removeprefix(f"{clip}: ").partition(" in dataset.raw")[0]  # which is not read here
+            reason = re.split("(?: in|;) dataset.raw", str(error).removeprefix(f"{clip}: "))[0]  # is not read here
             if reading.layout is None and not isinstance(error, OSError) and Path(clip).is_file():
                 reason += "; for a recording of another layout, name it with --layout (auto guesses it)"
             yield Unread(str(clip), reason)
@@ -139,8 +140,9 @@ def _warnings(read: ReadClip, clip: NDArray[np.float32], treatment: Treatment) -
     """Return why the answer to a clip may be wrong, by its joints as they were read, and as the backbone gets them."""
     sizes = clip_warnings(clip)
     findings = findings_of(read, treatment.reading, treatment.longest_frames)
-    told = [f"{found.evidence} {found.advice}" for found in findings if not (sizes and found.check == "size")]
-    return (*sizes, *told, *_other_rate(read.fps, treatment))
+    advice = [found.advice for found in findings if found.check == "size"]
+    told = [str(found) for found in findings if not (sizes and found.check == "size")]
+    return (*(". ".join((size, *advice)) for size in sizes), *told, *_other_rate(read.fps, treatment))
 
 
 def _other_rate(fps: float, treatment: Treatment) -> tuple[str, ...]:

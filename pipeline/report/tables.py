@@ -127,6 +127,9 @@ def commands(run: RunData) -> str:
     """Return the commands that install the same versions and make the same run."""
     provenance = run.results["provenance"]
     versions = run.results["versions"]
+    dataset = run.config.dataset
+    named = [f"dataset.{key}" for key in ("raw", "manifest", "descriptions") if getattr(dataset, key)]
+    files = f", and the files that its {' and '.join(named)} name" if named else ""
     pins = " ".join(
         f"{name}=={version.partition('+')[0]}"
         for name, version in versions.items()
@@ -137,7 +140,7 @@ def commands(run: RunData) -> str:
             f"# scored {provenance['created']} by: {provenance['command']}",
             f"# Python {versions['python']}, fsvae-pipe {versions['fsvae-pipe']}",
             f"pip install {pins}",
-            "# in WORK: the config.toml below, and the files that its dataset.raw and dataset.descriptions name:",
+            f"# in WORK: the config.toml below{files}:",
             f"fsvae-pipe -w WORK run --run {run.name}",
             f"fsvae-pipe -w WORK report {run.name}",
         )

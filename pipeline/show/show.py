@@ -2,6 +2,7 @@
 
 It shows one of these:
 - a raw file, DIR/NAME.skeleton or ARCHIVE.zip/NAME.skeleton;
+- a few files of a folder or archive, evenly spread over all of them;
 - a clip by its name, S001C001P001R001A001;
 - a few clips of an action, A001, evenly spread over all of its clips.
 Names and actions are looked up in skeletons.h5, or in the raw files that dataset.raw names.
@@ -12,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import click
 import numpy as np
@@ -36,10 +38,15 @@ from pipeline.show.checks import checks
 from pipeline.workspace.context import Context
 from pipeline.workspace.provenance import stored_fps
 
+Item = TypeVar("Item")
 ACTION = re.compile(r"A\d{3}")
 RAW_AXES = (
     "Raw clip: metres from the camera; x runs to the left as the camera sees it, y up, z away from the camera. The "
     "front view is the camera's: the left hand of a person who faces it is on the right."
+)
+TURNED_AXES = (
+    "Raw clip, turned about the vertical so that the first body shown faces you in the first frame: metres; x runs to "
+    "the left as you see it, y up, z away from you. The left hand of a person who faces you is on the right."
 )
 STORED_AXES = (
     "Stored clip, as the backbone gets it: metres from the first body's spine mid in the same frame, turned so that in "
@@ -68,13 +75,14 @@ def show(
     """
     _require_ending(output, gif)
     clips = find_shown_clips(context, clip_or_action, from_raw, most_clips, frames_per_second)
-    facing = reading_of(context).layout is None  # bodies of other layouts are turned
-    checked = [(clip, checks(clip, facing=facing)) for clip in clips]
+    layout = reading_of(context).layout
+    turned = layout is not None and layout.turned
+    checked = [(clip, checks(clip, facing=not turned)) for clip in clips]
     for clip, findings in checked:
         for finding in findings:
             if finding.wrong:
                 context.console.print(f"warning: {clip.name}: {finding.text}", style="yellow", markup=False)
-    name = re.sub(r"[^\w.-]+", "_", Path(clip_or_action).stem)
+    name = re.sub(r"[^\w.-]+", "_", Path(clip_or_action).stem) or "clips"
     path = output or Path(f"{name}.{'gif' if gif else 'html'}")
     if gif or path.suffix.lower() == ".gif":
         _write_gif(path, clips, joint_labels, body_labels)
@@ -83,7 +91,7 @@ def show(
         "show.html",
         [page_file("skeleton_player.js")],
         title=_title(context, clip_or_action),
-        axes=RAW_AXES if clips[0].up == "y" else STORED_AXES,
+        axes=STORED_AXES if clips[0].up == "z" else TURNED_AXES if turned else RAW_AXES,
         clips=checked,
         joints=joint_labels,
         bodies=body_labels,
@@ -118,10 +126,14 @@ def find_shown_clips(
 ) -> list[MovingSkeleton]:
     """Read the clips that `clip_or_action` names. Raises DataError or PipelineError when there is none."""
     reading = replace(reading_of(context), to_fps=0)  # as it was recorded
-    named = clip_or_action.lower().endswith(reading.endings) or (reading.layout and Path(clip_or_action).is_file())
-    if named and (source := _raw_file(Path(clip_or_action), reading)):
+    path = Path(clip_or_action)
+    if (path.is_dir() and not ACTION.fullmatch(clip_or_action)) or (path.is_file() and path.suffix.lower() == ".zip"):
+        files = _spread(sorted(list_source(path, reading.endings), key=str), most_clips)
+        return [read_raw(parts_of(file, reading.layout)[0], reading) for file in files]
+    named = clip_or_action.lower().endswith(reading.endings) or (reading.layout and path.is_file())
+    if named and (source := _raw_file(path, reading)):
         return [read_raw(part, reading) for part in parts_of(source, reading.layout)[:most_clips]]
-    if (path := Path(clip_or_action)).is_file():
+    if path.is_file():
         endings = " or ".join(reading.endings)
         raise DataError(f"{path}: its name does not end in {endings}; name its layout with --layout, or --layout auto")
     name = path.name.removesuffix(SUFFIX)
@@ -130,7 +142,8 @@ def find_shown_clips(
             ClipName.parse(name)
         except DataError as error:
             raise DataError(
-                f'"{clip_or_action}" is neither an existing raw file, nor a clip\'s name, nor an action such as A001'
+                f'"{clip_or_action}" is neither an existing raw file or folder, nor a clip\'s name, nor an action '
+                "such as A001"
             ) from error
     if from_raw:
         return _from_raw_files(context, name, most_clips, reading)
@@ -199,14 +212,18 @@ def _choose(names: Sequence[str], name: str, most_clips: int, source: str) -> li
     is_action = ACTION.fullmatch(name) is not None
     matches = [index for index, clip in enumerate(names) if clip == name or (is_action and clip.endswith(name))]
     if matches:
-        spread = np.linspace(0, len(matches) - 1, min(most_clips, len(matches))).round().astype(int)
-        return [matches[index] for index in spread]
+        return _spread(matches, most_clips)
     if is_action:
         actions = sorted({clip[-4:] for clip in names})
         raise DataError(f"{source}: no clip of {name}; there are clips of {', '.join(actions)}")
     close = difflib.get_close_matches(name, names, n=1)
     hint = f" (is it {close[0]}?)" if close else ""
     raise DataError(f"{source}: none of {len(names)} clips is called {name}{hint}; rejects.csv lists refused files")
+
+
+def _spread(items: Sequence[Item], most: int) -> list[Item]:
+    """Return `most` of the items, evenly spread over all of them, or all when there are fewer."""
+    return [items[index] for index in np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int)]
 
 
 def _title(context: Context, clip_or_action: str) -> str:

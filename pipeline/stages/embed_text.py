@@ -45,6 +45,7 @@ def embed_text(context: Context, provenance: Provenance) -> None:
     encoder = load_encoder_of(context)
     require_readable(encoder, texts, settings)
     rows = earlier_rows(context, encoder.fingerprint())
+    kept = ", the others kept" if rows else ""
     text, encoded = _text_features(context, encoder, texts, rows)
     joined, labels = joined_levels(list(text.features.values())), [action_label(action) for action in texts]
     require_told_apart(joined, labels)
@@ -57,7 +58,7 @@ def embed_text(context: Context, provenance: Provenance) -> None:
     context.console.print(
         f"text.h5: {len(texts)} actions{f' and {len(known.texts)} of {known.source}' if known else ''}, "
         f"{', '.join(settings.levels)}; "
-        f"{encoded} texts encoded by {settings.encoder}, the others kept"
+        f"{encoded} texts encoded by {settings.encoder}{kept}"
     )
     for group in same_features(joined, labels):
         warning = f"warning: {', '.join(group)} have the same text features, so that nothing tells them apart"

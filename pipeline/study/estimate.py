@@ -32,7 +32,7 @@ from pipeline.study import pieces
 from pipeline.study.layout import dataset_context, drawn_splits, run_context
 from pipeline.study.states import EVALUATE, EXTRACT, PREPROCESS, TRAIN, Part, part_name, study_parts
 from pipeline.study.study_file import Preset, RandomSplits, Study, StudyDataset, StudySplit
-from pipeline.study.work import Choice
+from pipeline.study.work import Choice, require_complete
 from pipeline.workspace.context import Context
 
 COLUMNS = ("action", "setup", "camera", "subject")
@@ -59,7 +59,12 @@ class Clips:
 
 
 def print_estimate(study: Study, choice: Choice, console: Console) -> None:
-    """Print a line for each stage that would run, and the sum."""
+    """Print a line for each stage that would run, and the sum. Raises PipelineError when settings or files lack."""
+    try:
+        require_complete(study, choice, console)
+    except PipelineError as error:
+        advice = "`fsvae-pipe reproduce --init` first brings the workspaces in line with study.toml"
+        raise PipelineError(f"{error}; {advice}") from error
     screen, steps = Console(soft_wrap=True), []
     for _, parts in groupby(study_parts(study, console), lambda part: part.dataset.name):
         for step in _steps(study, list(parts), choice, console):

@@ -23,6 +23,7 @@ from data.splits import CUSTOM, action_label, parse_action
 from data.stores import h5
 from data.stores.files import replacing
 from descriptions.errors import DescriptionError
+from descriptions.levels import LEVELS
 from descriptions.loader import COLUMNS, Problem, Texts, builtin_descriptions, inspect_descriptions, listed, wanted
 from models.errors import ModelError
 from models.text.text_encoder import TextEncoder
@@ -70,10 +71,30 @@ def texts(context: Context, *, init: bool = False, as_json: bool = False, neighb
     fault = not_told_apart(joined_levels(list(features.values())), [action_label(action) for action in descriptions])
     _refuse(context, [Problem(NO_LINE, fault)] if fault else [], DIFFERENT_TEXTS, as_json)
     by_level = similarities(list(descriptions), features)
+    warnings = same_texts(descriptions)
     if as_json:
-        click.echo(json.dumps(_report(context, by_level, neighbours, pairs), indent=2))
+        click.echo(json.dumps(_report(context, by_level, warnings, neighbours, pairs), indent=2))
     else:
-        _show(context, descriptions, by_level, neighbours, pairs)
+        _show(context, descriptions, by_level, warnings, neighbours, pairs)
+
+
+def same_texts(descriptions: Texts) -> list[str]:
+    """Return a warning for each text that several actions have, at one level or at all."""
+    said = []
+    for levels in (LEVELS, *((level,) for level in LEVELS)):
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for action, row in descriptions.items():
+            groups.setdefault(tuple(row[level] for level in levels), []).append(action)
+        for texts, actions in groups.items():
+            whole = len({tuple(descriptions[action].items()) for action in actions}) == 1
+            if len(actions) == 1 or (whole and levels != LEVELS):  # said of all levels already
+                continue
+            named = ", ".join(map(action_label, actions))
+            if levels == LEVELS:
+                said.append(f"{named} have the same texts, so that nothing tells them apart")
+            else:
+                said.append(f'{named} have the same {levels[0]}, "{texts[0]}"')
+    return said
 
 
 def write_starter(context: Context) -> Path:
@@ -176,12 +197,15 @@ def _plain(problem: Problem) -> dict[str, Any]:
     return {"line": problem.line or None, "message": problem.message}
 
 
-def _report(context: Context, by_level: Mapping[str, Similarity], neighbours: int, pairs: int) -> dict[str, Any]:
+def _report(
+    context: Context, by_level: Mapping[str, Similarity], warnings: list[str], neighbours: int, pairs: int
+) -> dict[str, Any]:
     """The JSON object that `--json` prints."""
     return {
         "descriptions": _source(context),
         "encoder": context.config.text.encoder,
         "problems": [],
+        "warnings": warnings,
         "levels": {level: _level_report(similarity, neighbours, pairs) for level, similarity in by_level.items()},
     }
 
@@ -205,9 +229,14 @@ def _level_report(similarity: Similarity, neighbours: int, pairs: int) -> dict[s
 
 
 def _show(
-    context: Context, descriptions: Texts, by_level: Mapping[str, Similarity], neighbours: int, pairs: int
+    context: Context,
+    descriptions: Texts,
+    by_level: Mapping[str, Similarity],
+    warnings: list[str],
+    neighbours: int,
+    pairs: int,
 ) -> None:
-    """Print a table of every action's neighbours, then the mean, 95th percentile and closest pairs of each level."""
+    """Print every action's neighbours, the mean, 95th percentile and closest pairs of each level, and `warnings`."""
     console = Console(soft_wrap=True, highlight=False)
     console.print(_neighbour_table(descriptions, by_level, neighbours))
     for level, similarity in by_level.items():
@@ -218,8 +247,11 @@ def _show(
         for first, second, cosine in similarity.closest_pairs(pairs):
             names = " | ".join(f"{action_label(action)} {descriptions[action]['label']}" for action in (first, second))
             console.print(f"  {cosine:.3f}  {printable(names)}", markup=False)
+    for warning in warnings:
+        console.print(f"warning: {printable(warning)}", style="yellow", markup=False)
     number = len(descriptions)
-    summary = f"{_source(context)}: {number} actions, no problem found, read by {context.config.text.encoder}"
+    found = f"{len(warnings)} warnings, see above" if warnings else "no problem found"
+    summary = f"{_source(context)}: {number} actions, {found}, read by {context.config.text.encoder}"
     console.print(summary, markup=False)
 
 

@@ -134,7 +134,12 @@ def build_config(tree: Mapping[str, Any], source: str) -> Config:
     try:
         return Config.model_validate(with_preset(tree))
     except ValidationError as error:
-        faults = [_fault(detail["type"], detail["loc"], detail["msg"], detail["input"]) for detail in error.errors()]
+        details = error.errors()
+        faults = [
+            _fault(detail["type"], detail["loc"], detail["msg"], detail["input"])
+            for detail in details
+            if not any(_is_within(other["loc"], detail["loc"]) for other in details)  # a faulty item makes a list short
+        ]
         more = [f"and {len(faults) - MAX_FAULTS} more"] if len(faults) > MAX_FAULTS else []
         raise ConfigError(f"{source}: " + "; ".join([*faults[:MAX_FAULTS], *more])) from None
 
@@ -152,8 +157,13 @@ def dump_config(config: Config) -> str:
     return tomlkit.dumps(config.plain())
 
 
+def _is_within(inner: tuple[str | int, ...], outer: tuple[str | int, ...]) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
+
+
 def _fault(kind: str, location: tuple[str | int, ...], message: str, value: object) -> str:
     key = ".".join(str(part) for part in location)
+    message = message.replace("a valid tuple", "a list, as in [1, 2]").replace("Tuple should", "List should")
     if kind != "extra_forbidden":
         return f"{_short(key)} = {_short(repr(value))}: {message[0].lower()}{message[1:]}"
     if len(key) > SHOWN_CHARACTERS:

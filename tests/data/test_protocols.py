@@ -83,6 +83,12 @@ def test_a_part_without_clips_is_an_error_that_names_the_part(subjects: range, p
     assert str(list(subjects)) in str(refused.value)
 
 
+def test_one_subject_alone_is_told_how_else_clips_are_divided() -> None:
+    said = r"\(training: train_subjects = \[1\]; .* divided by train_setups or train_cameras"
+    with pytest.raises(DataError, match=said):
+        training_clips(settings(protocol=CUSTOM, train_subjects=[1]), *clips_of(range(1, 2), range(1, 2), range(1, 2)))
+
+
 def write_list(path: Path, training: list[str], validation: list[str]) -> Path:
     """A list as it comes with PKU-MMD, with its misspelled second header."""
     path.write_text(f"Training videos: \n{', '.join(training)}\nValidataion videos: \n{', '.join(validation)}\n")

@@ -170,6 +170,7 @@ def test_whoever_changes_the_draw_changes_its_version() -> None:
         ({"split": CUSTOM}, "dataset.unseen is empty"),
         ({"split": CUSTOM, "unseen": ["A1"]}, 'dataset.unseen: "A1" is not an action'),
         ({"split": CUSTOM, "unseen": ["A000"]}, 'dataset.unseen: "A000" is not an action'),
+        ({"split": CUSTOM, "unseen": ["wave"]}, 'write its number, as "A001", which the descriptions give'),
         (
             {"split": CUSTOM, "unseen": ["A007"]},
             "dataset.unseen names A007, but the data set has only A001, A002, A003",

@@ -81,6 +81,7 @@ def test_every_problem_is_listed_with_its_line(path: Path) -> None:
         read_descriptions(path)
     assert str(path) in str(caught.value)
     assert all(problem in str(caught.value) for problem in problems(path, content))
+    assert str(caught.value).endswith("in UTF-8")  # `fsvae-pipe texts` would check another file than predict --actions
 
 
 @pytest.mark.parametrize(

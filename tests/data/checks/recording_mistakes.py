@@ -159,6 +159,7 @@ def _copied_arm(joints: Joints, rng: np.random.Generator) -> Joints:
 _GROUPS: dict[str, Mistake] = {
     "unit: millimetres": _scaled(1000),
     "unit: centimetres": _scaled(100),
+    "unit: metres taken for millimetres": _scaled(0.001),
     "unit: inches": _scaled(39.37),
     "unit: feet": _scaled(3.281),
     "unit: inches taken for centimetres": _scaled(1 / 2.54),

@@ -89,6 +89,7 @@ def advice(name: str) -> str:
         ("unit: millimetres", "seem to be in millimetres"),
         ("unit: centimetres", "seem to be in centimetres"),
         ("unit: inches taken for centimetres", "too small by about 2"),
+        ("unit: metres taken for millimetres", "seem to be metres that were taken for millimetres"),
         ("order: arms and legs exchanged", "arms and legs exchanged"),
         ("order: wrists and elbows exchanged", "wrists and elbows exchanged"),
         ("order: Kinect v1's", "Kinect v1's"),
@@ -127,6 +128,12 @@ def test_a_clip_longer_than_any_of_the_training_is_named() -> None:
     assert str(FRAMES - 1) in finding.evidence
 
 
+@pytest.mark.parametrize(("frames", "said"), [(1, "1 frame,"), (7, "7 frames,"), (8, "")])
+def test_a_clip_too_short_for_an_action_is_named(frames: int, said: str) -> None:
+    findings = [one for one in check_clip(made_clip()[:frames], FRAMES_PER_SECOND) if one.check == "length"]
+    assert [said in one.evidence for one in findings] == [True] * bool(said)
+
+
 def test_the_evidence_holds_what_was_measured() -> None:
     (finding,) = check_clip(made_clip() * 1000, FRAMES_PER_SECOND)
     torso_mm = 1000 * (proportions(1.7).pelvis_to_mid + proportions(1.7).mid_to_shoulders)
@@ -146,8 +153,8 @@ def test_a_body_that_comes_and_goes_is_looked_at_where_it_is() -> None:
 
 
 @pytest.mark.parametrize("frames", [0, 1, 2, 7])
-def test_a_short_clip_is_no_mistake(frames: int) -> None:
-    assert found(made_clip()[:frames]) == []
+def test_a_short_clip_has_no_other_mistake(frames: int) -> None:
+    assert found(made_clip()[:frames]) == ["length"]
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 1e-30, 3e38], ids=["absent", "one point", "tiny", "huge"])

@@ -65,6 +65,7 @@ def test_every_column_is_read(tmp_path: Path) -> None:
         ("file,action\n,1\n", "line 2: no file"),
         ("file,action\na.csv,\n", "line 2: neither clip nor action"),
         ("file,action\na.csv,jump\n", 'line 2: the action "jump" is neither a number from 1 to 999 nor a label'),
+        ("file,action\na.csv,wvae\n", 'nor a label of the descriptions; do you mean "wave"'),
         ("file,action\na.csv,0\n", 'the action "0"'),
         ("file,action\na.csv,1000\n", 'the action "1000"'),
         ("file,action,subject\na.csv,1,anna\n", 'line 2: subject is "anna"; a number from 1 to 999 is wanted'),

@@ -15,7 +15,7 @@ from data.layouts.layout import Layout, layout_names, load_layout
 BUILT_IN = {
     "ntu", "ntu-npy", "pku-mmd", "kinect-v1", "msr-action3d", "kinect-v2-json", "azure-kinect", "zed-34", "mediapipe",
     "smpl-22", "smpl-24", "h36m-17", "bvh", "bvh-biovision", "pyskl", "csv", "coco-17", "coco-18", "openpose-25",
-    "halpe-26",
+    "halpe-26", "kinect-v2-csv",
 }  # fmt: skip
 RIGHT_HANDED = [("x", "y", "z"), ("-x", "-y", "z"), ("-x", "y", "-z"), ("y", "z", "x"), ("-y", "z", "-x")]
 LEFT_HANDED = [("-x", "y", "z"), ("x", "-y", "z"), ("y", "x", "z")]
@@ -79,6 +79,7 @@ def test_axes_that_mirror_are_refused(axes: tuple[str, str, str], tmp_path: Path
         ('base = "csv"\n[reader]\nkind = "xml"', "reader"),
         ('base = "csv"\n[reader]\ncolum = "{joint}"', r"reader\.text\.colum"),
         ('title = "mine"', "reader: missing"),
+        ('base = "ntu"\nunit_m = 0.001', r"mine\.toml: describes \.skeleton files, which are read as they are"),
         ('title = "mine"\njoints = ["a"]\n[reader]\nkind = "text"', "map: spine_base, .* missing"),
         ('title = "mine"\njoints = ["a", "a"]\n[reader]\nkind = "text"', "name each joint of the source once"),
     ],
@@ -104,6 +105,15 @@ def test_a_layout_of_ones_own_changes_a_built_in_one(tmp_path: Path) -> None:
     assert layout.reader is not None
     assert base.reader is not None
     assert layout.reader.model_dump() == {**base.reader.model_dump(), "time_column": "t"}
+
+
+def test_the_layouts_that_the_page_shows(tmp_path: Path) -> None:
+    page = Path(__file__).parents[3].joinpath("docs", "layouts.md").read_text("utf-8")
+    shown = [block.partition("```")[0] for block in page.split("```toml\n")[1:]]
+    whole = [text for text in shown if text.startswith("base")]
+    assert len(whole) == 3
+    for text in whole:
+        assert load_layout(write(tmp_path / "mine.toml", text)).name in ("mine", "my-kinect")
 
 
 def test_means_of_what_is_there() -> None:

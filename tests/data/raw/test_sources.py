@@ -103,6 +103,14 @@ def test_a_source_without_raw_files_is_an_error_with_a_hint(tmp_path: Path) -> N
         fingerprint_source(tmp_path)
 
 
+def test_recordings_of_other_layouts_are_told(tmp_path: Path) -> None:
+    for name in ("a.csv", "deeper/B.CSV", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=r"it holds 2 \.csv files: if these are the recordings, give their layout"):
+        find_clips([tmp_path])
+
+
 def test_an_archive_of_archives_names_them(tmp_path: Path) -> None:
     inner = write_zip(tmp_path / "s001.zip", {ONE: b"one"}).read_bytes()
     outer = write_zip(tmp_path / "all.zip", {f"parts/s{number:03d}.zip": inner for number in range(1, 8)})

@@ -117,6 +117,14 @@ def test_a_dict_of_bodies_and_a_plain_array() -> None:
         assert np.array_equal(block.points, np.stack([PERSON, PERSON + 1], axis=1))
 
 
+def test_arrays_of_its_joints_in_archives() -> None:
+    stream = io.BytesIO()
+    np.savez(stream, joints=PERSON, other=PERSON[:, :4])
+    stream.seek(0)
+    (block,) = open_recording(stream, "file", NTU_NPY).blocks
+    assert np.array_equal(block.points[:, 0], PERSON)
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [

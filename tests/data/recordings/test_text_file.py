@@ -63,6 +63,23 @@ def test_bodies_come_and_go() -> None:
     assert np.array_equal(first, expected, equal_nan=True)
 
 
+@pytest.mark.parametrize("column", ["{}_{}", "{}.{}", "{}{}", "{} ({})"])
+def test_names_of_columns_may_differ_in_capitals_and_signs(column: str) -> None:
+    layout = load_layout("kinect-v2-csv")
+    names = [column.format(joint, axis) for joint in layout.joints for axis in "XYZ"]
+    block = read(f"Frame,{','.join(names)}\n12,{row(2.5)}\n", layout)
+    assert block.points.ravel().tolist() == [2.5] * 75
+    assert block.number.tolist() == [12]
+
+
+def test_the_numbers_that_kinect_gives_to_bodies() -> None:
+    first = 72057594037927936  # a float64 holds only each sixteenth number of this size
+    lines = [(0, first, 1.0), (0, first + 1, 2.0), (1, first + 1, 3.0)]
+    block = read(f"frame,body,{COLUMNS}\n" + "".join(f"{frame},{body},{row(value)}\n" for frame, body, value in lines))
+    assert block.points[0, :, 0, 0].tolist() == [1, 2]
+    assert block.points[1, 1, 0, 0] == 3
+
+
 def test_numbers_may_skip_and_repeat() -> None:
     texts = recording_of(V1, points_of(person(4), V1)).decode().splitlines()
     numbers = [190, 190, 194, 200]
@@ -91,13 +108,15 @@ def test_two_bodies_in_a_line() -> None:
         (f"{COLUMNS}\ninf{row()[3:]}\n", 2, "infinite|expected a number"),
         (f"{COLUMNS}\n1e39{row()[3:]}\n", 2, "too large for a float32"),
         (f"{COLUMNS},spine_base x\n{row()},1\n", 1, 'two columns are called "spine_base x"'),
-        (COLUMNS.replace("head x", "hed x") + f"\n{row()}\n", 1, 'no column "head x"; csv needs it'),
+        (f"{COLUMNS},SpineBase_X\n{row()},1\n".replace("spine_base x", "spine_base.x"), 1, "two columns are called"),
+        (COLUMNS.replace("head x", "hed x") + f"\n{row()}\n", 1, 'no column "head x"; csv needs it, .* spine_base x'),
         (f"frame,{COLUMNS}\n1.5,{row()}\n", 2, "frame: expected a whole number, found 1.5"),
         (f"frame,{COLUMNS}\n,{row()}\n", 2, "frame: expected a whole number, found nan"),
         (f"frame,{COLUMNS}\n5,{row()}\n4,{row()}\n", 3, "number is 4 after 5"),
         (f"time_s,{COLUMNS}\n5,{row()}\n4,{row()}\n", 3, "time is 4 after 5"),
         (f"body,{COLUMNS}\n1,{row()}\n", 1, 'neither "frame" nor "time_s"'),
         (f"frame,body,{COLUMNS}\n1,1,{row()}\n1,1,{row()}\n", 3, "body 1 stands twice"),
+        (f"frame,body,{COLUMNS}\n1,{'9' * 9000},{row()}\n", 2, "body: expected a whole number"),
         (f"{COLUMNS}\n" + "9" * 200_000, 2, "longer than"),
         ("\x00\x01\x02", 1, "no column"),
     ],

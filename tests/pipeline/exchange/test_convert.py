@@ -87,6 +87,8 @@ def test_files_without_labels_have_a_row_each_with_what_their_names_tell(tmp_pat
         {"file": "a07_s03_e02_skeleton3D.txt", "action": "7", "subject": "3", "replication": "2"},
         {"file": "mine.txt"},
     ]
+    assert {"action", "subject"} <= rows[0].keys()
+    assert "next: fill in who does what" in done.stdout
 
 
 def test_a_recording_becomes_ntu_files_that_read_as_it_does(recording: Path, tmp_path: Path) -> None:
@@ -98,6 +100,7 @@ def test_a_recording_becomes_ntu_files_that_read_as_it_does(recording: Path, tmp
     np.testing.assert_allclose(clip.joints[:, 0, 3, 1], person(90)[:, 3, 1], atol=1e-4)
     (row,) = csv.DictReader(io.StringIO((tmp_path / "clips" / "names.csv").read_text("utf-8")))
     assert (row["clip"], row["file"], row["frames"], row["fps"]) == (written.stem, str(recording), "90", "30")
+    assert f"{recording} has no clip name, so all clips are counted" in " ".join(done.stderr.split())
     again = call("convert", recording, "--layout", "kinect-v1", "-o", tmp_path / "clips")
     assert (again.exit_code, "has files in it already" in again.stderr) == (1, True)
     assert call("show", written, "-o", tmp_path / "page.html").exit_code == 0

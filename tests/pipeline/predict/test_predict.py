@@ -182,6 +182,7 @@ def test_units_that_are_not_metres_are_told_beside_the_answer_and_on_the_screen(
         rows = [json.loads(line) for line in result.stdout.splitlines()]
         assert ["warnings" in row for row in rows] == [False, True, False]
         assert told in rows[1]["warnings"][0]
+        assert "these seem to be in millimetres" in rows[1]["warnings"][0]
     elif form == "--csv":
         for row in csv.DictReader(io.StringIO(result.stdout)):
             assert (told in row["warnings"]) == (row["clip"] == str(millimetres))

@@ -119,7 +119,7 @@ def test_a_clip_without_a_list_is_one_clip(tiny_run: TinyRun, recognizer: Recogn
         assert [answer.ranked for answer in found if isinstance(answer, Answer)] == wanted
     (unread,) = recognizer.predict("no such file")
     assert isinstance(unread, Unread)
-    assert unread.clip == "no such file"
+    assert (unread.clip, unread.reason) == ("no such file", "no such file or folder")
     for other in (None, 7, {"clip": path}):
         with pytest.raises(PipelineError, match="where a list is wanted of paths"):
             recognizer.predict(other)  # type: ignore[arg-type]

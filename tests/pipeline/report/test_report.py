@@ -18,6 +18,7 @@ from pipeline.exchange.import_text import import_text
 from pipeline.report.latent_map import SHOWN_CLIPS
 from pipeline.report.run_data import read_run
 from pipeline.report.sections import SECTIONS
+from pipeline.report.tables import commands
 from pipeline.workspace.folder import Workspace
 from pipeline.workspace.provenance import json_fingerprint
 from tests.shared.made_features import Made, made_workspace
@@ -45,6 +46,12 @@ def test_the_page_has_what_it_takes_to_run_again(report_page: Path, scored_work:
     assert "fsvae-pipe -w WORK run --run default" in text
     assert f"numpy=={np.__version__}" in text
     assert "A001,action number 1," in text
+    run = read_run("default", Workspace(scored_work))
+    for given, named in (({"raw": ["clips"], "manifest": "clips.csv"}, "dataset.raw and dataset.manifest"), ({}, "")):
+        dataset = {**run.results["config"]["dataset"], "raw": [], "manifest": "", "descriptions": "", **given}
+        changed = replace(run, results={**run.results, "config": {**run.results["config"], "dataset": dataset}})
+        files = f", and the files that its {named} name" if named else ""
+        assert f"# in WORK: the config.toml below{files}:\n" in commands(changed)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,13 @@ def test_run_names_every_empty_setting_and_runs_nothing(work: Path) -> None:
 
 
 def test_an_empty_raw_is_named_with_the_others(tmp_path: Path) -> None:
-    assert call("-w", tmp_path, "init", "custom").exit_code == 0
+    begun = call("-w", tmp_path, "init", "custom")
+    assert begun.exit_code == 0
+    assert "fill in [dataset] (raw, train_subjects, unseen),\n" in begun.stdout
+    assert f"then: fsvae-pipe -w {tmp_path} texts --init, " in begun.stdout
+    again = call("-w", tmp_path, "init", "custom", "--force", "--raw", tmp_path)
+    assert "fill in [dataset] (train_subjects, unseen),\n" in again.stdout
+    call("-w", tmp_path, "init", "custom", "--force")
     assert "fill in raw = [...] (" in call("-w", tmp_path, "run").stderr
 
 

@@ -14,11 +14,13 @@ from PIL import Image
 
 from data.clip_name import ClipName
 from data.joints import JOINT_NAMES
+from data.layouts.layout import load_layout
 from data.raw.skeleton_file import format_clip, parse_clip
 from pipeline.cli.main import main
 from pipeline.demo.made_clips import MadeDataset, clip_joints, raw_name
 from pipeline.pages.html_page import json_for_page
 from pipeline.pages.skeleton_player import MovingSkeleton
+from tests.data.layouts.made_recordings import person, points_of, recording_of
 from tests.shared.chromium import CHROMIUM, MISSING, Page
 
 DATASET = MadeDataset((1, 6), subjects=3, replications=1, frames=(20, 24), seed=3)
@@ -239,3 +241,28 @@ def test_the_page_plays_steps_turns_and_names_joints(work: Path, tmp_path: Path)
         assert page.problems == []
         assert {url.partition(":")[0] for url in page.requests} == {"file"}
         assert len(set(page.requests)) == 1
+
+
+def test_the_page_says_whose_view_the_front_view_is(work: Path, tmp_path: Path) -> None:
+    skeleton = next((work.parent / "raw").iterdir())
+    layout = load_layout("azure-kinect")
+    recording = tmp_path / "walk.csv"
+    recording.write_bytes(recording_of(layout, points_of(person(10), layout)))
+    for clip, options, said in (
+        (skeleton, [], "The front view is the camera&#39;s"),
+        (recording, ["--layout", "azure-kinect"], "turned about the vertical so that the first body shown faces you"),
+    ):
+        shown = call("show", clip, *options, "-o", tmp_path / "page.html")
+        assert shown.exit_code == 0, shown.output
+        assert said in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_a_few_files_of_a_folder_or_an_archive_are_shown(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for source, subjects in ((work.parent / "raw", ["P001", "P002"]), (work.parent / "more.zip", ["P003", "P003"])):
+        shown = call("show", source, "--clips", 2, "-o", tmp_path / "page.html")
+        assert shown.exit_code == 0, shown.output
+        assert sorted(name[8:12] for name in clip_names(tmp_path / "page.html")) == subjects
+    monkeypatch.chdir(work.parent / "raw")
+    assert call("show", ".").stdout == "wrote clips.html\n"

@@ -56,3 +56,12 @@ def test_a_gpu_trains_all_seeds_and_phases_in_the_time_of_one_training(
 def test_a_finished_study_has_nothing_to_do(made_study: MadeStudy) -> None:
     done = CliRunner().invoke(main, ["-w", str(made_study.root), "reproduce", "--dry-run"])
     assert done.stdout == "nothing to do: every run is up to date\n"
+
+
+def test_what_a_study_lacks_is_said_as_reproduce_says_it(tmp_path: Path, tiny_raw: Path) -> None:
+    root = lay_out_study(tmp_path / "study", tiny_raw)
+    (root / "study.toml").write_text((root / "study.toml").read_text().replace("train_subjects = ", "# "), "utf-8")
+    done = CliRunner().invoke(main, ["-w", str(root), "reproduce", "--dry-run"])
+    assert done.exit_code == 1
+    assert "[dataset] is not complete: fill in train_subjects" in done.stderr
+    assert f"`fsvae-pipe -w {root} reproduce --init` first brings the workspaces in line with study.toml" in done.stderr

@@ -68,7 +68,24 @@ def test_it_shows_neighbours_and_the_most_similar_pairs(context: Context, capsys
     shown = capsys.readouterr().out
     assert "A002 1.00" in shown  # nearest to A007 by its local text
     assert "1.000  A001 sip | A007 bow" in shown  # by their global texts
-    assert "3 actions, no problem found" in shown
+    assert 'warning: A002, A007 have the same local, "leg up"' in shown
+    assert 'warning: A001, A007 have the same global, "one"' in shown
+    assert "3 actions, 2 warnings" in shown
+
+
+def test_actions_that_nothing_tells_apart_are_named_once(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
+    context.user_path("texts.csv").write_text(CONTENT.replace("kick,leg up,two", "bow,leg up,one"))
+    texts(context, as_json=True)
+    assert json.loads(capsys.readouterr().out)["warnings"] == [
+        "A002, A007 have the same texts, so that nothing tells them apart",
+        'A001, A002, A007 have the same global, "one"',
+    ]
+
+
+def test_texts_that_differ_are_no_problem(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
+    context.user_path("texts.csv").write_text(CONTENT.replace("bow,leg up,one", "bow,head down,three"))
+    texts(context)
+    assert "3 actions, no problem found" in capsys.readouterr().out
 
 
 def test_json_holds_figures_pairs_and_neighbours_of_every_level(
@@ -91,7 +108,7 @@ def test_texts_that_embed_text_encoded_are_not_encoded_again(
     embed_text(context, stage_named("embed-text").provenance(context))
     monkeypatch.setattr("models.text.encoders.ClipEncoder.encode", None)
     texts(context)
-    assert "no problem found" in capsys.readouterr().out
+    assert "3 actions" in capsys.readouterr().out
 
 
 def test_all_problems_are_listed_at_once(context: Context, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,6 +40,7 @@ def test_overrides_are_laid_over_the_file(path: Path) -> None:
         ("train.lamda=3", "did you mean train.lambda?"),
         ("train.cycles=many", "train.cycles = 'many'"),
         ("train.cycles=0", "greater than or equal to 1"),
+        ("train.seeds=5", "train.seeds = 5: input should be a list, as in [1, 2]"),
     ],
 )
 def test_a_bad_override_names_itself(path: Path, override: str, message: str) -> None:
@@ -71,6 +72,13 @@ def test_all_faults_of_a_file_are_told_at_once(path: Path) -> None:
     path.write_text("[train]\ncycles = 0\nbatch_size = 0\n")
     with pytest.raises(ConfigError, match=r"train\.cycles.*train\.batch_size"):
         load_config(path)
+
+
+def test_a_list_with_a_faulty_item_is_not_said_to_be_too_short(path: Path) -> None:
+    path.write_text('[text]\nlevels = ["lokal"]\n')
+    with pytest.raises(ConfigError, match=r"text\.levels\.0 = 'lokal'") as caught:
+        load_config(path)
+    assert "at least 1 item" not in str(caught.value)
 
 
 def test_a_missing_file_points_to_init(tmp_path: Path) -> None:
