@@ -76,8 +76,8 @@ def require_clips(phase: Phase, actions: NDArray[np.int64]) -> None:
     without = missing_actions(phase.seen, actions.tolist())
     if without:
         raise DataError(
-            f"no training clip of {without}, which the {phase.name} phase trains on; check the raw files, let someone who "
-            "does it train, or make it an unseen action (dataset.split; dataset.unseen of a custom split)"
+            f"no training clip of {without}, which the {phase.name} phase trains on; "
+            "check the raw files, let a person who does it train, or make it an unseen action (dataset.unseen)"
         )
 
 
