@@ -137,7 +137,7 @@ def test_a_sweep_and_feature_folders_say_it_too(millimetres: Path, tmp_path: Pat
     assert swept.exit_code == 0, swept.output
     assert f"warning: {GUESS}" in one_line(swept.stdout)
     with (millimetres / "sweeps" / "mine.csv").open(encoding="utf-8", newline="") as file:
-        assert all(row["warnings"].startswith(GUESS) for row in csv.DictReader(file))
+        assert all(GUESS in row["caveats"] for row in csv.DictReader(file))
     exported = call(millimetres, "export", tmp_path / "features", "--features", *GIVEN)
     assert exported.exit_code == 0, exported.output
     assert f"warning: {GUESS}" in one_line(exported.stderr)

@@ -86,7 +86,7 @@ def test_nothing_is_said_where_no_one_is(recognizer: Recognizer, joints: NDArray
 
 def test_a_window_of_none_of_the_actions_is_told(recognizer: Recognizer, joints: NDArray[np.float32]) -> None:
     told = []
-    for clip in np.split(joints, 12):
+    for clip in np.split(joints, 12)[::5]:
         (answer,) = recognizer.predict(clip, mode="zsl", reject=0.99)
         (segment,) = recognizer.timeline(clip, window_s=6, mode="zsl", reject=0.99).segments
         assert isinstance(answer, Answer)
