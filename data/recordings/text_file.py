@@ -22,6 +22,7 @@ from data.recordings.recording import Recording
 MAX_NUMBER = 1 << 53
 BODY_ID = re.compile(r"\d{1,20}", re.ASCII)
 SHOWN_COLUMNS, SHOWN_CHARACTERS = 4, 30
+PLAIN = "\n"  # no name of a column holds it
 
 
 def read_text(stream: BinaryIO, source: str, layout: Layout) -> Recording:
@@ -52,7 +53,10 @@ def _named(header: Line, lines: Iterator[Line], source: str, layout: Layout) -> 
     number, time, body = (name if _find(name, places) else "" for name in extra)
     for name in (*wanted, *filter(None, (number, time, body))):
         if len(found := _find(name, places)) > 1:
-            raise RawFileError(source, f'two columns are called "{names[found[0]]}"', header.number)
+            first, second = (names[place] for place in found[:2])
+            alike = f'"{first}" and "{second}" may both be the column "{name}"; rename one'
+            reason = f'two columns are called "{first}"' if first == second else alike
+            raise RawFileError(source, reason, header.number)
     if body and not number and not time:
         raise RawFileError(
             source,
@@ -67,17 +71,17 @@ def _named(header: Line, lines: Iterator[Line], source: str, layout: Layout) -> 
 
 
 def _places(names: Sequence[str]) -> dict[str, list[int]]:
-    """Returns where the columns stand: by their names, and by their letters and digits alone, in small letters."""
+    """Returns where the columns stand: by their names, and after PLAIN by their letters and digits in small letters."""
     places: dict[str, list[int]] = {}
     for place, name in enumerate(names):
-        for key in {name, _plain(name)}:
+        for key in (name, PLAIN + _plain(name)):
             places.setdefault(key, []).append(place)
     return places
 
 
 def _find(name: str, places: Mapping[str, Sequence[int]]) -> Sequence[int]:
     """Returns the places of the columns that are called `name`; without one, of those that differ in signs alone."""
-    return (places.get(name) or places.get(_plain(name), ())) if name else ()
+    return (places.get(name) or places.get(PLAIN + _plain(name), ())) if name else ()
 
 
 def _plain(name: str) -> str:

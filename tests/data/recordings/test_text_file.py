@@ -72,6 +72,13 @@ def test_names_of_columns_may_differ_in_capitals_and_signs(column: str) -> None:
     assert block.number.tolist() == [12]
 
 
+def test_a_column_of_the_very_name_comes_before_those_that_are_like_it() -> None:
+    block = read(f"Frame,frame,FRAME,{COLUMNS}\n7,12,9,{row(2.5)}\n")
+    assert block.number.tolist() == [12]
+    with pytest.raises(RawFileError, match='"Frame" and "FRAME" may both be the column "frame"; rename one'):
+        read(f"Frame,FRAME,{COLUMNS}\n7,9,{row(2.5)}\n")
+
+
 def test_the_numbers_that_kinect_gives_to_bodies() -> None:
     first = 72057594037927936  # a float64 holds only each sixteenth number of this size
     lines = [(0, first, 1.0), (0, first + 1, 2.0), (1, first + 1, 3.0)]
@@ -108,7 +115,11 @@ def test_two_bodies_in_a_line() -> None:
         (f"{COLUMNS}\ninf{row()[3:]}\n", 2, "infinite|expected a number"),
         (f"{COLUMNS}\n1e39{row()[3:]}\n", 2, "too large for a float32"),
         (f"{COLUMNS},spine_base x\n{row()},1\n", 1, 'two columns are called "spine_base x"'),
-        (f"{COLUMNS},SpineBase_X\n{row()},1\n".replace("spine_base x", "spine_base.x"), 1, "two columns are called"),
+        (
+            f"{COLUMNS},SpineBase_X\n{row()},1\n".replace("spine_base x", "spine_base.x"),
+            1,
+            '"spine_base.x" and "SpineBase_X" may both be the column "spine_base x"; rename one',
+        ),
         (COLUMNS.replace("head x", "hed x") + f"\n{row()}\n", 1, 'no column "head x"; csv needs it, .* spine_base x'),
         (f"frame,{COLUMNS}\n1.5,{row()}\n", 2, "frame: expected a whole number, found 1.5"),
         (f"frame,{COLUMNS}\n,{row()}\n", 2, "frame: expected a whole number, found nan"),
