@@ -77,18 +77,10 @@ def tune(
     def stacking(temperature: float) -> Floats:
         return np.asarray(unseen.max(axis=1) - softmax(val.seen_logits, temperature).max(axis=1))
 
-    def threshold_and_h(scores: Floats) -> tuple[float, float]:
-        """The best threshold and its H."""
-        level = best_threshold(scores, val.is_unseen, right_if_seen, right_if_unseen)
-        called_unseen = scores >= level
-        return level, harmonic_mean(
-            float((right_if_seen & ~called_unseen)[~val.is_unseen].mean()),
-            float((right_if_unseen & called_unseen)[val.is_unseen].mean()),
-        )
-
     def best(scores_at: Callable[[float], Floats]) -> tuple[float, float, float]:
         """The temperature with the best H, the threshold there, and that H."""
-        tries = {temperature: threshold_and_h(scores_at(temperature)) for temperature in TEMPERATURES}
+        clips = val.is_unseen, right_if_seen, right_if_unseen
+        tries = {temperature: _threshold_and_h(scores_at(temperature), *clips) for temperature in TEMPERATURES}
         temperature = max(tries, key=lambda tried: tries[tried][1])
         return temperature, *tries[temperature]
 
@@ -105,6 +97,18 @@ def tune(
         zsl_top1=val.zsl_top1(unseen),
         tuned_h=100 * h,
         rejection=_rejection(val, scores, right_if_unseen),
+    )
+
+
+def _threshold_and_h(
+    scores: Floats, is_unseen: Bools, right_if_seen: Bools, right_if_unseen: Bools
+) -> tuple[float, float]:
+    """The best threshold of `scores`, and its H (0 to 1)."""
+    level = best_threshold(scores, is_unseen, right_if_seen, right_if_unseen)
+    called_unseen = scores >= level
+    return level, harmonic_mean(
+        float((right_if_seen & ~called_unseen)[~is_unseen].mean()),
+        float((right_if_unseen & called_unseen)[is_unseen].mean()),
     )
 
 
