@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from data.phase_names import PhaseName
 from data.splits import Split
 from data.stores.feature_store import FeatureSet
+from models.zero_shot.settings import GateKind
 from pipeline.phases.chance import warnings_of
-from pipeline.phases.held_out import at_chance
+from pipeline.phases.held_out import LEAST_CLIPS, at_chance
 from pipeline.phases.known_actions import KNOWN_SOURCE
 from pipeline.phases.phase import Phase, missing_actions, phase_clips, phase_of
+from pipeline.phases.scores import PhaseScoring
 from pipeline.workspace.provenance import IMPORT, Provenance
 
 LOOKS_AT_TEST_CLIPS = (
@@ -85,6 +87,16 @@ def known_caveats(known: Mapping[str, Any] | None) -> list[str]:
 def _alike(near: Mapping[str, Any]) -> str:
     unseen, known = (f"{near[action]} {near[label]}".strip() for action, label in PAIR)
     return f"{unseen} is like their {known}"
+
+
+def threshold_of_val_phase(gate: GateKind, test: PhaseScoring) -> list[str]:
+    """Return a caveat when the threshold of a gate of scores is the val phase's own, which may not hold for `test`."""
+    if gate != "scores" or test.held_out is not None:
+        return []
+    return [
+        "the gate has the threshold of the val phase, since the test phase has too few held-out clips to find its own "
+        f"({LEAST_CLIPS} that the backbone names rightly are wanted): if the two backbones differ, H is too low"
+    ]
 
 
 def one_sided_gate(mean: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -28,7 +28,7 @@ from pipeline.phases.known_pairs import known_in_results
 from pipeline.phases.phase import phase_of
 from pipeline.phases.scored_clips import PhaseParts, phase_scoring
 from pipeline.phases.scores import CycleScores, MemberScores, PhaseScoring, SeedModel, ensemble_scores, member_scores
-from pipeline.stages.caveats import caveats, known_caveats, one_sided_gate, seen_clip_warnings
+from pipeline.stages.caveats import caveats, known_caveats, one_sided_gate, seen_clip_warnings, threshold_of_val_phase
 from pipeline.stages.comparison import comparison_table, differences, published
 from pipeline.stages.inputs import features_and_text, model_features_and_text
 from pipeline.stages.parallel import worked_on
@@ -77,7 +77,11 @@ def evaluate(context: Context, provenance: Provenance) -> None:
         **({ENSEMBLE: results[ENSEMBLE]} if ENSEMBLE in results else {}),
         "selection": selection,
         **about,
-        "caveats": [*about["caveats"], *one_sided_gate(mean[selection])],
+        "caveats": [
+            *about["caveats"],
+            *threshold_of_val_phase(context.config.evaluate.gate.kind, phases["test"]),
+            *one_sided_gate(mean[selection]),
+        ],
         "differences": differences(context, trained),
         "config": {**made_with(context), "evaluate": context.config.evaluate.model_dump(mode="json")},
         "versions": package_versions(),

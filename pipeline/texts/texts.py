@@ -250,7 +250,7 @@ def _show(
     for warning in warnings:
         console.print(f"warning: {printable(warning)}", style="yellow", markup=False)
     number = len(descriptions)
-    found = f"{len(warnings)} warnings, see above" if warnings else "no problem found"
+    found = f"{len(warnings)} warning{'s' * (len(warnings) != 1)}, see above" if warnings else "no problem found"
     summary = f"{_source(context)}: {number} actions, {found}, read by {context.config.text.encoder}"
     console.print(summary, markup=False)
 

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.phases.scores import CycleScores, HeldOutClips, PhaseScoring
 from pipeline.phases.tuning import gate_inputs, tune
+from pipeline.stages.caveats import threshold_of_val_phase
 from pipeline.workspace.evaluate_settings import EvaluateSettings
 
 SEEN, UNSEEN = (1, 2, 3), (4, 5)
@@ -48,4 +49,6 @@ def test_a_backbone_that_is_less_sure_takes_no_more_clips_for_unseen_ones(seed: 
     assert scores.text is not None
     with_held_out = replace(phase, held_out=held_out), replace(scores, held_out_text=scores.text[rows])
     assert taken_for_unseen(*with_held_out, seed) == pytest.approx(usual, abs=0.1)
+    assert threshold_of_val_phase("scores", with_held_out[0]) == threshold_of_val_phase("published", phase) == []
+    assert len(threshold_of_val_phase("scores", phase)) == 1
     assert taken_for_unseen(phase, scores, seed) > usual + 0.2  # with the threshold of the val phase

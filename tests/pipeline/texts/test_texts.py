@@ -86,6 +86,9 @@ def test_texts_that_differ_are_no_problem(context: Context, capsys: pytest.Captu
     context.user_path("texts.csv").write_text(CONTENT.replace("bow,leg up,one", "bow,head down,three"))
     texts(context)
     assert "3 actions, no problem found" in capsys.readouterr().out
+    context.user_path("texts.csv").write_text(CONTENT.replace("bow,leg up", "bow,head down"))
+    texts(context)
+    assert "3 actions, 1 warning, see above" in capsys.readouterr().out
 
 
 def test_json_holds_figures_pairs_and_neighbours_of_every_level(
